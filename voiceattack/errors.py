@@ -1,0 +1,66 @@
+"""Every error a user may meet. Each message says what was wrong, where, and what to do next, on one line."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AttackError",
+    "AudioError",
+    "BudgetError",
+    "CorpusError",
+    "DigestError",
+    "MissingExtraError",
+    "RunError",
+    "SpecError",
+    "TargetError",
+    "UnknownNameError",
+    "VictimError",
+    "VoiceAttackError",
+]
+
+
+class VoiceAttackError(Exception):
+    """Base of all errors raised on purpose; ``str(error)`` is one line fit to show a user."""
+
+
+class AudioError(VoiceAttackError):
+    """An audio file or signal cannot be used."""
+
+
+class CorpusError(VoiceAttackError):
+    """An input (file, folder, manifest or one of its lines) cannot be read."""
+
+
+class SpecError(VoiceAttackError):
+    """A spec string or a parameter is malformed or out of range."""
+
+
+class UnknownNameError(SpecError):
+    """No such attack, victim, metric or format."""
+
+
+class MissingExtraError(VoiceAttackError):
+    """An optional package is not installed; the message holds the command that adds it."""
+
+
+class VictimError(VoiceAttackError):
+    """A victim cannot be loaded, or cannot hear."""
+
+
+class DigestError(VictimError):
+    """Weights on disk are not the weights expected."""
+
+
+class TargetError(VoiceAttackError):
+    """The victim cannot say the target text."""
+
+
+class AttackError(VoiceAttackError):
+    """An attack cannot run on this victim, objective or clip."""
+
+
+class BudgetError(AttackError):
+    """A crafted artefact exceeds its perturbation budget after 16-bit rounding."""
+
+
+class RunError(VoiceAttackError):
+    """A run directory cannot be created, resumed, read or written."""

@@ -1,0 +1,88 @@
+"""One registry class for attacks, victims, metrics, formats: duplicates raise, unknown names list the choices and the nearest."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from voiceattack.errors import SpecError, UnknownNameError
+
+__all__ = ["Entry", "Registry"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered thing: where it lives (``"package.module:attribute"``) and one line on what it is."""
+
+    name: str
+    location: str
+    summary: str
+    requires: str | None = None  # name of the optional extra, if any
+
+
+class Registry(Generic[T]):
+    """Names mapped to lazily imported objects.
+
+    Args:
+        kind: what is registered, in the singular, for error messages (``"attack"``).
+        group: entry-point group through which third parties add theirs (``"voiceattack.attacks"``).
+    """
+
+    def __init__(self, kind: str, group: str | None = None) -> None:
+        self.kind = kind
+        self.group = group
+        self._entries: dict[str, Entry] = {}
+        self._plugins_loaded = group is None
+
+    def add(self, name: str, location: str, summary: str, requires: str | None = None) -> None:
+        """Register ``name``; ``location`` is imported only when it is asked for.
+
+        Raises:
+            SpecError: ``name`` is taken.
+        """
+        if name in self._entries:
+            raise SpecError(f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one")
+        self._entries[name] = Entry(name, location, summary, requires)
+
+    def _load_plugins(self) -> None:
+        if self._plugins_loaded:
+            return
+        self._plugins_loaded = True
+        for point in entry_points(group=self.group or ""):
+            source = f"{point.dist.name} (installed plug-in)" if point.dist else "an installed plug-in"
+            self.add(point.name, point.value, f"from {source}")
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        self._load_plugins()
+        return sorted(self._entries)
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, sorted by name."""
+        return (self._entries[name] for name in self.names())
+
+    def entry(self, name: str) -> Entry:
+        """The entry of ``name``.
+
+        Raises:
+            UnknownNameError: no such name; the message lists the choices and the nearest.
+        """
+        names = self.names()
+        if name not in self._entries:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{hint}; known: {', '.join(names)}")
+        return self._entries[name]
+
+    def get(self, name: str) -> T:
+        """Import and return what ``name`` stands for."""
+        entry = self.entry(name)
+        module, _, attribute = entry.location.partition(":")
+        loaded: Any = getattr(importlib.import_module(module), attribute)
+        return loaded

@@ -1,0 +1,151 @@
+"""What a victim is: the system under test, offering as much as it honestly can."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from voiceattack.audio import SAMPLE_RATE, Batch
+from voiceattack.errors import AttackError, AudioError
+
+__all__ = ["AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim"]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What a victim heard in one clip. ``text`` is raw, exactly as the victim wrote it; ``details`` is JSON-safe."""
+
+    text: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Victim(ABC):
+    """A system that hears: the least any victim offers.
+
+    Attributes:
+        spec: the spec string that names it, the same in Python, CLI, YAML and reports.
+        sample_rate: Hz of the audio it is given; batches always come at 16 kHz, the victim resamples inside if it must.
+        max_seconds: longest clip it accepts, None for no limit.
+        mute_text: the text to aim at so that the normalised hypothesis is empty.
+        language: two-letter code of the speech it expects.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"hears"})
+    spec: str = ""
+    sample_rate: int = SAMPLE_RATE
+    max_seconds: float | None = None
+    mute_text: str = ""
+    language: str = "en"
+
+    @abstractmethod
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        """Hear a batch through the victim's ordinary inference path: one Transcript a clip, in order."""
+
+    def check_length(self, seconds: float, name: str) -> None:
+        """Refuse a clip longer than the victim's window.
+
+        Raises:
+            AudioError: the clip is too long.
+        """
+        if self.max_seconds is not None and seconds > self.max_seconds:
+            raise AudioError(
+                f"{name}: {seconds:.1f} s is longer than the {self.max_seconds:g} s window of victim {self.spec!r}; "
+                "cut it into shorter clips (longer audio is not supported yet)"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-safe facts for run.json (model, digest, device)."""
+        return {"spec": self.spec, "capabilities": sorted(self.capabilities)}
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The loss an attack wants from a differentiable victim.
+
+    Attributes:
+        direction: ``"away"`` from the texts (untargeted) or ``"toward"`` them (targeted, mute).
+        kind: ``"ce"``, cross-entropy (CTC: negative log-likelihood per token), or ``"margin"``, the logit of the
+            wanted token against the best other (Carlini & Wagner 2017's f6, per token). CTC victims take the margin
+            along the most likely alignment.
+        cap: saturation per token, in nats for ``ce`` and in logits for ``margin`` ("away" only): a token already lost
+            by this much takes no more of the budget.
+        confidence: head-room in logits that a ``margin`` "toward" asks of every token.
+    """
+
+    direction: Literal["away", "toward"]
+    kind: Literal["ce", "margin"] = "ce"
+    cap: float | None = None
+    confidence: float = 0.0
+
+
+@dataclass
+class AttackLoss:
+    """Result of :meth:`DifferentiableVictim.attack_loss`.
+
+    Attributes:
+        loss: float (batch,), to be *minimised* by the attacker, differentiable with respect to the waveforms.
+        matches: bool (batch,), the cheap check: the teacher-forced argmax (CTC: the greedy path) says exactly the texts.
+            None when the victim has no cheap check.
+        distance: float (batch,) in [0, 1], share of tokens that differ from the texts in the cheap check; None likewise.
+    """
+
+    loss: Tensor
+    matches: Tensor | None = None
+    distance: Tensor | None = None
+
+
+class DifferentiableVictim(Victim):
+    """A PyTorch victim: losses with gradients to the waveform."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"hears", "scores", "differentiates"})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters live."""
+        return torch.device("cpu")
+
+    @abstractmethod
+    def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
+        """Negative log-likelihood of ``texts``, float (batch,), >= 0, differentiable with respect to ``batch.waveforms``."""
+
+    def score(self, batch: Batch, texts: Sequence[str]) -> Tensor:
+        """Log-likelihood of ``texts``, float (batch,), without gradients: higher is more likely."""
+        with torch.no_grad():
+            return -self.loss(batch, texts)
+
+    def attack_loss(self, batch: Batch, texts: Sequence[str], config: LossConfig) -> AttackLoss:
+        """The loss that an attack minimises; families override it to add the margin and the cheap check.
+
+        Raises:
+            AttackError: this victim has only its own loss and ``config.kind`` is not ``"ce"``.
+        """
+        if config.kind != "ce":
+            raise AttackError(f"victim {self.spec!r} offers its own loss only, no per-token logits; use loss='ce'")
+        value = self.loss(batch, texts)
+        if config.direction == "away":
+            if config.cap is not None:
+                value = value.clamp(max=config.cap * 32)
+            value = -value
+        return AttackLoss(value)
+
+    def check_target(self, text: str) -> None:
+        """Refuse a target that this victim cannot say.
+
+        Raises:
+            TargetError: the text cannot be tokenised for this victim, or is too long.
+        """
+
+    def target_variants(self, text: str) -> list[str]:
+        """Spellings of ``text`` that are equal after normalisation, the most natural for this victim first."""
+        return [text]
+
+    def forward_backward(self, batch: Batch, texts: Sequence[str]) -> None:
+        """One bare forward and backward pass (used by benchmarks and by the time estimate of ``--dry-run``)."""
+        waveforms = batch.waveforms.detach().clone().requires_grad_(True)
+        loss = self.loss(Batch(waveforms, batch.lengths, batch.sample_rate), texts).sum()
+        torch.autograd.grad(loss, waveforms)
