@@ -1,0 +1,66 @@
+"""Victims: the systems under test, named by spec strings (``scheme``, ``scheme:rest``, ``...?option=value&...``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import torch
+
+from voiceattack.errors import SpecError
+from voiceattack.registry import Registry
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
+
+__all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim", "load_victim", "pick_device"]
+
+Factory = Callable[[str, dict[str, str], torch.device], Victim]
+VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
+
+_HERE = "voiceattack.victims"
+VICTIMS.add("whisper-tiny.en", f"{_HERE}.whisper_bundled:load", "Whisper tiny.en, bundled weights, differentiable (the default)")
+VICTIMS.add("hf", f"{_HERE}.hf:load", "hf:<id or folder>, a Hugging Face Whisper, wav2vec2, HuBERT or WavLM model, differentiable")
+VICTIMS.add("torchaudio", f"{_HERE}.torchaudio_bundle:load", "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable")
+VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, black box", requires="sphinx")
+VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
+VICTIMS.add("tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable")
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """``name`` as a device, or CUDA when there, else the CPU.
+
+    Raises:
+        SpecError: no such device here.
+    """
+    if name in (None, "", "auto"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(str(name))
+    except RuntimeError as error:
+        raise SpecError(f"unknown device {name!r}; use cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SpecError(f"device {name!r} asked for, but torch sees no CUDA here; use --device cpu")
+    return device
+
+
+def load_victim(spec: str, device: str | None = None) -> Victim:
+    """The victim that ``spec`` names.
+
+    Args:
+        spec: ``scheme[:rest][?option=value&...]``, for example ``hf:./my-model`` or ``whisper-tiny.en``.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None takes CUDA when there.
+
+    Raises:
+        UnknownNameError: no such scheme; the message lists them.
+        SpecError: malformed options.
+        VictimError: the victim cannot be loaded.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    body, mark, query = spec.strip().partition("?")
+    try:
+        options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}
+    except ValueError as error:
+        raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
+    scheme, _, rest = body.partition(":")
+    victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
+    victim.spec = spec.strip()
+    return victim
