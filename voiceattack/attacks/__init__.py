@@ -1,0 +1,34 @@
+"""Attacks: how the attacker searches. One file and one registration line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voiceattack.registry import Registry
+from voiceattack.victims.base import Victim
+
+__all__ = ["ATTACKS", "attacks_for", "build_attack"]
+
+ATTACKS: Registry[Any] = Registry("attack", group="voiceattack.attacks")
+
+_HERE = "voiceattack.attacks"
+ATTACKS.add("noise", f"{_HERE}.noise:Noise", "random noise of the same size: the control every report shows")
+ATTACKS.add("fgsm", f"{_HERE}.fgsm:FGSM", "one gradient step (Goodfellow et al. 2015)")
+ATTACKS.add("pgd", f"{_HERE}.pgd:PGD", "projected gradient descent within a budget (Madry et al. 2018)")
+ATTACKS.add("mi-fgsm", f"{_HERE}.mi_fgsm:MIFGSM", "iterated gradient steps with momentum (Dong et al. 2018)")
+ATTACKS.add("cw", f"{_HERE}.cw:CarliniWagner", "the quietest success by a shrinking bound (Carlini & Wagner 2018)")
+
+
+def build_attack(name: str, **params: Any) -> Any:
+    """The attack ``name`` with its parameters.
+
+    Raises:
+        UnknownNameError: no such attack; the message lists them.
+        SpecError: a parameter is unknown or out of range.
+    """
+    return ATTACKS.get(name)(**params)
+
+
+def attacks_for(victim: Victim) -> list[str]:
+    """Names of the attacks whose needs ``victim`` meets."""
+    return [name for name in ATTACKS.names() if ATTACKS.get(name).needs <= victim.capabilities]

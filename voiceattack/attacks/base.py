@@ -1,0 +1,185 @@
+"""What an attack is. The budget is enforced here, once; an attack's author writes only the search."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from voiceattack.attacks.problem import Problem
+from voiceattack.audio import Batch
+from voiceattack.constraints import Budget
+from voiceattack.errors import AttackError, BudgetError, SpecError, VoiceAttackError
+from voiceattack.metrics.text import normalize
+from voiceattack.objectives import Objective
+from voiceattack.victims.base import DifferentiableVictim, Victim
+
+__all__ = ["Attack", "BudgetAttack", "Crafted", "MinimizationAttack", "Params"]
+
+
+class Params(BaseModel):
+    """Base of every attack's parameters: named, typed, ranged, JSON-safe; unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass
+class Crafted:
+    """One crafted artefact.
+
+    Attributes:
+        waveform: float32 (samples,), already on the 16-bit grid: exactly what the saved file holds.
+        steps: gradient steps spent on this clip.
+        queries: transcriptions asked of the victim for this clip.
+        seconds: wall-clock seconds of the batch divided by its clips.
+        warnings: what makes this example doubtful.
+        trace: how the search went: step, loss, snr_db, what the check said.
+    """
+
+    waveform: Tensor
+    steps: int
+    queries: int
+    seconds: float
+    warnings: list[str] = field(default_factory=list)
+    trace: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Attack(ABC):
+    """A way to search for a perturbation. Construct with parameters, call :meth:`craft` on batches.
+
+    Subclasses set ``name``, ``summary``, ``needs``, a nested ``Params`` and write :meth:`search`.
+
+    Raises:
+        SpecError: an unknown parameter, or one out of range.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    needs: ClassVar[frozenset[str]] = frozenset({"hears"})
+    needs_budget: ClassVar[bool] = True
+    Params: ClassVar[type[Params]] = Params
+
+    def __init__(self, **params: Any) -> None:
+        try:
+            self.config = self.Params(**params)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(self.Params.model_fields) or "none"
+            raise SpecError(f"attack {self.name}: parameter {where!r}: {first['msg']}; parameters: {known}") from error
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All parameters, defaults included, JSON-safe."""
+        return self.config.model_dump(mode="json")
+
+    @property
+    def max_steps(self) -> int:
+        """The most gradient steps a clip may cost."""
+        return int(getattr(self.config, "steps", 0))
+
+    @property
+    def max_queries(self) -> int:
+        """The most transcriptions a clip may cost."""
+        return 0
+
+    def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
+        """Refuse a combination that cannot work, before any work is done.
+
+        Raises:
+            AttackError: the victim lacks a capability, or the budget is missing; names what would work instead.
+            TargetError: the victim cannot say the target.
+        """
+        missing = self.needs - victim.capabilities
+        if missing:
+            from voiceattack.attacks import attacks_for
+
+            raise AttackError(
+                f"attack {self.name} needs a victim that {' and '.join(sorted(missing))}, victim {victim.spec!r} does not; "
+                f"attacks that work on it: {', '.join(attacks_for(victim))}"
+            )
+        if self.needs_budget and not budget:
+            raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf or --l2")
+        if objective.kind == "targeted" and isinstance(victim, DifferentiableVictim):
+            victim.check_target(str(objective.target))
+
+    def craft(
+        self,
+        victim: Victim,
+        batch: Batch,
+        clean_hypotheses: Sequence[str],
+        objective: Objective,
+        budget: Budget,
+        seeds: Sequence[int],
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> list[Crafted | VoiceAttackError]:
+        """Craft one artefact a clip.
+
+        Args:
+            victim: the system attacked.
+            batch: clean clips, on the 16-bit grid.
+            clean_hypotheses: what the victim hears in them, raw.
+            objective: what is wanted.
+            budget: limits that the artefact holds to after 16-bit rounding.
+            seeds: one a clip; the artefact of a clip attacked alone depends on nothing else.
+            on_step: called with (steps done, steps at most).
+
+        Returns:
+            One entry a clip, in order: the artefact, or the error that cost this clip alone.
+        """
+        self.check(victim, objective, budget)
+        refused = [self._refusal(objective, clip, heard) for clip, heard in zip(batch.clips(), clean_hypotheses, strict=True)]
+        rows = [row for row, reason in enumerate(refused) if reason is None]
+        results: list[Crafted | VoiceAttackError] = [AttackError(reason) if reason else AttackError("not crafted") for reason in refused]
+        if not rows:
+            return results
+        started = time.perf_counter()
+        device = victim.device if isinstance(victim, DifferentiableVictim) else batch.waveforms.device
+        # A batch of survivors is cut to its own longest clip, so that a refused neighbour leaves no trace.
+        clean = Batch.of([clip for row, clip in enumerate(batch.clips()) if row in rows], batch.sample_rate).to(device)
+        problem = Problem(
+            victim, clean, [clean_hypotheses[row] for row in rows], objective, budget, [seeds[row] for row in rows], self.max_steps, on_step
+        )
+        best = self.search(problem)
+        seconds = (time.perf_counter() - started) / len(rows)
+        for place, row in enumerate(rows):
+            waveform = best[place, : int(clean.lengths[place])].cpu()
+            excess = budget.excess(list(clean.clips())[place].cpu(), waveform)
+            if excess > 1.0:
+                results[row] = BudgetError(f"attack {self.name} left its budget {budget.as_dict()} by a factor of {excess:.4f}; refused")
+                continue
+            log = problem.logs[place]
+            results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace)
+        return results
+
+    def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
+        if not bool(clip.abs().max() > 0):
+            return "the clip is digital silence: no perturbation has a signal-to-noise ratio over it; leave it out"
+        if "differentiates" in self.needs and objective.kind == "untargeted" and not normalize(heard):
+            return "the victim hears nothing in the clean clip, so there is nothing to move away from; use a target"
+        return None
+
+    @abstractmethod
+    def search(self, problem: Problem) -> Tensor:
+        """Find perturbed waveforms, float (batch, samples), each made by ``problem.realize``: within budget, on the 16-bit grid."""
+
+
+class BudgetAttack(Attack):
+    """Does the most harm within a given budget."""
+
+
+class MinimizationAttack(Attack):
+    """Finds the smallest perturbation that succeeds; a budget, if given, is the largest it may return."""
+
+    needs_budget: ClassVar[bool] = False
+
+
+def generators(problem: Problem) -> list[torch.Generator]:
+    """One CPU generator a clip, seeded by the clip's own seed."""
+    return [torch.Generator().manual_seed(seed) for seed in problem.seeds]

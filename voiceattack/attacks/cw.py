@@ -1,0 +1,146 @@
+"""``cw``: the quietest success, by a bound that shrinks after each one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from voiceattack.attacks import base
+from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.constraints import Budget
+from voiceattack.victims.base import LossConfig
+
+__all__ = ["CarliniWagner"]
+
+
+class CarliniWagner(base.MinimizationAttack):
+    """Carlini & Wagner 2018 for seq2seq and CTC victims: shrink the bound after each success, keep the quietest artefact.
+
+    What differs from the paper: the bound is an SNR, one a clip, tightened by ``shrink_db`` below what was just heard; the
+    search is a momentum on unit gradients with steps in proportion to the bound (the paper: Adam); the default loss is the
+    summed margin, which leaves tokens alone that are already right; a success is a transcript of the 16-bit candidate through the
+    victim's ordinary path. A teacher-forced check (for CTC the greedy path) comes before each such decode.
+    """
+
+    name: ClassVar[str] = "cw"
+    summary: ClassVar[str] = "the quietest success by a shrinking bound (Carlini & Wagner 2018)"
+    needs: ClassVar[frozenset[str]] = frozenset({"hears", "differentiates"})
+
+    class Params(base.Params):
+        """Parameters of ``cw``."""
+
+        steps: int = Field(400, ge=1, le=100_000)
+        start_snr_db: float = Field(15.0, ge=-10, le=80, description="the first bound; a budget that is tighter takes its place")
+        shrink_db: float = Field(1.0, gt=0, le=20, description="how far under the last success the next bound lies")
+        step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound")
+        momentum: float = Field(0.8, ge=0, lt=1)
+        loss: Literal["ce", "margin"] = "margin"
+        confidence: float = Field(1.0, ge=0, description="head-room in logits asked of every token")
+        cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
+        check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")
+        patience: int = Field(0, ge=0, description="stop a clip after this many steps without a new success (0: never)")
+
+    config: Params
+
+    @property
+    def max_queries(self) -> int:
+        return self.config.steps
+
+    def search(self, problem: Problem) -> Tensor:
+        config, clean = self.config, problem.clean
+        direction = problem.objective.direction
+        victim_loss = config.loss if self._has_margin(problem) else "ce"
+        loss = LossConfig(direction, victim_loss, config.cap if direction == "away" else None, config.confidence)
+        bounds = torch.full((len(clean),), max(config.start_snr_db, problem.budget.snr_db or float("-inf")))
+        delta = torch.zeros_like(clean.waveforms)
+        velocity = torch.zeros_like(delta)
+        best: list[Heard | None] = [None] * len(clean)
+        last_success = [0] * len(clean)
+        active = list(range(len(clean)))
+        for step in range(config.steps):
+            radius = self._radius(problem, bounds)
+            waveforms = (clean.waveforms + delta)[active].detach().requires_grad_(True)
+            result = problem.attack_loss(waveforms, active, loss)
+            (grad,) = torch.autograd.grad(result.loss.sum(), waveforms)
+            grad = torch.nan_to_num(grad)
+            problem.step(active, step + 1)
+            candidates = self._candidates(active, result.matches, direction, step)
+            for row, heard in self._listen(problem, candidates, delta, bounds):
+                value = float(result.loss[active.index(row)].detach())
+                snr = problem.snr(row, heard.waveform)
+                problem.note(row, step=step + 1, loss=value, snr_db=snr, heard=heard.text, success=heard.success)
+                kept = best[row]
+                if heard.success:
+                    best[row], last_success[row] = heard, step
+                    bounds[row] = max(float(bounds[row]), snr) + config.shrink_db
+                elif kept is None or (not kept.success and heard.nearness > kept.nearness):
+                    best[row] = heard
+            if step % 50 == 0:
+                self._note_progress(problem, active, result.distance, result.loss.detach(), bounds, step)
+            for place, row in enumerate(active):
+                norm = grad[place].norm()
+                if not bool(norm > 0):
+                    problem.logs[row].zero_gradients += 1
+                velocity[row] = config.momentum * velocity[row] + grad[place] / norm.clamp(min=1e-20)
+                direction_now = velocity[row] / velocity[row].norm().clamp(min=1e-20)
+                delta[row] = delta[row] - config.step_size * radius[row] * direction_now
+            delta = self._project(problem, delta, bounds)
+            if config.patience:
+                active = [row for row in active if step - last_success[row] < config.patience]
+                if not active:
+                    break
+        self._final_listen(problem, delta, bounds, best, active)
+        problem.tell(problem.max_steps)
+        return torch.stack([heard.waveform if heard is not None else clean.waveforms[row] for row, heard in enumerate(best)])
+
+    @staticmethod
+    def _has_margin(problem: Problem) -> bool:
+        from voiceattack.victims.base import DifferentiableVictim
+
+        return type(problem.victim).attack_loss is not DifferentiableVictim.attack_loss
+
+    @staticmethod
+    def _bound(problem: Problem, snr_db: float) -> Budget:
+        """The caller's budget with its SNR tightened to the present bound."""
+        return replace(problem.budget, snr_db=min(snr_db, 120.0))
+
+    def _radius(self, problem: Problem, bounds: Tensor) -> Tensor:
+        norms = problem.clean.waveforms.norm(dim=1)
+        return norms * 10.0 ** (-bounds.to(norms) / 20.0)
+
+    def _project(self, problem: Problem, delta: Tensor, bounds: Tensor) -> Tensor:
+        rows = [self._bound(problem, float(bound)).project(delta[[row]], problem.clean.select([row])) for row, bound in enumerate(bounds)]
+        return torch.cat(rows)
+
+    def _candidates(self, active: list[int], matches: Tensor | None, direction: str, step: int) -> list[int]:
+        """Clips worth a decode now: the cheap check passed (toward), or it is time and the clean text is lost (away)."""
+        if matches is None or direction == "away":
+            due = step > 0 and step % self.config.check_every == 0
+            return [row for place, row in enumerate(active) if due and (matches is None or not matches[place])]
+        return [row for place, row in enumerate(active) if matches[place]]
+
+    def _listen(self, problem: Problem, rows: list[int], delta: Tensor, bounds: Tensor) -> list[tuple[int, Heard]]:
+        if not rows:
+            return []
+        realized = [problem.realize(delta[[row]], [row], self._bound(problem, float(bounds[row]))) for row in rows]
+        return list(zip(rows, problem.hear(torch.cat(realized), rows), strict=True))
+
+    def _final_listen(self, problem: Problem, delta: Tensor, bounds: Tensor, best: list[Heard | None], active: list[int]) -> None:
+        """A clip that never passed the cheap check is heard once, so that the report can say how near it came."""
+        unheard = [row for row in active if best[row] is None or not best[row].success]  # type: ignore[union-attr]
+        for row, heard in self._listen(problem, unheard, delta, bounds):
+            kept = best[row]
+            if kept is None or (heard.success, heard.nearness) > (kept.success, kept.nearness):
+                best[row] = heard
+            snr = problem.snr(row, heard.waveform)
+            problem.note(row, step=problem.logs[row].steps, loss=None, snr_db=snr, heard=heard.text, success=heard.success)
+
+    @staticmethod
+    def _note_progress(problem: Problem, active: list[int], distance: Tensor | None, losses: Tensor, bounds: Tensor, step: int) -> None:
+        for place, row in enumerate(active):
+            share = None if distance is None else float(distance[place])
+            problem.note(row, step=step + 1, loss=float(losses[place]), bound_snr_db=float(bounds[row]), tokens_wrong=share)

@@ -1,0 +1,229 @@
+"""Foolbox's gradient-descent attacks on speech: the search is theirs, loss, geometry and judgement are voiceattack's.
+
+Foolbox takes one epsilon for the whole batch and labels as targets. Here each clip is searched in its own scaled space, where
+its budget has radius 1, and a criterion judges transcripts. The adapter keeps, for each clip, the best candidate among those
+heard back, and leaves a clip alone once it is done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import eagerpy as ep
+import torch
+from foolbox.attacks.gradient_descent_base import BaseGradientDescent, Optimizer
+from foolbox.criteria import Misclassification
+from foolbox.models.base import Model
+from torch import Tensor
+
+from voiceattack.attacks.base import generators
+from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.victims.base import LossConfig
+
+__all__ = ["MomentumCosine", "SpeechSettings", "run_foolbox"]
+
+FAR = 1e12  # bounds of the scaled space: the true bounds differ by clip and are kept by the budget's projection
+
+
+@dataclass(frozen=True)
+class SpeechSettings:
+    """How an adapted attack computes its loss and when it listens.
+
+    Attributes:
+        loss: the victim's attack loss.
+        check_every: steps between two looks at the candidates through the ordinary path.
+        stop_at: nearness (WER from clean) at which an untargeted clip is done; a targeted or mute clip is done at success.
+        optimizer: builds Foolbox's optimiser, or None for the attack's own.
+        random_start: whether to start at a random point of half the budget.
+    """
+
+    loss: LossConfig
+    check_every: int = 10
+    stop_at: float = 1.0
+    optimizer: Callable[[ep.Tensor, float], Optimizer] | None = None
+    random_start: bool = False
+
+
+class MomentumCosine(Optimizer):
+    """Heavy-ball momentum on unit gradients, its step falling by a cosine from ``stepsize`` to ``final`` times that.
+
+    Args:
+        x: the variable, for its shape.
+        stepsize: first step, in the scaled space (budget radius 1).
+        momentum: in [0, 1).
+        steps: over which the cosine falls.
+        final: last step over first step.
+        sign: take the sign of the momentum (L-inf) instead of its unit vector (L2).
+    """
+
+    def __init__(self, x: ep.Tensor, stepsize: float, *, momentum: float, steps: int, final: float, sign: bool) -> None:
+        self.stepsize, self.momentum, self.steps, self.final, self.sign = stepsize, momentum, steps, final, sign
+        self.velocity = ep.zeros_like(x)
+        self.done = 0
+
+    def __call__(self, gradient: ep.Tensor) -> ep.Tensor:
+        self.velocity = self.momentum * self.velocity + gradient
+        progress = self.done / max(1, self.steps - 1)
+        stepsize = self.stepsize * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress)))
+        self.done += 1
+        if self.sign:
+            return stepsize * self.velocity.sign()
+        norms = self.velocity.norms.l2(axis=-1, keepdims=True)
+        return stepsize * self.velocity / ep.maximum(norms, 1e-12)
+
+
+class _Done(Exception):
+    """Every clip is finished: leave Foolbox's loop."""
+
+
+class _Identity(Model):  # type: ignore[misc]
+    """Foolbox wants a model with bounds; transcripts are judged in the criterion, so this one only passes inputs on."""
+
+    @property
+    def bounds(self) -> Any:
+        from foolbox.types import Bounds
+
+        return Bounds(-FAR, FAR)
+
+    def __call__(self, inputs: Any) -> Any:
+        return inputs
+
+
+class _Search:
+    """State of one adapted run: the scaled space, and each clip's best candidate so far."""
+
+    def __init__(self, problem: Problem, settings: SpeechSettings) -> None:
+        self.problem, self.settings = problem, settings
+        clean = problem.clean
+        radius = problem.budget.l2_radius(clean)
+        limit = problem.budget.linf
+        self.scale = torch.full_like(clean.waveforms[:, 0], 1.0 if limit is None else limit) if radius is None else radius
+        self.scale = self.scale.clamp(min=1e-12)[:, None]
+        self.z0 = clean.waveforms / self.scale
+        self.best: list[Heard | None] = [None] * len(clean)
+        self.active = list(range(len(clean)))
+        self.done = 0
+
+    def delta(self, z: Tensor) -> Tensor:
+        return (z - self.z0) * self.scale
+
+    def gradient(self, z: Tensor) -> Tensor:
+        """Ascent direction of the negated attack loss, zero for finished clips; listens to the candidates when it is time."""
+        rows = list(self.active)
+        waveforms = (self.problem.clean.waveforms + self.delta(z))[rows].detach().requires_grad_(True)
+        result = self.problem.attack_loss(waveforms, rows, self.settings.loss)
+        (grad,) = torch.autograd.grad(-result.loss.sum(), waveforms)
+        grad = torch.nan_to_num(grad)
+        for place, row in enumerate(rows):
+            if not bool(grad[place].abs().max() > 0):
+                self.problem.logs[row].zero_gradients += 1
+        if self.done and self.done % self.settings.check_every == 0:
+            self.listen(z, rows, result.loss.detach(), result.matches)
+        self.done += 1
+        self.problem.step(rows, self.done)
+        if not self.active:
+            raise _Done
+        full = torch.zeros_like(z)
+        full[rows] = grad * self.scale[rows]
+        return full
+
+    def listen(self, z: Tensor, rows: list[int], losses: Tensor | None, matches: Tensor | None) -> list[bool]:
+        """Hear the candidates worth a decode, keep the best, retire finished clips; success of each row's candidate."""
+        worth = rows
+        if matches is not None:
+            # Moving away: while the argmax still spells the clean text no decode can succeed. Moving toward: until it spells the target, none will.
+            wanted = self.settings.loss.direction == "toward"
+            worth = [row for row, match in zip(rows, matches.tolist(), strict=True) if match == wanted]
+            for place, row in enumerate(rows):
+                if row not in worth:
+                    self.problem.note(row, step=self.done, loss=float(losses[place]) if losses is not None else None, heard=None)
+        success = dict.fromkeys(rows, False)
+        if worth:
+            realized = self.problem.realize(self.delta(z)[worth], worth)
+            for row, heard in zip(worth, self.problem.hear(realized, worth), strict=True):
+                success[row] = heard.success
+                best = self.best[row]
+                if best is None or (heard.success, heard.nearness) > (best.success, best.nearness):
+                    self.best[row] = heard
+                loss = float(losses[rows.index(row)]) if losses is not None else None
+                snr = self.problem.snr(row, heard.waveform)
+                self.problem.note(row, step=self.done, loss=loss, snr_db=snr, heard=heard.text, success=heard.success)
+                finished = heard.nearness >= self.settings.stop_at if self.settings.loss.direction == "away" else heard.success
+                if finished and row in self.active:
+                    self.active.remove(row)
+        return [success[row] for row in rows]
+
+    def random_start(self) -> Tensor:
+        start = torch.zeros_like(self.z0)
+        for row, generator in enumerate(generators(self.problem)):
+            length = int(self.problem.clean.lengths[row])
+            noise = torch.randn(length, generator=generator)
+            start[row, :length] = (0.5 * noise / noise.norm()).to(start)
+        return self.z0 + start
+
+
+class _TranscriptCriterion(Misclassification):  # type: ignore[misc]
+    """Adversarial where the transcript of the realised 16-bit candidate meets the objective."""
+
+    def __init__(self, search: _Search) -> None:
+        super().__init__(ep.astensor(torch.zeros(len(search.z0), dtype=torch.int64)))
+        self.search = search
+
+    def __call__(self, perturbed: Any, outputs: Any) -> Any:
+        del outputs
+        z, restore = ep.astensor_(perturbed)
+        rows = list(self.search.active)
+        verdict = torch.tensor([bool(best and best.success) for best in self.search.best], device=z.raw.device)
+        for row, ok in zip(rows, self.search.listen(z.raw, rows, None, None), strict=True):
+            verdict[row] = verdict[row] or ok
+        return restore(ep.astensor(verdict))
+
+
+def _adapted(base: type[BaseGradientDescent], search: _Search) -> type[BaseGradientDescent]:
+    """Foolbox's class with its extension points filled."""
+
+    class SpeechAttack(base):  # type: ignore[misc, valid-type]
+        def get_loss_fn(self, model: Model, labels: Any) -> Any:
+            return search.gradient
+
+        def value_and_grad(self, loss_fn: Any, x: ep.Tensor) -> tuple[Any, ep.Tensor]:
+            return None, ep.astensor(loss_fn(x.raw))
+
+        def get_optimizer(self, x: ep.Tensor, stepsize: float) -> Optimizer:
+            if search.settings.optimizer is None:
+                return super().get_optimizer(x, stepsize)
+            return search.settings.optimizer(x, stepsize)
+
+        def get_random_start(self, x0: ep.Tensor, epsilon: float) -> ep.Tensor:
+            return self.project(ep.astensor(search.random_start()), x0, epsilon)
+
+        def project(self, x: ep.Tensor, x0: ep.Tensor, epsilon: float) -> ep.Tensor:
+            delta = search.problem.budget.project(search.delta(x.raw), search.problem.clean)
+            return ep.astensor(search.z0 + delta / search.scale)
+
+    return SpeechAttack
+
+
+def run_foolbox(problem: Problem, base: type[BaseGradientDescent], settings: SpeechSettings, **arguments: Any) -> Tensor:
+    """Run a Foolbox gradient-descent attack on speech.
+
+    Args:
+        problem: the batch under attack.
+        base: Foolbox's class (``L2ProjectedGradientDescentAttack``, ...).
+        settings: loss and listening.
+        arguments: for Foolbox's constructor.
+
+    Returns:
+        Float (batch, samples), each clip's best candidate heard, on the 16-bit grid and within budget.
+    """
+    search = _Search(problem, settings)
+    attack = _adapted(base, search)(random_start=settings.random_start, **arguments)
+    try:
+        attack(_Identity(), search.z0, _TranscriptCriterion(search), epsilons=1.0)
+    except _Done:
+        pass
+    problem.tell(problem.max_steps)
+    return torch.stack([best.waveform if best is not None else problem.clean.waveforms[row] for row, best in enumerate(search.best)])
