@@ -1,0 +1,148 @@
+"""``hf:<id or folder>``: reads a Hugging Face model's config and picks the family whose code path hears and attacks it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voiceattack.errors import SpecError, VictimError
+from voiceattack.victims.base import Victim
+
+__all__ = ["FAMILIES", "load"]
+
+Family = Callable[[str, torch.device, dict[str, str], bool], Victim]
+
+
+def _ctc(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
+    from voiceattack.victims.hf_ctc import from_pretrained
+
+    return from_pretrained(name, device, options, local_files_only=local_files_only)
+
+
+def _whisper(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
+    from voiceattack.victims.seq2seq import WhisperVictim
+
+    return WhisperVictim.from_pretrained(name, device, options, local_files_only=local_files_only)
+
+
+FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
+    "wav2vec2": (_ctc, frozenset()),
+    "hubert": (_ctc, frozenset()),
+    "wavlm": (_ctc, frozenset()),
+    "whisper": (_whisper, frozenset({"language"})),
+}
+"""``model_type`` in a model's config to its family's loader and the options it takes."""
+
+
+def load(rest: str, options: dict[str, str], device: torch.device) -> Victim:
+    """Factory of ``hf:<id or folder>``.
+
+    A folder is read from disk. An id is looked for in the Hugging Face cache first; only if it is not there is the hub
+    asked, with a notice on stderr, since the spec names it.
+
+    Raises:
+        SpecError: no id or folder, or unknown options.
+        VictimError: no such folder or model, a model of another type, or without safetensors weights.
+    """
+    if not rest:
+        raise SpecError("victim hf needs an id or a folder, for example hf:openai/whisper-small.en or hf:./my-model")
+    folder = Path(rest).expanduser()
+    if folder.is_dir():
+        name, local, model_type = str(folder), True, _folder_type(folder)
+    elif folder.is_absolute() or rest.startswith((".", "~")) or rest.count("/") > 1:
+        raise VictimError(f"hf:{rest}: no such folder; give a folder that holds config.json and model.safetensors")
+    else:
+        name, (model_type, local) = rest, _hub_type(rest)
+    if model_type not in FAMILIES:
+        raise VictimError(f"hf:{rest}: model type {model_type!r} is not supported; supported: {', '.join(sorted(FAMILIES))}")
+    loader, known = FAMILIES[model_type]
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise SpecError(
+            f"hf:{rest}: unknown option {unknown[0]!r}; a {model_type} model takes: {', '.join(sorted(known)) or 'none'}"
+        )
+    return _loaded(loader, name, device, options, local)
+
+
+def _folder_type(folder: Path) -> str:
+    """``model_type`` of a local folder, its weights checked to be safetensors."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise VictimError(f"hf:{folder}: holds no config.json; give the folder that save_pretrained() wrote") from error
+    except (OSError, ValueError) as error:
+        raise VictimError(f"hf:{folder}: config.json cannot be read ({error}); save the model again") from error
+    if not any(folder.glob("*.safetensors")):
+        raise VictimError(
+            f"hf:{folder}: holds no *.safetensors weights (pickled ones are not loaded); save it with save_pretrained()"
+        )
+    return str(config.get("model_type")) if isinstance(config, dict) else "None"
+
+
+def _hub_type(name: str) -> tuple[str, bool]:
+    """``model_type`` of a hub model, and whether its config was in the cache already."""
+    from huggingface_hub.errors import HFValidationError
+    from transformers import PretrainedConfig
+
+    try:
+        config, _ = PretrainedConfig.get_config_dict(name, local_files_only=True)
+        if config.get("model_type"):
+            return str(config["model_type"]), True
+    except (OSError, HFValidationError):
+        pass
+    print(f"hf:{name}: not in the Hugging Face cache; asking the hub, since the spec names it", file=sys.stderr)
+    try:
+        config, _ = PretrainedConfig.get_config_dict(name, local_files_only=False)
+    except Exception as error:  # the hub client fails in many ways: no network, no such id, gated
+        raise VictimError(_unreachable(name, error)) from error
+    return str(config.get("model_type")), False
+
+
+def _unreachable(name: str, error: Exception) -> str:
+    return (
+        f"hf:{name}: not in the Hugging Face cache and the hub gave no model ({_first_line(error)}); "
+        f"on a connected machine run: hf download {name} --local-dir DIR, copy DIR here and name it as hf:./DIR"
+    )
+
+
+def _loaded(loader: Family, name: str, device: torch.device, options: dict[str, str], local: bool) -> Victim:
+    """Load from disk; a cache that holds the config but not all files is completed from the hub, with a notice."""
+    if local:
+        try:
+            with _no_bars():
+                return loader(name, device, options, True)
+        except VictimError:
+            if Path(name).is_dir():
+                raise
+            print(f"hf:{name}: incomplete in the Hugging Face cache; asking the hub for the rest", file=sys.stderr)
+    try:
+        return loader(name, device, options, False)
+    except VictimError:
+        raise
+    except Exception as error:
+        raise VictimError(_unreachable(name, error)) from error
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """transformers draws a bar for reading a local file; bars are kept for downloads."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: Any) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__
