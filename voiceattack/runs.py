@@ -1,0 +1,367 @@
+"""The run directory: what was asked, what was made, what was heard. Durable after kill -9, and never half a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from voiceattack.audio_files import one_line, write_whole
+from voiceattack.errors import RunError
+from voiceattack.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
+
+__all__ = ["Example", "Run", "adversarial_comment", "example_id", "example_seed", "slug"]
+
+
+class Example(BaseModel):
+    """One line of examples.jsonl: one artefact, or what prevented it (``error``).
+
+    Paths are relative to the run directory; ``source`` is as the user gave it. ``sha256`` is of the artefact's file bytes,
+    ``source_sha256`` of the source file's. ``control_for`` is the id of the example whose SNR this noise control matches.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    source: str
+    source_sha256: str
+    audio: str | None
+    clean_audio: str | None
+    source_victim: str
+    attack: str
+    params: dict[str, Any]
+    objective: str
+    target: str | None
+    reference: str | None
+    clean_hypothesis: str | None
+    control_for: str | None
+    steps: int
+    queries: int
+    seconds: float
+    seed: int
+    sha256: str | None
+    recipe: dict[str, Any]
+    warnings: list[str] = Field(default_factory=list)
+    trace: list[dict[str, Any]] = Field(default_factory=list)
+    error: str | None = None
+
+
+class Run:
+    """An open run directory; made by :meth:`create` or :meth:`open`.
+
+    Attributes:
+        path: the directory.
+        info: run.json whole: ``request, run_id, versions, platform, git_commit, normalizer, created``.
+    """
+
+    def __init__(self, path: Path, info: dict[str, Any]) -> None:
+        self.path = path
+        self.info = info
+
+    @classmethod
+    def create(cls, path: str | Path, request: Mapping[str, Any]) -> Run:
+        """Start a run, or resume the one there if it was asked the same.
+
+        When it is resumed under other versions, run.json names the new ones and keeps the old under ``earlier``.
+
+        Args:
+            path: new, empty, or the directory of the same request.
+            request: JSON-safe; all that decides the results and nothing else (no times, no machine).
+
+        Raises:
+            RunError: another request's run or other files are there (the message names what differs), or it cannot be written.
+        """
+        path = Path(path)
+        asked: dict[str, Any] = json.loads(canonical(request))
+        try:
+            if (path / "run.json").exists():
+                run = cls.open(path)
+                run._check_same(asked)
+                run._note_versions()
+            else:
+                if path.is_dir() and (others := [item.name for item in path.iterdir() if item.name != ".run.json.part"]):
+                    raise RunError(f"{path}: holds other files ({min(others)}) and no run.json; choose a new or an empty folder")
+                path.mkdir(parents=True, exist_ok=True)
+                created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+                run = cls(path, {"request": asked, "run_id": run_id(asked), **environment(), "created": created})
+                run._write_json("run.json", run.info)
+            for folder in ("audio", "clean"):
+                (path / folder).mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open a run that exists.
+
+        Raises:
+            RunError: no run.json there, or it is damaged.
+        """
+        path = Path(path)
+        file = path / "run.json"
+        try:
+            info = json.loads(file.read_bytes())
+            if run_id(info["request"]) != info["run_id"]:
+                raise RunError(f"{file}: the request was edited after the run began; start a new run in another folder")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunError(f"{path}: is no run (it holds no run.json); give a folder that 'voiceattack attack' wrote") from error
+        except OSError as error:
+            raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RunError(
+                f"{file}: damaged ({type(error).__name__}: {one_line(error)}); restore it or start a new run"
+            ) from error
+        return cls(path, info)
+
+    @property
+    def id(self) -> str:
+        """12 hexadecimal digits derived from the request alone: the same request has the same id anywhere, any time."""
+        return str(self.info["run_id"])
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked."""
+        request: dict[str, Any] = self.info["request"]
+        return request
+
+    def audio_path(self, id: str) -> Path:
+        """Where the artefact of an example goes; raises RunError when ``id`` is no safe file name."""
+        return self.path / "audio" / f"{_safe(id)}.flac"
+
+    def clean_path(self, source_id: str) -> Path:
+        """Where the clean clip goes; raises RunError when ``source_id`` is no safe file name."""
+        return self.path / "clean" / f"{_safe(source_id)}.flac"
+
+    def resolve(self, relative: str) -> Path:
+        """A path stored in the run's records, as a path to open.
+
+        Raises:
+            RunError: it is absolute or leaves the run directory, also through a symbolic link.
+        """
+        parts = PurePosixPath(relative.replace("\\", "/"))
+        root = self.path.resolve()
+        safe = relative != "" and "\0" not in relative and not parts.is_absolute() and ".." not in parts.parts
+        if not safe or not (root / parts).resolve().is_relative_to(root):
+            raise RunError(f"{self.path}: the record names {relative!r}, which is outside the run; the run was tampered with")
+        return self.path / parts
+
+    def append(self, example: Example) -> None:
+        """Add one line to examples.jsonl; on return it is on the disk.
+
+        Raises:
+            RunError: the disk refuses (full, read-only); the lines already there stay whole.
+        """
+        file = self.path / "examples.jsonl"
+        line = (_dumps(example.model_dump()) + "\n").encode()
+        try:
+            self._mend()
+            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                before = os.fstat(descriptor).st_size
+                try:
+                    rest = memoryview(line)
+                    while rest:
+                        rest = rest[os.write(descriptor, rest) :]
+                    os.fsync(descriptor)
+                except BaseException:
+                    os.ftruncate(descriptor, before)
+                    raise
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unwritable(file, error) from error
+
+    def examples(self) -> list[Example]:
+        """All examples, in the order they were finished; of two lines with one id the later counts.
+
+        A last line torn by a killed run is dropped.
+
+        Raises:
+            RunError: a line is damaged, or names a path outside the run.
+        """
+        file = self.path / "examples.jsonl"
+        found: dict[str, Example] = {}
+        for number, line in enumerate(self._whole_lines(), 1):
+            try:
+                example = Example.model_validate(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise RunError(
+                    f"{file}:{number}: no valid example ({_why(error)}); delete that line to craft it again"
+                ) from error
+            self._check_paths(example.audio, example.clean_audio)
+            found[example.id] = example
+        return list(found.values())
+
+    def done_ids(self) -> set[str]:
+        """Ids of the examples there, failed ones too."""
+        return {example.id for example in self.examples()}
+
+    def write_results(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write results.jsonl whole; numbers that are not finite become null. Raises RunError when the disk refuses."""
+        self._write("results.jsonl", "".join(_dumps(row) + "\n" for row in rows))
+
+    def results(self) -> list[dict[str, Any]]:
+        """The rows of results.jsonl.
+
+        Raises:
+            RunError: not evaluated yet, a damaged line, or a path outside the run.
+        """
+        rows: list[dict[str, Any]] = []
+        for number, line in enumerate(self._read("results.jsonl").split(b"\n"), 1):
+            if line.strip():
+                row = self._parse(line, f"results.jsonl:{number}")
+                self._check_paths(row.get("audio"), row.get("clean_audio"))
+                rows.append(row)
+        return rows
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json whole; numbers that are not finite become null. Raises RunError when the disk refuses."""
+        self._write_json("summary.json", summary)
+
+    def summary(self) -> dict[str, Any]:
+        """summary.json; raises RunError when it is missing (not evaluated yet) or damaged."""
+        return self._parse(self._read("summary.json"), "summary.json")
+
+    def _check_same(self, request: dict[str, Any]) -> None:
+        difference = _difference(self.request, request)
+        if difference is not None:
+            key, old, new = difference
+            raise RunError(
+                f"{self.path}: holds a run that differs in {key!r} ({_short(old)} there, {_short(new)} asked); "
+                "choose another folder, or ask the same to resume it"
+            )
+
+    def _note_versions(self) -> None:
+        now = environment()
+        before = {key: self.info.get(key) for key in now}
+        if before != now:
+            self.info = {**self.info, **now, "earlier": [*self.info.get("earlier", []), before]}
+            self._write_json("run.json", self.info)
+
+    def _check_paths(self, *paths: str | None) -> None:
+        for path in paths:
+            if path is not None:
+                self.resolve(path)
+
+    def _mend(self) -> None:
+        """Cut off a last line that a killed run tore; one that only lacks its line feed is kept."""
+        file = self.path / "examples.jsonl"
+        if not file.exists():
+            return
+        with open(file, "rb+") as handle:
+            end = handle.seek(0, os.SEEK_END)
+            if end == 0 or (handle.seek(end - 1), handle.read(1))[1] == b"\n":
+                return
+            handle.seek(0)
+            data = handle.read()
+            start = data.rfind(b"\n") + 1
+            if _is_example(data[start:]):
+                handle.write(b"\n")
+            else:
+                handle.truncate(start)
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    def _whole_lines(self) -> Sequence[bytes]:
+        file = self.path / "examples.jsonl"
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
+        *lines, last = data.split(b"\n")
+        return [*lines, last] if _is_example(last) else lines
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path}: has no {name} yet; run: voiceattack evaluate {self.path}") from error
+        except OSError as error:
+            raise RunError(f"{self.path / name}: cannot be read ({one_line(error)}); check its permissions") from error
+
+    def _parse(self, data: bytes, where: str) -> dict[str, Any]:
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); run: voiceattack evaluate {self.path}") from error
+        if not isinstance(value, dict):
+            raise RunError(f"{self.path}/{where}: damaged (no JSON object); run: voiceattack evaluate {self.path}")
+        return value
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            write_whole(self.path / name, text.encode())
+        except OSError as error:
+            raise _unwritable(self.path / name, error) from error
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        self._write(name, _dumps(value, indent=2) + "\n")
+
+
+def _safe(id: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", id):
+        raise RunError(f"{id!r} is no example id (lower-case letters, digits, '.', '_' and '-')")
+    return id
+
+
+def _difference(old: Any, new: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """The first place where two JSON values differ: its dotted key and both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(old.keys() | new.keys()):
+            found = _difference(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+            if found:
+                return found
+        return None if old.keys() == new.keys() else (key or "request", old, new)
+    return None if old == new and type(old) is type(new) else (key, old, new)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _dumps(value: Any, indent: int | None = None) -> str:
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent).encode("utf-8", "replace").decode()
+
+
+def _finite(value: Any) -> Any:
+    """The same value with numbers that JSON lacks (NaN, infinity) as None, and tensor or NumPy scalars as Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if value is not None and not isinstance(value, (str, int, float)) and hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_example(line: bytes) -> bool:
+    try:
+        Example.model_validate(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _why(error: Exception) -> str:
+    """The first reason alone, on one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}"
+    return one_line(error)
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"{path}: cannot be written ({one_line(error)}); free some space, check permissions, or choose another folder"
+    )
