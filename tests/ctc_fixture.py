@@ -39,16 +39,22 @@ def sample_clips(count: int = CLIPS) -> list[tuple[Tensor, str]]:
 
 def build(folder: Path, *, norm: str = "layer", model_type: str = "wav2vec2", seed: int = 0) -> Any:
     """Write config, tokenizer and feature extractor of a tiny CTC model to ``folder``; the untrained model is returned."""
-    from transformers import AutoConfig, AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
+    import transformers
+    from transformers import AutoConfig
+
+    # transformers leaves these untyped.
+    Tokenizer: Any = transformers.Wav2Vec2CTCTokenizer
+    Extractor: Any = transformers.Wav2Vec2FeatureExtractor
+    AutoModel: Any = transformers.AutoModelForCTC
 
     folder.mkdir(parents=True, exist_ok=True)
     tokens = ["<pad>", "<unk>", "|", "'", *string.ascii_uppercase]
     (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
-    tokenizer = Wav2Vec2CTCTokenizer(
+    tokenizer = Tokenizer(
         str(folder / "vocab.json"), bos_token=None, eos_token=None, unk_token="<unk>", pad_token="<pad>", word_delimiter_token="|"
     )
     tokenizer.save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=norm == "layer").save_pretrained(folder)
+    Extractor(do_normalize=True, return_attention_mask=norm == "layer").save_pretrained(folder)
     torch.manual_seed(seed)
     config = AutoConfig.for_model(
         model_type,
@@ -76,7 +82,7 @@ def build(folder: Path, *, norm: str = "layer", model_type: str = "wav2vec2", se
         apply_spec_augment=False,
         ctc_loss_reduction="mean",
     )
-    return AutoModelForCTC.from_config(config)
+    return AutoModel.from_config(config)
 
 
 def train(folder: Path, clips: Sequence[tuple[Tensor, str]]) -> Path:

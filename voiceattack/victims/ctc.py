@@ -16,7 +16,7 @@ from voiceattack.victims.ctc_text import Vocabulary, align, edit_distance, frame
 __all__ = ["CTCVictim", "Emissions"]
 
 Emissions = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(waveforms float (batch, samples), lengths int64 (batch,)) -> (logits float (batch, frames, vocabulary), frames int64 (batch,))."""
+"""Waveforms float (batch, samples), lengths int64 (batch,) to logits float (batch, frames, vocabulary), frames int64 (batch,)."""
 
 
 class CTCVictim(DifferentiableVictim):
@@ -72,7 +72,7 @@ class CTCVictim(DifferentiableVictim):
         samples = round(seconds * SAMPLE_RATE)
         if samples < self.min_samples:
             raise AudioError(
-                f"{name}: {samples} samples are fewer than the {self.min_samples} victim {self.spec!r} hears at once; use a longer clip"
+                f"{name}: {samples} samples are fewer than the {self.min_samples} victim {self.spec!r} needs; use a longer clip"
             )
 
     def logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -127,9 +127,10 @@ class CTCVictim(DifferentiableVictim):
         logits, frames = self.logits(batch)
         for row, (wanted, count) in enumerate(zip(ids, frames.tolist(), strict=True)):
             if frames_needed(wanted) > count:
+                seconds = int(batch.lengths[row]) / batch.sample_rate
                 raise AttackError(
-                    f"text {texts[row]!r} needs {frames_needed(wanted)} frames, clip {row + 1} of the batch "
-                    f"({int(batch.lengths[row]) / batch.sample_rate:.2f} s) has {count} for victim {self.spec!r}; shorten the text or use a longer clip"
+                    f"text {texts[row]!r} needs {frames_needed(wanted)} frames, clip {row + 1} of the batch ({seconds:.2f} s) "
+                    f"has {count} for victim {self.spec!r}; shorten the text or use a longer clip"
                 )
         return logits.log_softmax(dim=-1).cpu(), frames.cpu(), ids
 
@@ -181,7 +182,7 @@ class CTCVictim(DifferentiableVictim):
         return AttackLoss(loss, matches, distance)
 
     def _saturating_nll(self, log_probs: Tensor, frames: Tensor, ids: list[list[int]], cap: float | None) -> Tensor:
-        """CTC loss over emissions no less likely than exp(-cap): a frame already lost by that much takes no more of the budget."""
+        """CTC loss over emissions no less likely than exp(-cap): a frame already lost takes no more of the budget."""
         if cap is None:
             return self._nll(log_probs, frames, ids)
         clamped = log_probs.detach().clamp(min=-cap).requires_grad_(True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ class Vocabulary:
 
 def frames_needed(ids: Sequence[int]) -> int:
     """The fewest frames that can spell ``ids``: one each, and a blank between equal neighbours."""
-    return len(ids) + sum(left == right for left, right in zip(ids, ids[1:], strict=False))
+    return len(ids) + sum(left == right for left, right in pairwise(ids))
 
 
 def align(log_probs: npt.NDArray[np.float32], ids: Sequence[int], blank: int) -> npt.NDArray[np.int64]:

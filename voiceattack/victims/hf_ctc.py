@@ -67,7 +67,7 @@ def from_pretrained(
     from transformers import AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
 
     del options
-    where = {"local_files_only": local_files_only}
+    where: dict[str, Any] = {"local_files_only": local_files_only}
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(name, **where)
         tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(name, **where)
@@ -82,7 +82,7 @@ def from_pretrained(
     untrained = sorted(key for key in report["missing_keys"] if key.startswith("lm_head"))
     if untrained:
         raise VictimError(
-            f"hf:{name}: its weights hold no CTC head ({', '.join(untrained)}): it was never trained to transcribe; use a fine-tuned one"
+            f"hf:{name}: its weights hold no CTC head ({', '.join(untrained)}); use a model fine-tuned to transcribe"
         )
     if extractor.sampling_rate != SAMPLE_RATE:
         raise VictimError(f"hf:{name}: wants {extractor.sampling_rate} Hz audio; only {SAMPLE_RATE} Hz models are supported")

@@ -22,6 +22,11 @@ TOKENS = ("-", "|", "'", *string.ascii_uppercase)
 class TinyModel(nn.Module):
     """Log band energies, smoothed over three frames, and one linear layer with seeded weights: about 700 numbers."""
 
+    cosines: Tensor
+    sines: Tensor
+    weights: Tensor
+    bias: Tensor
+
     def __init__(self, seed: int = 8) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
@@ -46,7 +51,7 @@ class TinyModel(nn.Module):
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Waveforms (batch, samples), lengths (batch,) to logits (batch, frames, vocabulary), frames (batch,)."""
         missing = -waveforms.shape[1] % HOP
-        frames = nn.functional.pad(waveforms, (0, missing)).unflatten(1, (-1, HOP))
+        frames = nn.functional.pad(waveforms, (0, missing)).reshape(len(waveforms), -1, HOP)
         power = (frames @ self.cosines.T).square() + (frames @ self.sines.T).square()
         # Zero where silent, so that padding and the edges of a clip look the same to the smoothing.
         energies = torch.log1p(power / FLOOR**2)

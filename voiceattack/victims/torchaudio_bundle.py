@@ -80,7 +80,7 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> CTCVictim:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise UnknownNameError(f"unknown torchaudio bundle {rest!r}{hint}; with a CTC head: {', '.join(names)}")
     bundle = getattr(require_torchaudio().pipelines, rest)
-    victim = wrap(_model(bundle, rest), bundle.get_labels(), device, model=rest, weights=weights_file(bundle).name)
+    victim = wrap(_model(bundle, rest), bundle.get_labels(), device, bundle=rest, weights=weights_file(bundle).name)
     victim.language = _language(rest)
     return victim
 
