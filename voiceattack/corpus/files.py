@@ -1,0 +1,76 @@
+"""Audio files, and folders of them: recursive, sorted, with the references of any manifest that lies beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from voiceattack.corpus.base import READERS, BadItem, Item, Utterance
+
+__all__ = ["READER", "FileReader", "read_folder"]
+
+SUFFIXES = frozenset(
+    (
+        *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"),
+        *(".sph", ".nist"),
+        # Not libsndfile's; yielded all the same, so that loading them says how to convert them.
+        *(".m4a", ".aac", ".mp4", ".wma", ".webm", ".amr"),
+    )
+)
+"""What counts as audio in a folder."""
+
+TABLES = (".csv", ".tsv", ".txt", ".yaml", ".yml", ".xml", ".parquet")
+
+
+class FileReader:
+    """Takes any single file that is not a manifest; whether it is audio shows when it is loaded."""
+
+    folder_names: frozenset[str] = frozenset()
+
+    def accepts(self, path: Path) -> bool:
+        """See :class:`~voiceattack.corpus.base.Reader`."""
+        return path.suffix.lower() not in (".json", ".jsonl", *TABLES)
+
+    def read(self, path: Path) -> Iterator[Item]:
+        """The file itself."""
+        yield Utterance(path, None, path.stem)
+
+
+READER = FileReader()
+
+
+def read_folder(folder: Path) -> Iterator[Item]:
+    """The clips of a folder and those below it, by name.
+
+    A manifest in the folder (``metadata.csv``, ``metadata.jsonl``, ``manifest.jsonl``) gives its clips their texts and comes
+    first; audio that it does not list follows without text, so that nothing is left out. Hidden files and folders are skipped.
+    """
+    found = False
+    for item in _walk(folder, set()):
+        found = True
+        yield item
+    if not found:
+        yield BadItem(str(folder), "holds no audio files; give a folder of .wav, .flac or the like, or a manifest")
+
+
+def _walk(folder: Path, listed: set[str]) -> Iterator[Item]:
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        yield BadItem(str(folder), f"cannot be read ({error.strerror}); check its permissions")
+        return
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    readers = [READERS.get(name) for name in READERS.names()]
+    for entry in entries:
+        for reader in readers:
+            if entry.name in reader.folder_names:
+                for item in reader.read(entry):
+                    if isinstance(item, Utterance):
+                        listed.add(os.path.realpath(item.path))
+                    yield item
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():  # a link may lead in circles
+            yield from _walk(entry, listed)
+        elif entry.suffix.lower() in SUFFIXES and os.path.realpath(entry) not in listed:
+            yield Utterance(entry, None, entry.stem)
