@@ -31,6 +31,13 @@ def direct(vocabulary: Vocabulary = ABC) -> CTCVictim:
     return CTCVictim(emissions, vocabulary, CPU, batched=True, min_samples=10)
 
 
+def checked(victim: CTCVictim, batch: Batch, texts: list[str], config: LossConfig) -> tuple[Tensor, list[bool], list[float]]:
+    """Loss, matches and distances of an attack loss that must have all three."""
+    result = victim.attack_loss(batch, texts, config)
+    assert result.matches is not None and result.distance is not None
+    return result.loss, result.matches.tolist(), result.distance.tolist()
+
+
 def clip(frames: int, seed: int) -> Tensor:
     return torch.rand(frames * 10, generator=torch.Generator().manual_seed(seed)) - 0.5
 
@@ -76,13 +83,13 @@ def test_margin() -> None:
     wave = torch.zeros(30)
     wave[[2, 10, 23]] = torch.tensor([0.9, 0.5, 0.2])  # logits 9 for A, 5 for blank, 2 for B
     batch = Batch.of([wave])
-    toward = victim.attack_loss(batch, ["AB"], LossConfig("toward", "margin", confidence=6.0))
-    assert bool(toward.matches) and float(toward.distance) == 0.0
-    assert float(toward.loss) == pytest.approx(0 + 1 + 4)  # head-room of 6 asked of leads 9, 5, 2
+    toward, matches, distance = checked(victim, batch, ["AB"], LossConfig("toward", "margin", confidence=6.0))
+    assert matches == [True] and distance == [0.0]
+    assert float(toward) == pytest.approx(0 + 1 + 4)  # head-room of 6 asked of leads 9, 5, 2
     away = victim.attack_loss(batch, ["AB"], LossConfig("away", "margin", cap=6.0))
     assert float(away.loss) == pytest.approx((9 + 5 + 2) / 3)
-    other = victim.attack_loss(batch, ["B"], LossConfig("away", "margin", cap=6.0))
-    assert not bool(other.matches) and float(other.distance) == pytest.approx(0.5)
+    _, matches, distance = checked(victim, batch, ["B"], LossConfig("away", "margin", cap=6.0))
+    assert matches == [False] and distance == pytest.approx([0.5])
     # Until the greedy path spells the text, the margin toward it is the CTC loss.
     assert torch.equal(
         victim.attack_loss(batch, ["B"], LossConfig("toward", "margin")).loss,
@@ -95,13 +102,12 @@ def test_cheap_check_agrees_with_the_decoder() -> None:
     batch = Batch.of([clip(8, seed) for seed in range(8)])
     heard = [transcript.text for transcript in victim.transcribe(batch)]
     assert len(set(heard)) > 3
-    assert bool(victim.attack_loss(batch, heard, LossConfig("away")).matches.all())
-    mute = victim.attack_loss(batch, [victim.mute_text] * 8, LossConfig("toward"))
-    assert mute.matches.tolist() == [not text for text in heard] and bool((mute.distance <= 1).all())
+    assert all(checked(victim, batch, heard, LossConfig("away"))[1])
+    _, matches, distance = checked(victim, batch, [victim.mute_text] * 8, LossConfig("toward"))
+    assert matches == [not text for text in heard] and max(distance) <= 1
     silent = Batch.of([torch.full((60,), -0.01).index_fill(0, torch.arange(0, 60, 10), 0.9)])
-    assert victim.transcribe(silent)[0].text == "" and bool(
-        victim.attack_loss(silent, [""], LossConfig("toward", "margin")).matches
-    )
+    assert victim.transcribe(silent)[0].text == ""
+    assert checked(victim, silent, [""], LossConfig("toward", "margin"))[1] == [True]
 
 
 def test_text_to_tokens_and_back() -> None:

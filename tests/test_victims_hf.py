@@ -84,7 +84,9 @@ def test_trained_model_hears_its_samples(ctc_folder: Path) -> None:
     assert [heard.text for heard in victim.transcribe(eight)] == [
         victim.transcribe(Batch.of([clip]))[0].text for clip in eight.clips()
     ]
-    assert victim.describe()["model_type"] == "wav2vec2"
+    facts = victim.describe()
+    assert facts["model_type"] == "wav2vec2" and len(facts["weights_sha256"]["model.safetensors"]) == 64
+    assert json.loads(json.dumps(facts)) == facts
 
 
 def test_the_same_weights_as_ones_own_module(ctc_folder: Path) -> None:

@@ -44,7 +44,7 @@ def tiny_model(path: Path) -> torch.nn.Module:
     """A model as a bundle makes it: built from its config, then its weights read from a file."""
     torch.manual_seed(3)
     torch.save(torchaudio.models.wav2vec2_model(**CONFIG).state_dict(), path)
-    model = torchaudio.models.wav2vec2_model(**CONFIG)
+    model: torch.nn.Module = torchaudio.models.wav2vec2_model(**CONFIG)
     model.load_state_dict(torch.load(path, weights_only=True))
     return model
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from voiceattack.audio import SAMPLE_RATE
+from voiceattack.audio import SAMPLE_RATE, file_sha256
 from voiceattack.errors import VictimError
 from voiceattack.victims.ctc import CTCVictim, Emissions
 from voiceattack.victims.ctc_text import Vocabulary
@@ -97,8 +98,14 @@ def from_pretrained(
         batched=masked,
         min_samples=_field(config.conv_kernel, config.conv_stride),
         decode=lambda ids: str(tokenizer.decode(ids)),
-        facts={"model": name, "model_type": config.model_type, "parameters": int(model.num_parameters())},
+        facts={"model": name, "model_type": config.model_type, "weights_sha256": _digests(name)},
     )
+
+
+def _digests(name: str) -> dict[str, str] | None:
+    """SHA-256 of a local folder's weights; a hub id's are in the cache under their own digests."""
+    folder = Path(name)
+    return {path.name: file_sha256(path) for path in sorted(folder.glob("*.safetensors"))} if folder.is_dir() else None
 
 
 def _vocabulary(name: str, tokenizer: Any, size: int) -> Vocabulary:
