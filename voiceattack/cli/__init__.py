@@ -1,0 +1,97 @@
+"""The command ``voiceattack``: one file a command, heavy modules imported only by the command that needs them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from voiceattack import __version__
+from voiceattack.cli import attack, demo, doctor, evaluate, list_, replay, report, transcribe
+from voiceattack.errors import VoiceAttackError
+
+__all__ = ["app", "main"]
+
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="voiceattack",
+    help="Craft adversarial audio against speech recognition, hear it back, and measure how badly the recogniser failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a comparison failed, 2 nothing could run, 130 interrupted.",
+)
+app.command("demo")(demo.demo)
+app.command("attack")(attack.attack)
+app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
+app.command("transcribe")(transcribe.transcribe)
+app.command("list")(list_.list_names)
+app.command("replay")(replay.replay)
+app.command("doctor")(doctor.doctor)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"voiceattack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere on the line).")] = False,
+) -> None:
+    del version, debug
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code. A user sees one line an error, and a traceback only with ``--debug``."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("voiceattack").setLevel(logging.DEBUG)
+    else:
+        warnings.filterwarnings("ignore")
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        code: Any = app(args=arguments, prog_name="voiceattack", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left (``| head``); keep Python from saying so at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exception(error)
+        if message := _message(error):
+            _print_error(message)
+        return EXIT_FAILED
+    if code == EXIT_INTERRUPTED:
+        _print_error("interrupted; finished examples are kept, resume with the same command")
+    return code if isinstance(code, int) else 0
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, VoiceAttackError):
+        return str(error)
+    if callable(usage := getattr(error, "format_message", None)):
+        # Without any arguments the help was printed already, and the message is empty.
+        return f"{usage()} (see voiceattack --help)" if usage() else ""
+    return f"unexpected {type(error).__name__}: {error} (run again with --debug for the traceback, and please report it)"
+
+
+def _print_error(message: str) -> None:
+    print(f"voiceattack: error: {' '.join(message.split())}", file=sys.stderr)

@@ -1,0 +1,7 @@
+"""``python -m voiceattack``."""
+
+import sys
+
+from voiceattack.cli import main
+
+sys.exit(main())

@@ -1,0 +1,174 @@
+"""``voiceattack attack``: craft, then evaluate and report."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voiceattack.cli.console import (
+    DeviceOption,
+    InputsArgument,
+    OutputOption,
+    QuietOption,
+    formats_of,
+    parse_params,
+    progress,
+    say,
+    stdout,
+    warn,
+    write_reports,
+)
+from voiceattack.errors import RunError, SpecError
+
+if TYPE_CHECKING:
+    from voiceattack.craft import AttackRequest
+    from voiceattack.runs import Run
+    from voiceattack.victims.base import Victim
+
+__all__ = ["attack", "evaluate_and_show", "fail_if_nothing_worked"]
+
+DEFAULT_SNR_DB = 35.0
+
+
+class Goal(str, Enum):
+    """The objectives, as choices of an option."""
+
+    untargeted = "untargeted"
+    targeted = "targeted"
+    mute = "mute"
+
+
+def attack(
+    inputs: InputsArgument,
+    victim: Annotated[list[str] | None, typer.Option(help="Recogniser to attack.", show_default="whisper-tiny.en")] = None,
+    attack_name: Annotated[str, typer.Option("--attack", help="How to search; see: voiceattack list attacks.")] = "pgd",
+    out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
+    target: Annotated[str | None, typer.Option("--target", metavar="TEXT", help="Make the victim hear exactly this.")] = None,
+    mute: Annotated[bool, typer.Option("--mute", help="Make the victim hear nothing.")] = False,
+    objective: Annotated[Goal | None, typer.Option(help="What counts as success.", show_default="untargeted")] = None,
+    wer_threshold: Annotated[float, typer.Option(help="Untargeted: least word error rate against the clean transcript.")] = 0.5,
+    snr_db: Annotated[
+        float | None, typer.Option(help="Least signal-to-noise ratio, dB.", show_default="35 without a limit")
+    ] = None,
+    linf: Annotated[float | None, typer.Option(help="Most change of a sample, fraction of full scale.")] = None,
+    l2: Annotated[float | None, typer.Option(help="Most Euclidean norm of the change.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Most gradient steps a clip.", show_default="the attack's own")] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the attack. Repeatable.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, neighbours may change last bits.")] = 1,
+    no_control: Annotated[bool, typer.Option("--no-control", help="Leave out the equal-SNR noise controls.")] = False,
+    no_evaluate: Annotated[bool, typer.Option("--no-evaluate", help="Only craft; see: voiceattack evaluate.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.md.")] = False,
+    keep_format: Annotated[bool, typer.Option("--keep-format", help="Also save at each file's own rate and channels.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Craft adversarial versions of INPUT, hear them back, and report."""
+    outputs = formats_of(output)
+    if outputs and no_evaluate:
+        raise SpecError("--output needs the evaluation; drop --no-evaluate")
+    params = parse_params(param)
+    if steps is not None:
+        if "steps" in params:
+            raise SpecError("steps is given by --steps and by --param; give it once")
+        params["steps"] = steps
+    limits = {"snr_db": snr_db, "linf": linf, "l2": l2}
+    from voiceattack.craft import AttackRequest, craft
+
+    request = AttackRequest(
+        inputs=tuple(inputs),
+        victim=_one_victim(victim),
+        attack=attack_name,
+        params=params,
+        objective=_objective(objective, target, mute),
+        target=target,
+        wer_threshold=wer_threshold,
+        budget=_budget(attack_name, {name: limit for name, limit in limits.items() if limit is not None}, quiet),
+        seed=seed,
+        batch_size=batch_size,
+        control=not no_control,
+        keep_format=keep_format,
+    )
+    if dry_run:
+        _dry_run(request, device)
+        return
+    from voiceattack.victims import load_victim
+
+    request.build()
+    loaded = load_victim(request.victim, device)
+    with progress("attacking", quiet=quiet) as on_progress:
+        run = craft(request, out, victim=loaded, on_progress=on_progress, on_error=warn)
+    fail_if_nothing_worked(run)
+    say(f"artefacts: {run.path / 'audio'}", quiet=quiet)
+    if not no_evaluate:
+        evaluate_and_show(run, [loaded], formats=[] if no_report else ["md"], outputs=outputs, quiet=quiet)
+
+
+def _one_victim(victims: list[str] | None) -> str:
+    if victims and len(victims) > 1:
+        raise SpecError(
+            f"--victim is given {len(victims)} times; attacking several at once is not supported yet: "
+            "attack one, then hear its artefacts through the others with: voiceattack evaluate RUN --victim ..."
+        )
+    return victims[0] if victims else "whisper-tiny.en"
+
+
+def _objective(objective: Goal | None, target: str | None, mute: bool) -> Any:
+    if mute and (target is not None or objective not in (None, Goal.mute)):
+        raise SpecError("--mute excludes --target and any other --objective; give one of them")
+    if objective is None:
+        objective = Goal.mute if mute else Goal.untargeted if target is None else Goal.targeted
+    return objective.value
+
+
+def _budget(attack_name: str, limits: dict[str, float], quiet: bool) -> dict[str, float]:
+    from voiceattack.attacks import ATTACKS
+
+    if limits or not ATTACKS.get(attack_name).needs_budget:
+        return limits
+    say(f"no limit given: --snr-db {DEFAULT_SNR_DB:g}", quiet=quiet)
+    return {"snr_db": DEFAULT_SNR_DB}
+
+
+def _dry_run(request: AttackRequest, device: str | None) -> None:
+    from voiceattack.estimate import estimate
+
+    result = estimate(request, device=device)
+    for line in result.unusable:
+        warn(line)
+    for line in result.lines():
+        say(line)
+    if not result.examples:
+        raise RunError("none of the inputs can be attacked")
+
+
+def fail_if_nothing_worked(run: Run) -> None:
+    """Raise when every example of the run failed.
+
+    Raises:
+        RunError: so it is.
+    """
+    attacked = [example for example in run.examples() if example.control_for is None]
+    if all(example.error is not None for example in attacked):
+        raise RunError(f"no input could be attacked (of {len(attacked)}); the reasons are in {run.path / 'examples.jsonl'}")
+
+
+def evaluate_and_show(run: Run, victims: list[Victim], *, formats: list[str], outputs: dict[Path, str], quiet: bool) -> None:
+    """Hear the artefacts back, write the reports, print the table and where everything lies."""
+    from voiceattack.evaluate import evaluate
+    from voiceattack.report.console import summary_table
+
+    with progress("hearing back", quiet=quiet) as on_progress:
+        summary = evaluate(run, victims, on_progress=on_progress)
+    written = write_reports(run, formats, outputs)
+    if not quiet:
+        stdout().print(summary_table(summary))
+        for line in summary.get("warnings", []):
+            say(f"note: {line}")
+        for path in [run.path / "results.jsonl", *written]:
+            say(f"written: {path}")

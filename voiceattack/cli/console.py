@@ -1,0 +1,134 @@
+"""What the commands share: where they print, how they show progress, how they read options."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voiceattack.errors import SpecError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from voiceattack.runs import Run
+
+__all__ = [
+    "DeviceOption",
+    "InputsArgument",
+    "OutputOption",
+    "QuietOption",
+    "RunArgument",
+    "formats_of",
+    "parse_params",
+    "progress",
+    "say",
+    "stdout",
+    "warn",
+    "write_reports",
+]
+
+InputsArgument = Annotated[list[str], typer.Argument(metavar="INPUT", help="Audio files, folders or manifests.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
+
+DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda or cuda:N; default: CUDA when there.")]
+OutputOption = Annotated[
+    list[Path] | None,
+    typer.Option("--output", "-o", help="Also write the results here, as the suffix says: .md, .json, .csv. Repeatable."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def stdout() -> Console:
+    """The console of tables; as wide as the terminal, and wide enough in a pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """One line on stdout."""
+    if not quiet:
+        print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    print(f"voiceattack: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress(task: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A bar with the time left, as a callback ``(done, total, label)``; None under --quiet, in CI and off a terminal."""
+    if quiet or os.environ.get("CI") or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    columns.append(TextColumn("{task.fields[label]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        shown = bar.add_task(task, label="", total=None)
+        yield lambda done, total, label: bar.update(shown, completed=done, total=total, label=escape(label))
+
+
+def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """``["steps=20", "loss=ce"]`` as ``{"steps": 20, "loss": "ce"}``.
+
+    Raises:
+        SpecError: a pair without ``=``, or a name given twice.
+    """
+    params: dict[str, Any] = {}
+    for pair in pairs or ():
+        name, mark, text = pair.partition("=")
+        if not mark or not name:
+            raise SpecError(f"--param {pair!r} must read name=value, for example --param steps=20")
+        if name in params:
+            raise SpecError(f"--param {name} is given twice; give it once")
+        try:
+            params[name] = json.loads(text)
+        except ValueError:
+            params[name] = text
+    return params
+
+
+def formats_of(outputs: Sequence[Path] | None) -> dict[Path, str]:
+    """The report format of each output file, from its suffix.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
+    from voiceattack.report import FORMATS
+
+    return {path: FORMATS.entry(path.suffix.removeprefix(".").lower() or path.name).name for path in outputs or ()}
+
+
+def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) -> list[Path]:
+    """Render the run's reports inside it and copy those asked for elsewhere; the paths to name to the user.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    from voiceattack.errors import RunError
+    from voiceattack.report import render
+
+    wanted = list(dict.fromkeys([*formats, *outputs.values()]))
+    try:
+        written = dict(zip(wanted, render(run, wanted), strict=True))
+        for path, name in outputs.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not (path.exists() and path.samefile(written[name])):
+                shutil.copyfile(written[name], path)
+    except OSError as error:
+        todo = f"make room or choose another file, then: voiceattack report {run.path}"
+        raise RunError(f"cannot write the report ({error}); {todo}") from error
+    return [*(written[name] for name in formats), *outputs]

@@ -1,0 +1,29 @@
+"""``voiceattack evaluate``: hear a run's artefacts back, also through other victims."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.attack import evaluate_and_show
+from voiceattack.cli.console import DeviceOption, OutputOption, QuietOption, RunArgument, formats_of
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    run: RunArgument,
+    victim: Annotated[list[str] | None, typer.Option(help="Who listens. Repeatable.", show_default="who was attacked")] = None,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Transcribe the saved artefacts of RUN and score them."""
+    outputs = formats_of(output)
+    from voiceattack.runs import Run
+    from voiceattack.victims import load_victim
+
+    opened = Run.open(run)
+    victims = [load_victim(spec, device) for spec in dict.fromkeys(victim or [opened.request["victim"]])]
+    evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet)

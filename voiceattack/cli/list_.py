@@ -1,0 +1,40 @@
+"""``voiceattack list``: the names that options take."""
+
+from __future__ import annotations
+
+import importlib
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.console import say
+
+__all__ = ["list_names"]
+
+
+class Kind(str, Enum):
+    """What can be listed."""
+
+    victims = "victims"
+    attacks = "attacks"
+    metrics = "metrics"
+    formats = "formats"
+
+
+REGISTRIES = {
+    Kind.victims: ("voiceattack.victims", "VICTIMS"),
+    Kind.attacks: ("voiceattack.attacks", "ATTACKS"),
+    Kind.metrics: ("voiceattack.metrics", "METRICS"),
+    Kind.formats: ("voiceattack.report", "FORMATS"),
+}
+
+
+def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+    """List victims, attacks, metrics or report formats."""
+    module, name = REGISTRIES[kind]
+    entries = list(getattr(importlib.import_module(module), name).entries())
+    width = max((len(entry.name) for entry in entries), default=0)
+    for entry in entries:
+        extra = f" (needs the extra {entry.requires!r})" if entry.requires else ""
+        say(f"{entry.name:<{width}}  {entry.summary}{extra}")

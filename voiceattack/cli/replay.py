@@ -1,0 +1,33 @@
+"""``voiceattack replay``: craft one example again and compare."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.console import DeviceOption, QuietOption, RunArgument, progress, say
+
+__all__ = ["replay"]
+
+
+def replay(
+    run: RunArgument,
+    example: Annotated[str, typer.Argument(metavar="ID", help="An id in its examples.jsonl.")],
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Craft one example again from its recipe and compare digests: exit 0 same, 1 different."""
+    from voiceattack.replay import replay as craft_again
+    from voiceattack.runs import Run
+
+    with progress("crafting again", quiet=quiet) as on_progress:
+        result = craft_again(Run.open(run), example, device=device, on_progress=on_progress)
+    if result.same:
+        say(f"same: {result.id} sha256 {result.got}", quiet=quiet)
+    else:
+        say(f"different: {result.id} sha256 {result.got}, recorded {result.expected}", quiet=quiet)
+    for name, (then, now) in result.differing_versions.items():
+        say(f"version differs: {name} was {then}, is {now}", quiet=quiet)
+    if not result.same:
+        raise typer.Exit(1)

@@ -1,0 +1,84 @@
+"""``voiceattack transcribe``: what a victim hears."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, warn
+from voiceattack.errors import CorpusError, RunError, SpecError, VoiceAttackError
+
+__all__ = ["transcribe"]
+
+SUFFIXES = (".json", ".csv", ".txt")
+FIELDS = ("file", "victim", "text", "reference", "error")
+
+
+def transcribe(
+    inputs: InputsArgument,
+    victim: Annotated[str, typer.Option("--victim", help="Who listens.")] = "whisper-tiny.en",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write here: .json, .csv or .txt.")] = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Print what a victim hears, one line a file."""
+    if output is not None and output.suffix.lower() not in SUFFIXES:
+        raise SpecError(f"--output {output}: the suffix names the format; use one of {', '.join(SUFFIXES)}")
+    from voiceattack.corpus import BadItem, read_corpus
+    from voiceattack.victims import load_victim
+
+    items = list(read_corpus(inputs))
+    if not items:
+        raise CorpusError(f"no audio found in {', '.join(inputs)}; give audio files, folders or manifests")
+    listener = load_victim(victim, device)
+    rows: list[dict[str, Any]] = []
+    with progress("listening", quiet=quiet) as on_progress:
+        for place, item in enumerate(items):
+            row: dict[str, Any] = dict.fromkeys(FIELDS) | {"victim": listener.spec}
+            if isinstance(item, BadItem):
+                row |= {"file": item.where, "error": item.error}
+            else:
+                row |= {"file": str(item.path), "reference": item.text}
+                try:
+                    row["text"] = _hear(listener, item.path)
+                except VoiceAttackError as error:
+                    row["error"] = str(error)
+            rows.append(row)
+            if row["error"] is not None:
+                warn(row["error"] if str(row["file"]) in row["error"] else f"{row['file']}: {row['error']}")
+            else:
+                say(f"{row['file']}\t{row['text']}", quiet=quiet)
+            if on_progress is not None:
+                on_progress(place + 1, len(items), "")
+    if output is not None:
+        try:
+            output.write_text(_rendered(rows, output.suffix.lower()), encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"{output}: cannot write ({error}); choose another file") from error
+    if all(row["error"] is not None for row in rows):
+        raise RunError("none of the inputs could be heard" if len(rows) > 1 else "the input could not be heard")
+
+
+def _hear(listener: Any, path: Path) -> str:
+    from voiceattack import audio
+
+    waveform = audio.load(path)
+    listener.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, path.name)
+    return str(listener.transcribe(audio.Batch.of([waveform]))[0].text)
+
+
+def _rendered(rows: list[dict[str, Any]], suffix: str) -> str:
+    if suffix == ".json":
+        return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    if suffix == ".txt":
+        return "".join(f"{row['text']}\n" for row in rows if row["error"] is None)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

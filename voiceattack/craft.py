@@ -1,0 +1,65 @@
+"""Craft: corpus in; adversarial artefacts, their noise controls and one durable line each out. Resumes where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from voiceattack.corpus import read_corpus
+from voiceattack.crafting import Clip, Job, Progress, attack_batch, craft_clips, load_clip
+from voiceattack.errors import CorpusError
+from voiceattack.request import AttackRequest
+from voiceattack.runs import Run
+from voiceattack.victims import Victim, load_victim
+
+__all__ = ["AttackRequest", "craft", "craft_clips"]
+
+
+def craft(
+    request: AttackRequest,
+    out: str | Path,
+    *,
+    victim: Victim | None = None,
+    device: str | None = None,
+    on_progress: Progress | None = None,
+    on_error: Callable[[str], None] | None = None,
+) -> Run:
+    """Attack every input; an item that fails costs itself alone and stays in the run as an example with ``error`` set.
+
+    Resumed, finished examples are kept as they are and failed ones tried again.
+
+    Args:
+        request: what is asked.
+        out: the run directory; one that holds the same request is resumed.
+        victim: ``request.victim``, already loaded; None loads it.
+        device: where to load it, None for CUDA when there.
+        on_progress: see :data:`Progress`.
+        on_error: called with one line for each item that failed.
+
+    Raises:
+        CorpusError: there is no input at all.
+        SpecError, AttackError, TargetError, VictimError: the request cannot work on any input; nothing is written.
+        RunError: ``out`` holds another request, or cannot be written (full disk). What was finished is kept.
+    """
+    attack, objective, budget = request.build()
+    items = list(read_corpus(request.inputs))
+    if not items:
+        raise CorpusError(f"no audio found in {', '.join(request.inputs)}; give audio files, folders or manifests")
+    victim = load_victim(request.victim, device) if victim is None else victim
+    attack.check(victim, objective, budget)
+    run = Run.create(out, request.identity())
+    job = Job(request, run, victim, attack, objective, budget, len(items), on_progress, on_error)
+    job.recorded = {example.id: example for example in run.examples()}
+    batch: list[Clip] = []
+    for item in items:
+        clip = load_clip(job, item)
+        if clip is None:
+            job.finished += 1
+            continue
+        batch.append(clip)
+        if len(batch) == request.batch_size:
+            attack_batch(job, batch)
+            batch = []
+    if batch:
+        attack_batch(job, batch)
+    return run

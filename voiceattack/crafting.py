@@ -1,0 +1,370 @@
+"""The work behind :mod:`voiceattack.craft`: load a clip, hear it, attack it, save and record it, then its control."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voiceattack import audio
+from voiceattack.attacks import build_attack
+from voiceattack.attacks.base import Attack, Crafted
+from voiceattack.audio import Batch
+from voiceattack.constraints import Budget
+from voiceattack.corpus import BadItem, Utterance
+from voiceattack.errors import AttackError, AudioError, RunError, VoiceAttackError
+from voiceattack.metrics.signal import snr_db
+from voiceattack.objectives import Objective
+from voiceattack.request import AttackRequest
+from voiceattack.runs import Example, Run, adversarial_comment, example_id, example_seed
+from voiceattack.victims import Victim
+
+__all__ = ["Clip", "Job", "Progress", "attack_batch", "craft_clips", "load_clip", "writing"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with (gradient steps done, gradient steps at most, name of the clip)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip ready to be attacked: where it came from, and its clean 16-bit waveform float32 (samples,)."""
+
+    id: str
+    utterance: Utterance
+    source_sha256: str
+    pcm_sha256: str
+    clean_audio: str
+    waveform: Tensor
+    warnings: list[str]
+    heard: str = ""
+
+
+@dataclass
+class Job:
+    """The state of one :func:`craft` call."""
+
+    request: AttackRequest
+    run: Run
+    victim: Victim
+    attack: Attack
+    objective: Objective
+    budget: Budget
+    items: int
+    on_progress: Progress | None
+    on_error: Callable[[str], None] | None
+    recorded: dict[str, Example] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    finished: int = 0
+
+    def tell(self, steps: int, label: str) -> None:
+        """Show progress: ``steps`` were done on the clips at hand."""
+        if self.on_progress is not None:
+            unit = max(1, self.attack.max_steps)
+            self.on_progress(min(self.finished * unit + steps, self.items * unit), self.items * unit, label)
+
+    def done(self, id: str) -> Example | None:
+        """The example ``id`` if it is finished; a failed one is not."""
+        example = self.recorded.get(id)
+        return None if example is None or example.error is not None else example
+
+    def add(self, example: Example) -> None:
+        """Append one line to the run (unless it failed before in the same way), and say so when it is a failure."""
+        before = self.recorded.get(example.id)
+        if before is None or example.error is None or before.error != example.error:
+            self.run.append(example)
+        self.recorded[example.id] = example
+        if example.error is not None and self.on_error is not None:
+            self.on_error(f"{example.source}: {example.error}")
+
+
+def craft_clips(
+    victim: Victim,
+    attack: Attack,
+    waveforms: Sequence[Tensor],
+    heard: Sequence[str],
+    objective: Objective,
+    budget: Budget,
+    seeds: Sequence[int],
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[Crafted | VoiceAttackError]:
+    """Attack clean 16-bit clips, float32 (samples,) each, as one batch; if the batch fails, each alone.
+
+    Returns:
+        One artefact or error a clip, in order.
+    """
+
+    def go(rows: Sequence[int]) -> list[Crafted | VoiceAttackError]:
+        batch = Batch.of([waveforms[row] for row in rows])
+        return attack.craft(victim, batch, [heard[row] for row in rows], objective, budget, [seeds[row] for row in rows], on_step)
+
+    rows = range(len(waveforms))
+    try:
+        return go(rows)
+    except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
+        if len(rows) == 1:
+            return [as_error(error)]
+    return [craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], on_step)[0] for r in rows]
+
+
+def as_error(error: Exception) -> VoiceAttackError:
+    """``error`` as one line for the record; unexpected ones go to the log with their traceback."""
+    if isinstance(error, VoiceAttackError):
+        return error
+    log.debug("unexpected error", exc_info=error)
+    lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return AttackError(f"out of memory ({lines[0]}); use a smaller --batch-size, shorter clips or --device cpu")
+    return AttackError(f"{type(error).__name__}: {lines[0]} (--debug shows where)")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what a full or read-only disk raises into the one error that ends a run."""
+    try:
+        yield
+    except (OSError, AudioError) as error:
+        told = isinstance(error, AudioError)
+        reason = str(error) if told else f"{path}: cannot be written ({error}); free some space"
+        raise RunError(f"{reason}; finished examples are kept: the same command resumes") from error
+
+
+def _control_id(example: str) -> str:
+    return f"{example}.noise"
+
+
+def _wants_control(job: Job, clip_id: str) -> bool:
+    return job.request.control and job.attack.name != "noise" and job.done(_control_id(clip_id)) is None
+
+
+def _original_path(job: Job, clip_id: str, source: Path) -> Path:
+    return job.run.path / "original" / f"{clip_id}{'.flac' if source.suffix.lower() == '.flac' else '.wav'}"
+
+
+def _wants_original(job: Job, clip_id: str, source: Path) -> bool:
+    return job.request.keep_format and not _original_path(job, clip_id, source).exists()
+
+
+def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
+    """The clip of an input; None when it needs no work: unusable (recorded), a duplicate, or done."""
+    request = job.request
+    if isinstance(item, BadItem):
+        _record_unusable(job, Path(item.where).stem, item.where, None, item.error)
+        return None
+    source = str(item.path)
+    sha256: str | None = None
+    try:
+        sha256 = audio.file_sha256(item.path)
+        identifier = example_id(item.name, sha256, request.attack)
+        if identifier in job.seen:
+            return None
+        pending = job.done(identifier) is None or _wants_control(job, identifier) or _wants_original(job, identifier, item.path)
+        # Clips of one batch must meet again, done or not: the batch decides their last bits.
+        if request.batch_size == 1 and not pending:
+            job.seen.add(identifier)
+            return None
+        samples, warnings = audio.load_with_warnings(item.path)
+        waveform = audio.quantize16(samples)
+        job.victim.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, item.name)
+    except (VoiceAttackError, OSError) as error:
+        _record_unusable(job, item.name, source, sha256, _without_place(str(error), source, item.name), item.text)
+        return None
+    job.seen.add(identifier)
+    stem = example_id(item.name, sha256, "").rstrip("-")
+    path = job.run.clean_path(stem)
+    if not path.exists():
+        with writing(job.run.path):
+            audio.save(path, waveform)
+    clean_audio = path.relative_to(job.run.path).as_posix()
+    return Clip(identifier, item, sha256, audio.pcm_sha256(waveform), clean_audio, waveform, warnings)
+
+
+def _without_place(message: str, *places: str) -> str:
+    """Errors name the file first; the example's line names it already."""
+    for place in places:
+        message = message.removeprefix(f"{place}: ")
+    return message
+
+
+def _record_unusable(job: Job, name: str, source: str, sha256: str | None, error: str, reference: str | None = None) -> None:
+    """One example line for an input that never became a clip; its id holds the content's digest, or the place's without one."""
+    identifier = example_id(name, sha256 or audio.text_sha256(source), job.request.attack)
+    if identifier in job.seen:
+        return
+    job.seen.add(identifier)
+    job.add(
+        Example(
+            **_shared(job, job.attack),
+            id=identifier,
+            source=source,
+            source_sha256=sha256 or "",
+            audio=None,
+            clean_audio=None,
+            reference=reference,
+            clean_hypothesis=None,
+            control_for=None,
+            steps=0,
+            queries=0,
+            seconds=0.0,
+            seed=0,
+            sha256=None,
+            recipe={},
+            warnings=[],
+            trace=[],
+            error=error,
+        )
+    )
+
+
+def _shared(job: Job, attack: Attack) -> dict[str, Any]:
+    """The fields that every example of an attack has in common."""
+    return {
+        "source_victim": job.victim.spec,
+        "attack": attack.name,
+        "params": attack.params,
+        "objective": job.objective.kind,
+        "target": job.objective.target,
+    }
+
+
+def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
+    """Hear, attack, save and record one batch, then its controls."""
+    label = clips[0].utterance.name if len(clips) == 1 else f"{clips[0].utterance.name} and {len(clips) - 1} more"
+    job.tell(0, label)
+    heard = _hear(job, clips)
+    if any(job.done(clip.id) is None for clip in heard):
+        seeds = [example_seed(job.request.seed, clip.pcm_sha256, job.attack.name) for clip in heard]
+        results = craft_clips(
+            job.victim,
+            job.attack,
+            [clip.waveform for clip in heard],
+            [clip.heard for clip in heard],
+            job.objective,
+            job.budget,
+            seeds,
+            lambda done, _: job.tell(done * len(clips), label),
+        )
+        together = [clip.id for clip in heard]
+        for clip, seed, result in zip(heard, seeds, results, strict=True):
+            if job.done(clip.id) is None:
+                _record(job, clip, clip.id, job.attack, job.budget, seed, result, together=together)
+    for clip in heard:
+        _control(job, clip)
+        _original(job, clip)
+    job.finished += len(clips)
+    job.tell(0, label)
+
+
+def _hear(job: Job, clips: Sequence[Clip]) -> list[Clip]:
+    """The clips with what the victim hears in them; one that it cannot hear is recorded as failed and left out."""
+    known = []
+    for clip in clips:
+        before = job.recorded.get(clip.id)
+        if before is not None and before.clean_hypothesis is not None:
+            known.append(replace(clip, heard=before.clean_hypothesis))
+            continue
+        try:
+            known.append(replace(clip, heard=job.victim.transcribe(Batch.of([clip.waveform]))[0].text))
+        except Exception as error:  # a victim may be anybody's code
+            seed = example_seed(job.request.seed, clip.pcm_sha256, job.attack.name)
+            _record(job, clip, clip.id, job.attack, job.budget, seed, as_error(error), heard=False)
+    return known
+
+
+def _control(job: Job, clip: Clip) -> None:
+    """Noise of exactly the saved artefact's SNR on the same clean file, so that "it works" means the attack, not the loudness."""
+    attacked = job.done(clip.id)
+    if attacked is None or not attacked.audio or not _wants_control(job, clip.id):
+        return
+    saved = audio.load(job.run.resolve(attacked.audio))
+    attained = float(snr_db(clip.waveform, saved))
+    if not abs(attained) < float("inf"):
+        return  # nothing was changed, so there is nothing to compare with
+    noise = build_attack("noise")
+    budget = Budget(snr_db=min(max(attained, -20.0), 120.0))
+    seed = example_seed(job.request.seed, clip.pcm_sha256, noise.name)
+    (result,) = craft_clips(job.victim, noise, [clip.waveform], [clip.heard], job.objective, budget, [seed])
+    _record(job, clip, _control_id(clip.id), noise, budget, seed, result, control_for=clip.id)
+
+
+def _original(job: Job, clip: Clip) -> None:
+    """The perturbation on the user's own file, at its own rate and channels."""
+    attacked, source = job.done(clip.id), clip.utterance.path
+    if attacked is None or not attacked.audio or not _wants_original(job, clip.id, source):
+        return
+    delta = audio.load(job.run.resolve(attacked.audio)) - clip.waveform
+    carried = audio.carry_back(source, delta)
+    with writing(job.run.path):
+        path = _original_path(job, clip.id, source)
+        path.parent.mkdir(exist_ok=True)
+        comment = adversarial_comment(job.run.id, clip.source_sha256)
+        audio.save(path, carried, audio.info(source).sample_rate, comment=comment)
+
+
+def _record(
+    job: Job,
+    clip: Clip,
+    identifier: str,
+    attack: Attack,
+    budget: Budget,
+    seed: int,
+    result: Crafted | VoiceAttackError,
+    *,
+    control_for: str | None = None,
+    together: Sequence[str] = (),
+    heard: bool = True,
+) -> None:
+    """Save one artefact, read it again to be sure, and append its line."""
+    path: Path | None = None
+    sha256: str | None = None
+    if isinstance(result, Crafted):
+        path = job.run.audio_path(identifier)
+        comment = adversarial_comment(job.run.id, clip.source_sha256)
+        with writing(job.run.path):
+            audio.save(path, result.waveform, comment=comment)
+            if not torch.equal(audio.load(path), result.waveform):
+                raise AudioError(f"{path.name} does not read back as it was written")
+            sha256 = audio.file_sha256(path)
+    recipe = {
+        **_shared(job, attack),
+        "victim": job.victim.spec,
+        "wer_threshold": job.objective.wer_threshold,
+        "budget": budget.as_dict(),
+        "source": str(clip.utterance.path),
+        "source_sha256": clip.source_sha256,
+        "pcm_sha256": clip.pcm_sha256,
+        "seed": seed,
+        "batch_size": job.request.batch_size,
+        "batch": list(together) if len(together) > 1 else [identifier],
+        "device": str(getattr(job.victim, "device", "cpu")),
+        "versions": job.run.info["versions"],
+    }
+    job.add(
+        Example(
+            **_shared(job, attack),
+            id=identifier,
+            source=str(clip.utterance.path),
+            source_sha256=clip.source_sha256,
+            audio=None if path is None else path.relative_to(job.run.path).as_posix(),
+            clean_audio=clip.clean_audio,
+            reference=clip.utterance.text,
+            clean_hypothesis=clip.heard if heard else None,
+            control_for=control_for,
+            steps=result.steps if isinstance(result, Crafted) else 0,
+            queries=result.queries if isinstance(result, Crafted) else 0,
+            seconds=result.seconds if isinstance(result, Crafted) else 0.0,
+            seed=seed,
+            sha256=sha256,
+            recipe=recipe,
+            warnings=clip.warnings + (result.warnings if isinstance(result, Crafted) else []),
+            trace=result.trace if isinstance(result, Crafted) else [],
+            error=None if isinstance(result, Crafted) else str(result),
+        )
+    )

@@ -1,0 +1,119 @@
+"""What a run would cost, from file headers and one measured step. Writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from voiceattack import audio
+from voiceattack.audio import Batch
+from voiceattack.corpus import BadItem, read_corpus
+from voiceattack.errors import CorpusError, VoiceAttackError
+from voiceattack.request import AttackRequest
+from voiceattack.victims import DifferentiableVictim, Victim, load_victim
+
+__all__ = ["Estimate", "estimate"]
+
+
+@dataclass
+class Estimate:
+    """The most that a run may cost.
+
+    Attributes:
+        attack, victim: names.
+        examples: clips that can be attacked.
+        controls: noise controls beside them.
+        unusable: one line for each input that cannot be attacked.
+        audio_seconds: of all usable clips together.
+        steps, queries: gradient steps and transcriptions at most, hearing the clean clips included.
+        step_seconds, hear_seconds: measured, one step and one transcription of the first usable clip.
+        seconds: wall-clock time at most, on this machine, evaluation included.
+    """
+
+    attack: str
+    victim: str
+    examples: int = 0
+    controls: int = 0
+    unusable: list[str] = field(default_factory=list)
+    audio_seconds: float = 0.0
+    steps: int = 0
+    queries: int = 0
+    step_seconds: float = 0.0
+    hear_seconds: float = 0.0
+    seconds: float = 0.0
+
+    def lines(self) -> list[str]:
+        """For people, one fact a line."""
+        unit, amount = ("h", self.seconds / 3600) if self.seconds > 5400 else ("min", self.seconds / 60)
+        measured = f"measured: a step {self.step_seconds:.2f} s, a transcription {self.hear_seconds:.2f} s"
+        return [
+            f"{self.attack} on {self.victim}: {self.examples} clips ({self.audio_seconds:.1f} s), {self.controls} noise controls",
+            f"at most {self.steps} gradient steps and {self.queries} transcriptions",
+            f"at most {amount:.1f} {unit} here ({measured})",
+            "nothing was written",
+        ]
+
+
+def estimate(request: AttackRequest, *, victim: Victim | None = None, device: str | None = None) -> Estimate:
+    """Read headers, load the victim, measure one step.
+
+    Raises:
+        VoiceAttackError: as :func:`voiceattack.craft.craft` for a request that cannot work.
+    """
+    attack, objective, budget = request.build()
+    items = list(read_corpus(request.inputs))
+    if not items:
+        raise CorpusError(f"no audio found in {', '.join(request.inputs)}; give audio files, folders or manifests")
+    victim = load_victim(request.victim, device) if victim is None else victim
+    attack.check(victim, objective, budget)
+    result = Estimate(request.attack, victim.spec)
+    first_seconds = 0.0
+    for item in items:
+        try:
+            if isinstance(item, BadItem):
+                raise CorpusError(f"{item.where}: {item.error}")
+            seconds = audio.info(item.path).seconds
+            victim.check_length(seconds, str(item.path))
+            if not result.examples:
+                result.hear_seconds, result.step_seconds = _measure(victim, item.path, bool(attack.max_steps))
+                first_seconds = seconds
+        except VoiceAttackError as error:
+            result.unusable.append(str(error))
+            continue
+        result.examples += 1
+        result.audio_seconds += seconds
+    result.controls = result.examples if request.control and request.attack != "noise" else 0
+    result.steps = result.examples * attack.max_steps
+    result.queries = result.examples * (attack.max_queries + 1)
+    # The evaluation hears each clean clip and each artefact once more.
+    heard = result.queries + 2 * result.examples + result.controls
+    # A victim with a window always computes the whole window; for others the cost follows the length.
+    scale = 1.0
+    if victim.max_seconds is None and result.examples:
+        scale = result.audio_seconds / (first_seconds * result.examples)
+    result.seconds = scale * (result.steps * result.step_seconds + heard * result.hear_seconds)
+    return result
+
+
+def _measure(victim: Victim, path: Path, with_step: bool) -> tuple[float, float]:
+    """Seconds of one transcription and of one forward and backward pass on one clip."""
+    batch = Batch.of([audio.quantize16(audio.load(path))])
+    text = ""
+
+    def hear() -> None:
+        nonlocal text
+        text = victim.transcribe(batch)[0].text
+
+    hear_seconds = _timed(hear)
+    if not with_step or not isinstance(victim, DifferentiableVictim):
+        return hear_seconds, 0.0
+    differentiable = victim
+    return hear_seconds, _timed(lambda: differentiable.forward_backward(batch, [text]))
+
+
+def _timed(call: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

@@ -1,0 +1,95 @@
+"""Replay: craft one example again from its recipe, and compare the bytes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voiceattack import audio
+from voiceattack.attacks import build_attack
+from voiceattack.attacks.base import Crafted
+from voiceattack.constraints import Budget
+from voiceattack.crafting import craft_clips
+from voiceattack.errors import RunError
+from voiceattack.objectives import Objective
+from voiceattack.runs import Example, Run, adversarial_comment, environment
+from voiceattack.victims import Victim, load_victim
+
+__all__ = ["Replay", "replay"]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of it: SHA-256 of the recorded file and of the one crafted now, and versions that differ as (then, now)."""
+
+    id: str
+    same: bool
+    expected: str
+    got: str
+    differing_versions: dict[str, tuple[str, str]]
+
+
+def replay(
+    run: Run,
+    id: str,
+    victim: Victim | None = None,
+    *,
+    device: str | None = None,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> Replay:
+    """Craft example ``id`` of ``run`` again, with whatever shared its batch, and compare digests. Writes nothing in the run.
+
+    Raises:
+        RunError: no such example, it has no artefact, or its clean clip is gone or changed.
+        VictimError: its victim cannot be loaded.
+    """
+    examples = {example.id: example for example in run.examples()}
+    example = _example(examples, id, run)
+    if example.error is not None or example.sha256 is None:
+        raise RunError(f"{id}: crafting it failed ({example.error}), so there is nothing to compare with")
+    recipe = example.recipe
+    batch = [_example(examples, member, run) for member in recipe["batch"]]
+    victim = load_victim(recipe["victim"], device) if victim is None else victim
+    attack = build_attack(recipe["attack"], **recipe["params"])
+    objective = Objective(recipe["objective"], recipe["target"], recipe["wer_threshold"])
+    results = craft_clips(
+        victim,
+        attack,
+        [_clean(run, member) for member in batch],
+        [member.clean_hypothesis or "" for member in batch],
+        objective,
+        Budget(**recipe["budget"]),
+        [member.seed for member in batch],
+        None if on_progress is None else lambda done, total: on_progress(done, total, id),
+    )
+    result = results[[member.id for member in batch].index(id)]
+    if not isinstance(result, Crafted):
+        raise RunError(f"{id}: crafting it again failed: {result}") from result
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(str(example.audio)).name
+        audio.save(path, result.waveform, comment=adversarial_comment(run.id, example.source_sha256))
+        got = audio.file_sha256(path)
+    differing = _differing(recipe["versions"], environment()["versions"])
+    return Replay(id, got == example.sha256, example.sha256, got, differing)
+
+
+def _example(examples: dict[str, Example], id: str, run: Run) -> Example:
+    if id not in examples:
+        raise RunError(f"{run.path} has no example {id!r}; its ids are in {run.path / 'examples.jsonl'}")
+    return examples[id]
+
+
+def _clean(run: Run, example: Example) -> Any:
+    path = run.resolve(str(example.clean_audio))
+    waveform = audio.load(path)
+    if audio.pcm_sha256(waveform) != example.recipe["pcm_sha256"]:
+        raise RunError(f"{path} has changed since {example.id} was crafted; restore it")
+    return waveform
+
+
+def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    names = sorted(then.keys() | now.keys())
+    return {name: (str(then.get(name)), str(now.get(name))) for name in names if then.get(name) != now.get(name)}

@@ -1,0 +1,70 @@
+"""What is asked of an attack run: one JSON-safe object, and the part of it that decides an example's bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from voiceattack.attacks import build_attack
+from voiceattack.attacks.base import Attack
+from voiceattack.constraints import Budget
+from voiceattack.objectives import Objective, ObjectiveKind
+
+__all__ = ["AttackRequest"]
+
+
+class AttackRequest(BaseModel):
+    """What is asked of :func:`craft`; JSON-safe.
+
+    Attributes:
+        inputs: audio files, folders or manifests.
+        victim: spec string.
+        attack: registered name.
+        params: the attack's parameters; missing ones take their defaults.
+        objective, target, wer_threshold: see :class:`~voiceattack.objectives.Objective`.
+        budget: any of ``snr_db``, ``linf``, ``l2``; see :class:`~voiceattack.constraints.Budget`.
+        seed: of the run; each example derives its own from it and from its content.
+        batch_size: clips attacked at once. Above 1 the last bits of an example may depend on its neighbours.
+        control: whether each artefact gets a noise control of the same SNR.
+        keep_format: also carry each perturbation back to its file's own sample rate and channels, under ``original/``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    inputs: tuple[str, ...]
+    victim: str = "whisper-tiny.en"
+    attack: str = "pgd"
+    params: dict[str, Any] = Field(default_factory=dict)
+    objective: ObjectiveKind = "untargeted"
+    target: str | None = None
+    wer_threshold: float = 0.5
+    budget: dict[str, float] = Field(default_factory=dict)
+    seed: int = Field(0, ge=0)
+    batch_size: int = Field(1, ge=1)
+    control: bool = True
+    keep_format: bool = False
+
+    def build(self) -> tuple[Attack, Objective, Budget]:
+        """The attack, what it wants and what it may change.
+
+        Raises:
+            UnknownNameError: no such attack.
+            SpecError: a parameter, the objective or the budget is wrong.
+        """
+        objective = Objective(self.objective, self.target, self.wer_threshold)
+        return build_attack(self.attack, **self.params), objective, Budget(**self.budget)
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides an example's bytes, and nothing else: the run's id is derived from it, so that adding, removing or
+        reordering inputs, or doing without controls, changes no example."""
+        attack, objective, budget = self.build()
+        return {
+            "victim": self.victim.strip(),
+            "attack": self.attack,
+            "params": attack.params,
+            **objective.as_dict(),
+            "budget": budget.as_dict(),
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+        }
