@@ -12,8 +12,12 @@ import torch
 from ctc_fixture import build, ctc_folder, sample_clips
 from torch import Tensor
 
+from voiceattack.attacks import build_attack
+from voiceattack.attacks.base import Crafted
 from voiceattack.audio import Batch
+from voiceattack.constraints import Budget
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.objectives import Objective
 from voiceattack.victims import LossConfig, load_victim
 from voiceattack.victims.ctc import CTCVictim
 from voiceattack.victims.hf_ctc import from_pretrained, normalized
@@ -131,6 +135,24 @@ def test_gradient_reaches_the_waveform_and_never_the_padding(ctc_folder: Path) -
         )
         assert bool(torch.isfinite(gradient).all())
         assert float(gradient[batch.mask()].abs().max()) > 0 and not bool(gradient[~batch.mask()].any())
+
+
+def test_attacked(ctc_folder: Path) -> None:
+    """Noise leaves it alone, PGD at the same SNR does not, and C&W makes it say something else."""
+    victim = load_victim(f"hf:{ctc_folder}", "cpu")
+    clips = sample_clips(2)
+    batch, clean = Batch.of([clip for clip, _ in clips]), [text.upper() for _, text in clips]
+
+    def heard(attack: str, objective: Objective, budget: Budget, **params: int) -> list[str]:
+        crafted = build_attack(attack, **params).craft(victim, batch, clean, objective, budget, [1, 2])
+        return [victim.transcribe(Batch.of([result.waveform]))[0].text for result in crafted if isinstance(result, Crafted)]
+
+    untargeted, targeted = Objective(), Objective("targeted", "unlock the front door")
+    assert heard("noise", untargeted, Budget(snr_db=35)) == clean
+    fooled = heard("pgd", untargeted, Budget(snr_db=35), steps=40)
+    assert all(untargeted.succeeded(before, after) for before, after in zip(clean, fooled, strict=True)), fooled
+    assert heard("cw", targeted, Budget(), steps=120) == ["UNLOCK THE FRONT DOOR"] * 2
+    assert heard("cw", Objective("mute"), Budget(), steps=120) == ["", ""]
 
 
 def test_decoding_equals_the_tokenizer(ctc_folder: Path) -> None:
