@@ -1,0 +1,51 @@
+"""Metrics: pure functions of signals and strings. One file or function and one registration line each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from voiceattack.errors import MissingExtraError
+from voiceattack.registry import Registry
+
+__all__ = ["METRICS", "measure"]
+
+SignalMetric = Callable[[Tensor, Tensor], float]
+METRICS: Registry[SignalMetric] = Registry("metric", group="voiceattack.metrics")
+
+METRICS.add("snr_db", "voiceattack.metrics.signal:snr_db", "signal-to-noise ratio, dB")
+METRICS.add("seg_snr_db", "voiceattack.metrics.signal:seg_snr_db", "segmental signal-to-noise ratio, dB")
+METRICS.add("linf", "voiceattack.metrics.signal:linf", "largest change of a sample, fraction of full scale")
+METRICS.add("l2", "voiceattack.metrics.signal:l2", "Euclidean norm of the perturbation")
+METRICS.add("db_x", "voiceattack.metrics.signal:db_x", "peak of the perturbation under the peak of the speech, dB")
+METRICS.add("pesq", "voiceattack.metrics.perceptual:pesq", "wide-band PESQ, 1 to 4.64", requires="perceptual")
+METRICS.add("stoi", "voiceattack.metrics.perceptual:stoi", "short-time objective intelligibility, up to 1", requires="perceptual")
+
+
+def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Every registered metric of one pair at 16 kHz; never raises for a metric that is undefined here.
+
+    Args:
+        clean: float (samples,).
+        adversarial: float (samples,).
+
+    Returns:
+        Values by name, None where undefined, and the reason for each None.
+    """
+    values: dict[str, float | None] = {}
+    nulls: dict[str, str] = {}
+    silent = not bool((clean != 0).any())
+    for name in METRICS.names():
+        try:
+            value = METRICS.get(name)(clean, adversarial)
+        except (MissingExtraError, ValueError) as error:
+            values[name], nulls[name] = None, str(error)
+            continue
+        if math.isfinite(value):
+            values[name] = value
+        else:
+            values[name] = None
+            nulls[name] = "the clean clip is digital silence" if silent else "the perturbation is zero"
+    return values, nulls
