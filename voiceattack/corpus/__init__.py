@@ -20,8 +20,8 @@ READERS.add("audiofolder", "voiceattack.corpus.audiofolder:READER", "Hugging Fac
 def read_corpus(inputs: Sequence[str | Path]) -> Iterator[Item]:
     """All utterances of audio files, folders (recursive) and manifests, lazily and in order.
 
-    What cannot be used is a :class:`BadItem` in its place. A file met twice comes once; when the second brings another text, it is
-    a BadItem.
+    What cannot be used is a :class:`BadItem` in its place. A file met twice comes once; a second with
+    another text is a BadItem.
 
     Raises:
         CorpusError: there are no inputs, or none of them exists. Raised at once, before anything is read.
