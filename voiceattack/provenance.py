@@ -27,7 +27,7 @@ PACKAGES = (
 def slug(name: str) -> str:
     """``name`` as a safe part of a file name: 1 to 60 of ``[a-z0-9._-]``, with a letter or digit at both ends."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", ascii_name).strip("-._")[:60].rstrip("-._") or "clip"
+    return re.sub(r"([^a-z0-9._-]|\.\.+)+", "-", ascii_name).strip("-._")[:60].rstrip("-._") or "clip"
 
 
 def example_id(name: str, source_sha256: str, attack: str) -> str:
