@@ -36,7 +36,7 @@ COMMANDS = (
     "Dim the bedroom lights to thirty percent.",
     "Lock the front door.",
     "Unlock the garage door.",
-    "Is the back door closed?",
+    "Is the kitchen window closed?",
     "Set an alarm for half past six tomorrow morning.",
     "Cancel my alarm.",
     "Set a timer for ten minutes.",
