@@ -17,7 +17,7 @@ from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError
 from voiceattack.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
 
-__all__ = ["Example", "Run", "adversarial_comment", "example_id", "example_seed", "slug"]
+__all__ = ["Example", "Run", "adversarial_comment", "environment", "example_id", "example_seed", "slug"]
 
 
 class Example(BaseModel):
