@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
 from voiceattack.errors import MissingExtraError
 from voiceattack.registry import Registry
 
-__all__ = ["METRICS", "measure"]
+__all__ = ["METRICS", "TEXT_METRICS", "measure"]
 
-SignalMetric = Callable[[Tensor, Tensor], float]
-METRICS: Registry[SignalMetric] = Registry("metric", group="voiceattack.metrics")
+METRICS: Registry[Any] = Registry("metric", group="voiceattack.metrics")
 
+TEXT_METRICS = ("wer", "cer")
+METRICS.add("wer", "voiceattack.metrics.text:wer", "word error rate, of transcripts")
+METRICS.add("cer", "voiceattack.metrics.text:cer", "character error rate, of transcripts")
 METRICS.add("snr_db", "voiceattack.metrics.signal:snr_db", "signal-to-noise ratio, dB")
 METRICS.add("seg_snr_db", "voiceattack.metrics.signal:seg_snr_db", "segmental signal-to-noise ratio, dB")
 METRICS.add("linf", "voiceattack.metrics.signal:linf", "largest change of a sample, fraction of full scale")
@@ -25,7 +27,7 @@ METRICS.add("stoi", "voiceattack.metrics.perceptual:stoi", "short-time objective
 
 
 def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Every registered metric of one pair at 16 kHz; never raises for a metric that is undefined here.
+    """Every registered metric of signals (not of transcripts) of one pair at 16 kHz; never raises for a metric that is undefined here.
 
     Args:
         clean: float (samples,).
@@ -38,6 +40,8 @@ def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None]
     nulls: dict[str, str] = {}
     silent = not bool((clean != 0).any())
     for name in METRICS.names():
+        if name in TEXT_METRICS:
+            continue
         try:
             value = METRICS.get(name)(clean, adversarial)
         except (MissingExtraError, ValueError) as error:

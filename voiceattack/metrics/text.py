@@ -42,7 +42,9 @@ def normalize(text: str, language: str = "en") -> str:
         text: a raw transcript.
         language: two-letter code; other languages than English get the basic normaliser.
     """
-    return str(_normalizer(language)(text)).strip()
+    folded = str(_normalizer(language)(text)).strip()
+    # The normaliser leaves the odd full stop of "..." behind; punctuation alone is nothing heard.
+    return folded if any(character.isalnum() for character in folded) else ""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
 
 from voiceattack.audio import Batch
 from voiceattack.errors import TargetError, VictimError
@@ -68,8 +70,7 @@ class WhisperVictim(DifferentiableVictim):
         return {**super().describe(), "family": "whisper", "device": str(self.device), **self._facts}
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # generate() warns of its own deprecated defaults
+        with torch.no_grad(), _quiet_transformers():
             features = self.log_mel(batch.waveforms.to(self.device, torch.float32))
             tokens = self.model.generate(input_features=features, **self._generate_options())
         return [Transcript(self._decode(row.tolist()).strip()) for row in tokens]
@@ -191,6 +192,19 @@ class WhisperVictim(DifferentiableVictim):
         if multilingual:
             victim._generate_options = lambda: {"do_sample": False, "num_beams": 1, "language": language, "task": "transcribe"}  # type: ignore[method-assign]
         return victim
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Whisper's generate() warns at every call of how it sets its own defaults; nothing there is for the user to act on."""
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(before)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,0 +1,190 @@
+"""Evaluate: hear the saved files back through victims, and score them. The artefact on disk is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from voiceattack import audio
+from voiceattack.audio import Batch
+from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.metrics import measure
+from voiceattack.metrics.text import cer, normalize, word_errors
+from voiceattack.objectives import Objective
+from voiceattack.runs import Example, Run
+from voiceattack.summarize import summarize
+from voiceattack.victims.base import Victim
+
+__all__ = ["evaluate"]
+
+Progress = Callable[[int, int, str], None]
+NO_MASKING = "not measured in this version"
+
+
+def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_progress: Progress | None = None) -> dict[str, Any]:
+    """Re-read every saved file of ``run``, transcribe it through each victim's ordinary path, write results.jsonl and summary.json.
+
+    Rows of victims heard earlier are kept, those of the victims given are made anew. A file or a victim that fails costs its
+    own row, as outcome ``error``.
+
+    Args:
+        run: crafted examples.
+        victims: who listens; the attacked victim, or others (transfer).
+        batch_size: clips heard at once.
+        on_progress: called with (rows done, rows in all, victim).
+
+    Returns:
+        The summary, as written.
+
+    Raises:
+        RunError: the run holds no examples or cannot be written.
+    """
+    examples = run.examples()
+    if not examples:
+        raise RunError(f"{run.path}: holds no examples; run: voiceattack attack INPUT --out {run.path}")
+    sizes = {example.id: _sizes(run, example) for example in examples}
+    specs = {victim.spec for victim in victims}
+    rows = [row for row in _earlier(run) if row["victim"] not in specs and row["id"] in sizes]
+    total = len(examples) * len(victims)
+    for place, victim in enumerate(victims):
+        ears = _Ears(run, victim, batch_size)
+        paths = [path for example in examples for path in (example.clean_audio, example.audio) if path and not example.error]
+
+        def tell(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
+            if on_progress is not None:
+                on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
+
+        ears.listen(paths, tell)
+        rows += [_row(example, victim, ears, *sizes[example.id]) for example in examples]
+    run.write_results(rows)
+    summary = {"run_id": run.id, **summarize(rows)}
+    run.write_summary(summary)
+    return summary
+
+
+def _earlier(run: Run) -> list[dict[str, Any]]:
+    return run.results() if (run.path / "results.jsonl").exists() else []
+
+
+class _Ears:
+    """What one victim hears in each file, each file heard once."""
+
+    def __init__(self, run: Run, victim: Victim, batch_size: int) -> None:
+        self.run, self.victim, self.batch_size = run, victim, batch_size
+        self.heard: dict[str, str | VoiceAttackError] = {}
+
+    def listen(self, paths: Sequence[str], tell: Callable[[int], None]) -> None:
+        """Hear the files at ``paths`` (relative to the run)."""
+        todo = list(dict.fromkeys(paths))
+        for start in range(0, len(todo), self.batch_size):
+            self._batch(todo[start : start + self.batch_size])
+            tell(start + self.batch_size)
+
+    def _batch(self, paths: Sequence[str]) -> None:
+        clips: dict[str, Tensor] = {}
+        for path in paths:
+            try:
+                clips[path] = audio.load(self.run.resolve(path))
+                self.victim.check_length(clips[path].shape[-1] / audio.SAMPLE_RATE, path)
+            except VoiceAttackError as error:
+                clips.pop(path, None)
+                self.heard[path] = error
+        if not clips:
+            return
+        try:
+            transcripts = self.victim.transcribe(Batch.of(list(clips.values())))
+            self.heard.update({path: transcript.text for path, transcript in zip(clips, transcripts, strict=True)})
+        except Exception as error:  # a victim may be anybody's code; a batch that fails is heard clip by clip
+            if len(clips) > 1:
+                for path in clips:
+                    self._batch([path])
+                return
+            lines = str(error).splitlines() or [""]
+            known = isinstance(error, VoiceAttackError)
+            self.heard[next(iter(clips))] = error if known else VoiceAttackError(f"{type(error).__name__}: {lines[0]}")
+
+
+def _sizes(run: Run, example: Example) -> tuple[dict[str, float | None], dict[str, str], list[str], bool]:
+    """Metrics of the saved pair, reasons for nulls, warnings, and whether the files are equal."""
+    if example.error or not example.audio or not example.clean_audio:
+        return {}, {}, [], False
+    try:
+        path = run.resolve(example.audio)
+        clean, adversarial = audio.load(run.resolve(example.clean_audio)), audio.load(path)
+        values, nulls = measure(clean, adversarial)
+        digest = audio.file_sha256(path)
+    except (VoiceAttackError, ValueError) as error:
+        return {}, {"snr_db": str(error)}, [str(error)], False
+    changed = [] if digest == example.sha256 else [f"{Path(example.audio).name} is not the file that was crafted (other SHA-256)"]
+    return values, nulls, changed, bool((clean == adversarial).all())
+
+
+def _row(
+    example: Example,
+    victim: Victim,
+    ears: _Ears,
+    sizes: dict[str, float | None],
+    nulls: dict[str, str],
+    warnings: list[str],
+    unchanged: bool,
+) -> dict[str, Any]:
+    """One line of results.jsonl."""
+    row: dict[str, Any] = {
+        "id": example.id,
+        "audio": example.audio,
+        "clean_audio": example.clean_audio,
+        "victim": victim.spec,
+        **{name: getattr(example, name) for name in ("source_victim", "attack", "params", "objective", "target", "control_for")},
+        **dict.fromkeys(("reference", "reference_source", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized")),
+        **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
+        "outcome": "error",
+        **{name: sizes.get(name) for name in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")},
+        **{name: value for name, value in sizes.items() if name not in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")},
+        "masking_excess_db": None,
+        "nulls": {**nulls, "masking_excess_db": NO_MASKING},
+        **{name: getattr(example, name) for name in ("steps", "queries", "seconds", "seed", "sha256", "recipe")},
+        "warnings": [*example.warnings, *warnings],
+        "trace": example.trace,
+        "error": example.error,
+    }
+    if example.error or not example.audio or not example.clean_audio:
+        row["error"] = example.error or "nothing was crafted"
+        return row
+    clean, heard = ears.heard[example.clean_audio], ears.heard[example.audio]
+    for what in (clean, heard):
+        if isinstance(what, VoiceAttackError):
+            row["error"] = str(what)
+            return row
+    assert isinstance(clean, str) and isinstance(heard, str)
+    return {**row, **_judge(example, victim.language, clean, heard, unchanged, row["nulls"])}
+
+
+def _judge(example: Example, language: str, clean: str, heard: str, unchanged: bool, nulls: dict[str, str]) -> dict[str, Any]:
+    """Transcripts, error rates, success and outcome of one pair."""
+    objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)))  # type: ignore[arg-type]
+    reference = clean if example.reference is None else example.reference
+    said, clean_words, words = (normalize(text, language) for text in (reference, clean, heard))
+    success = objective.succeeded(clean, heard)
+    outcome = "no_effect" if unchanged else "clean_wrong" if clean_words != said else "fooled" if success else "held"
+    rates: dict[str, Any] = dict.fromkeys(("wer_clean", "wer", "wer_raw", "cer"))
+    if said:
+        rates = {"wer_clean": word_errors(said, clean_words).wer, "wer": word_errors(said, words).wer, "cer": cer(said, words)}
+        rates["wer_raw"] = word_errors(reference, heard).wer
+    else:
+        nulls.update(dict.fromkeys(rates, "the reference is empty"))
+    return {
+        "reference": reference,
+        "reference_source": "clean transcript" if example.reference is None else "manifest",
+        "clean_hypothesis": clean,
+        "hypothesis": heard,
+        "clean_hypothesis_normalized": clean_words,
+        "hypothesis_normalized": words,
+        **rates,
+        "success": success and not unchanged,
+        "outcome": outcome,
+        "nulls": nulls,
+        "error": None,
+    }

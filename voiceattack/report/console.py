@@ -1,0 +1,40 @@
+"""The summary as a table for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+__all__ = ["summary_table"]
+
+
+def summary_table(summary: dict[str, Any]) -> Table:
+    """One row per victim and attack, controls beneath their attack; fits 100 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("attack", "victim"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "clean WER", "WER [95% CI]", "success [95% CI]", "SNR dB", "PESQ"):
+        table.add_column(name, justify="right")
+    for group in sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"])):
+        table.add_row(
+            "noise, same SNR (control)" if group["is_control"] else f"{group['attack']} {group['objective']}",
+            group["victim"],
+            str(group["n"]),
+            number(group["wer_clean"]),
+            with_interval(group["wer"], group["wer_ci95"]),
+            with_interval(group["success_rate"], group["success_ci95"]),
+            number(group["snr_db_median"], 1),
+            number(group["pesq_median"]),
+        )
+    return table
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """``value`` with ``digits`` decimals, or a dash."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def with_interval(value: float | None, interval: Any) -> str:
+    """``0.50 [0.25, 0.75]``."""
+    return number(value) if value is None or interval is None else f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"

@@ -1,0 +1,46 @@
+"""Reports for programs: JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from voiceattack.errors import RunError
+from voiceattack.runs import Run
+
+__all__ = ["render_csv", "render_json"]
+
+
+def render_json(run: Run) -> Path:
+    """``report.json``: run.json, summary.json and results.jsonl in one object."""
+    path = run.path / "report.json"
+    whole = {"run": run.info, "summary": run.summary(), "results": run.results()}
+    try:
+        path.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another folder") from error
+    return path
+
+
+def render_csv(run: Run) -> Path:
+    """``report.csv``: one line a result; nested values as JSON."""
+    path = run.path / "report.csv"
+    rows = [{name: _cell(value) for name, value in row.items() if name != "trace"} for row in run.results()]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    try:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, names)
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another folder") from error
+    return path
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    # A spreadsheet would run a transcript that begins like a formula.
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value[:1] else value

@@ -1,0 +1,184 @@
+"""The Markdown report: what was asked, the figures with their controls, what failed and how near it came, every example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from voiceattack.errors import AudioError, RunError
+from voiceattack.report.console import number, with_interval
+from voiceattack.report.plots import draw_example
+from voiceattack.runs import Run
+
+__all__ = ["render"]
+
+Row = dict[str, Any]
+
+
+def render(run: Run) -> Path:
+    """Write ``report.md`` and ``plots/<id>.png`` into the run; the path of the former.
+
+    Raises:
+        RunError: not evaluated yet, or cannot be written.
+    """
+    rows, summary = run.results(), run.summary()
+    path = run.path / "report.md"
+    try:
+        pictures = {row["id"]: _picture(run, row) for row in rows if row["audio"] and row["control_for"] is None}
+        parts = [_head(run), _figures(summary), _notes(summary), _apart(rows), *(_examples(run, rows, pictures)), _how(run)]
+        path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
+    return path
+
+
+def escape(text: str | None) -> str:
+    """A transcript as plain Markdown text on one line: nothing in it can end a table cell, start a link or become HTML."""
+    flat = " ".join((text or "").split())
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#|!~$])", r"\\\1", flat)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def _head(run: Run) -> str:
+    request = run.request
+    limits = ", ".join(f"{name} {value:g}" for name, value in request.get("budget", {}).items()) or "none"
+    params = ", ".join(f"{name}={value}" for name, value in request.get("params", {}).items()) or "none"
+    goal = request.get("objective", "untargeted") + (f', target "{escape(request["target"])}"' if request.get("target") else "")
+    facts = [
+        ("victim attacked", f"`{request.get('victim')}`"),
+        ("attack", f"`{request.get('attack')}` ({params})"),
+        ("objective", goal),
+        ("budget", limits),
+        ("seed", str(request.get("seed"))),
+        ("run", f"`{run.id}`, begun {run.info.get('created', '')}"),
+        ("normaliser", str(run.info.get("normalizer", ""))),
+    ]
+    warning = "The files under `audio/` are adversarial: made to be misheard. Use them on systems that you own.\n"
+    return f"# voiceattack report\n\n{warning}\n" + _table(("asked", ""), facts)
+
+
+def _figures(summary: dict[str, Any]) -> str:
+    groups = sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"]))
+    rows = []
+    for group in groups:
+        name = "equal-SNR noise (control)" if group["is_control"] else f"{group['attack']}, {group['objective']}"
+        success = with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}"
+        wer = with_interval(group["wer"], group["wer_ci95"])
+        sizes = [number(group[f"{size}_median"], digits) for size, digits in (("snr_db", 1), ("db_x", 1), ("pesq", 2), ("stoi", 3))]
+        rows.append((name, f"`{group['victim']}`", str(group["n"]), number(group["wer_clean"]), wer, number(group["cer"]), success, *sizes))
+    head = ("attack", "heard by", "n", "clean WER", "WER [95%]", "CER", "success [95%]", "SNR dB", "dB_x", "PESQ", "STOI")
+    text = (
+        "Every figure comes from the saved 16-bit files, read again and transcribed by the victim's ordinary path. WER and CER are over\n"
+        "the corpus, after normalisation, with bootstrap intervals over clips; success has Wilson intervals; sizes are medians.\n"
+    )
+    return f"\n## Figures\n\n{text}\n" + _table(head, rows)
+
+
+def _notes(summary: dict[str, Any]) -> str:
+    if not summary["warnings"]:
+        return ""
+    return "\n## Read this before you trust the figures\n\n" + "".join(f"- {escape(line)}\n" for line in summary["warnings"])
+
+
+def _apart(rows: Sequence[Row]) -> str:
+    """Sections on what is counted apart: misheard clean clips, no effect, errors, and attacks that failed."""
+    attacked = [row for row in rows if row["control_for"] is None]
+    parts = []
+
+    def section(title: str, outcome: str, head: Sequence[str], cells: Any) -> None:
+        members = [row for row in attacked if row["outcome"] == outcome]
+        if members:
+            parts.append(f"\n## {title} ({len(members)})\n\n" + _table(head, [cells(row) for row in members]))
+
+    section(
+        "Misheard already when clean, counted apart",
+        "clean_wrong",
+        ("example", "heard by", "said", "heard clean", "clean WER", "success all the same"),
+        lambda row: (
+            _link(row),
+            f"`{row['victim']}`",
+            escape(row["reference"]),
+            escape(row["clean_hypothesis"]),
+            number(row["wer_clean"]),
+            "yes" if row["success"] else "no",
+        ),
+    )
+    section(
+        "Held: the attack failed, and how near it came",
+        "held",
+        ("example", "heard by", "wanted", "heard", "WER", "nearest"),
+        lambda row: (_link(row), f"`{row['victim']}`", _wanted(row), escape(row["hypothesis"]), number(row["wer"]), _nearest(row)),
+    )
+    section("No effect: the saved file equals the clean one", "no_effect", ("example", "heard by"), lambda r: (_link(r), f"`{r['victim']}`"))
+    section("Errors", "error", ("example", "heard by", "error"), lambda row: (_link(row), f"`{row['victim']}`", escape(row["error"])))
+    return "".join(parts)
+
+
+def _wanted(row: Row) -> str:
+    return {"untargeted": "anything else", "mute": "nothing"}.get(row["objective"], escape(row["target"]))
+
+
+def _nearest(row: Row) -> str:
+    """The last facts of the search's trace, in words."""
+    trace = row.get("trace") or []
+    shares = [line["tokens_wrong"] for line in trace if line.get("tokens_wrong") is not None]
+    if shares:
+        return f"{min(shares):.0%} of tokens still wrong at best"
+    losses = [line["loss"] for line in trace if line.get("loss") is not None]
+    return f"loss {losses[0]:.3g} to {min(losses):.3g} in {row['steps']} steps" if losses else "no search was needed"
+
+
+def _link(row: Row) -> str:
+    return f"[{row['id']}](#{row['id'].replace('.', '')})" if row["audio"] else escape(row["id"])
+
+
+def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterable[str]:
+    yield "\n## Examples\n"
+    for identifier in dict.fromkeys(row["id"] for row in rows if row["audio"] and row["control_for"] is None):
+        heard = [row for row in rows if row["id"] == identifier]
+        controls = [row for row in rows if row["control_for"] == identifier]
+        first = heard[0]
+        source = "" if first["reference_source"] != "clean transcript" else " (no reference given: the clean transcript)"
+        yield f"\n### {identifier}\n"
+        yield f"Said{source}: {escape(first['reference'])}\n"
+        cells = []
+        for row in [*heard, *controls]:
+            name = "equal-SNR noise (control)" if row["control_for"] else row["attack"]
+            cells.append((name, f"`{row['victim']}`", escape(row["hypothesis"]), number(row["wer"]), str(row["outcome"]), number(row["snr_db"], 1)))
+            if row["control_for"] is None:
+                cells.append(("clean", f"`{row['victim']}`", escape(row["clean_hypothesis"]), number(row["wer_clean"]), "", ""))
+        yield _table(("audio", "heard by", "heard", "WER", "outcome", "SNR dB"), cells)
+        files = [("adversarial", first["audio"]), ("clean", first["clean_audio"]), *(("noise", row["audio"]) for row in controls[:1])]
+        yield "Listen: " + ", ".join(f"[{name}]({path})" for name, path in files if path) + "\n"
+        sizes = [f"{name} {number(first[name], 4 if name == 'linf' else 2)}" for name in ("seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")]
+        yield f"Size: {', '.join(sizes)}. {first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}.\n"
+        if first["warnings"]:
+            yield "Warnings: " + "; ".join(escape(text) for text in first["warnings"]) + "\n"
+        yield f"Again: `voiceattack replay {run.path.name} {identifier}`\n"
+        if identifier in pictures:
+            yield pictures[identifier]
+
+
+def _picture(run: Run, row: Row) -> str:
+    out = run.path / "plots" / f"{row['id']}.png"
+    heard = " ".join((row["hypothesis"] or "").split())
+    short = heard if len(heard) <= 90 else heard[:87] + "..."
+    snr = number(row["snr_db"], 1)
+    try:
+        draw_example(run.resolve(row["clean_audio"]), run.resolve(row["audio"]), f"{row['id']}: {row['attack']} at {snr} dB SNR\nheard: {short!r}", out)
+    except AudioError as error:
+        return f"No picture: {escape(str(error))}\n"
+    return f"![Waveforms and spectrograms of clean, adversarial and perturbation](plots/{out.name})\n"
+
+
+def _how(run: Run) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in run.info.get("versions", {}).items())
+    commit = f"; git commit {run.info['git_commit']}" if run.info.get("git_commit") else ""
+    return f"\n## Made with\n\n{escape(versions)}; {escape(str(run.info.get('platform', '')))}{commit}\n"

@@ -1,0 +1,68 @@
+"""One picture an example: waveforms, and spectrograms of clean, adversarial and the perturbation alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from voiceattack.audio import SAMPLE_RATE, load
+
+__all__ = ["draw_example"]
+
+WINDOW, HOP = 512, 128
+RANGE_DB = 80.0
+
+
+def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> Path:
+    """Write the picture of one example as PNG.
+
+    Args:
+        clean_path, audio_path: the saved pair, 16 kHz.
+        title: one or two lines.
+        out: where to.
+    """
+    clean, adversarial = (load(path).double().numpy() for path in (clean_path, audio_path))
+    delta = adversarial - clean
+    peak = float(np.abs(delta).max())
+    gain_db = 20 * np.log10(float(np.abs(clean).max()) / peak) if peak > 0 and np.abs(clean).max() > 0 else 0.0
+    figure = Figure(figsize=(9.6, 8.4), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(4, 1, sharex=True)
+    times = np.arange(len(clean)) / SAMPLE_RATE
+    axes[0].plot(times, adversarial, linewidth=0.6, color="#c2410c", label="adversarial")
+    axes[0].plot(times, clean, linewidth=0.6, color="#1d4ed8", label="clean")
+    axes[0].plot(times, delta, linewidth=0.6, color="#111827", label="perturbation")
+    axes[0].set_ylabel("amplitude\n(full scale 1)")
+    axes[0].legend(loc="upper right", ncols=3, fontsize="small", framealpha=0.9)
+    top = _spectrogram(clean).max()
+    amplified = delta * 10 ** (gain_db / 20)
+    panels = [("clean", clean), ("adversarial", adversarial), (f"perturbation alone, amplified by {gain_db:.0f} dB", amplified)]
+    image: Any = None
+    for axis, (name, wave) in zip(axes[1:], panels, strict=True):
+        extent = (0.0, len(wave) / SAMPLE_RATE, 0.0, SAMPLE_RATE / 2000)
+        image = axis.imshow(
+            _spectrogram(wave).T, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=top - RANGE_DB, vmax=top
+        )
+        axis.set_ylabel("kHz")
+        axis.set_title(name, fontsize="medium", loc="left")
+    axes[-1].set_xlabel("seconds")
+    axes[0].set_xlim(0, max(len(clean) / SAMPLE_RATE, 1 / SAMPLE_RATE))
+    figure.colorbar(image, ax=list(axes[1:]), label="dB re full scale")
+    figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, metadata={"Software": "voiceattack"})
+    return out
+
+
+def _spectrogram(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power in dB re a full-scale sine, (frames, bins)."""
+    padded = np.pad(wave, (WINDOW // 2, WINDOW))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    window = np.hanning(WINDOW)
+    spectrum = np.abs(np.fft.rfft(frames * window, axis=1)) / (window.sum() / 2)
+    return np.asarray(20 * np.log10(np.maximum(spectrum, 1e-7)), dtype=np.float64)

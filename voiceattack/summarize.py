@@ -1,0 +1,100 @@
+"""Aggregates of evaluated rows, per (victim, attack, objective), with confidence intervals."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.text import normalize, word_errors
+
+__all__ = ["summarize"]
+
+Row = dict[str, Any]
+
+
+def summarize(rows: Sequence[Row]) -> dict[str, Any]:
+    """Groups and warnings, as summary.json holds them.
+
+    ``n`` counts all rows; ``n_scored`` leaves out errors and clips whose clean version was misheard already
+    (``clean_wrong``), and is what ``success_rate`` is over; a file equal to the clean one (``no_effect``) is scored and is
+    never a success. WER, clean WER and CER are over the whole corpus of rows that were heard.
+    """
+    keys: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        key = (row["victim"], row["source_victim"], row["control_for"] is not None, row["attack"], row["objective"], row["target"])
+        keys.setdefault(key, []).append(row)
+    groups = [_group(key, members) for key, members in keys.items()]
+    return {"groups": groups, "warnings": _warnings(rows, groups)}
+
+
+def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
+    victim, source_victim, is_control, attack, objective, target = key
+    outcomes = [row["outcome"] for row in rows]
+    heard = [row for row in rows if row["outcome"] != "error" and row["wer"] is not None]
+    scored = [row for row in rows if row["outcome"] in ("fooled", "held", "no_effect")]
+    wrong = [row for row in rows if row["outcome"] == "clean_wrong"]
+    fooled = outcomes.count("fooled")
+    errors = [word_errors(_said(row), row["hypothesis_normalized"]) for row in heard]
+    clean_errors = [word_errors(_said(row), row["clean_hypothesis_normalized"]) for row in heard]
+    words = [count.reference_words for count in errors]
+    letters = [len(_said(row)) for row in heard]
+    return {
+        "victim": victim,
+        "source_victim": source_victim,
+        "attack": attack,
+        "objective": objective,
+        "target": target,
+        "is_control": is_control,
+        "n": len(rows),
+        "n_scored": len(scored),
+        "n_clean_wrong": len(wrong),
+        "n_no_effect": outcomes.count("no_effect"),
+        "n_error": outcomes.count("error"),
+        "wer_clean": _ratio(sum(count.errors for count in clean_errors), sum(words)),
+        "wer": _ratio(sum(count.errors for count in errors), sum(words)),
+        "wer_ci95": bootstrap_ratio([count.errors for count in errors], words),
+        "cer": _ratio(sum(row["cer"] * length for row, length in zip(heard, letters, strict=True)), sum(letters)),
+        "success_rate": _ratio(fooled, len(scored)),
+        "success_ci95": wilson(fooled, len(scored)),
+        "success_rate_clean_wrong": _ratio(sum(bool(row["success"]) for row in wrong), len(wrong)),
+        **{f"{name}_median": _median(rows, name) for name in ("snr_db", "linf", "db_x", "pesq", "stoi", "masking_excess_db")},
+        "seconds_total": sum(row["seconds"] for row in rows),
+        "steps_total": sum(row["steps"] for row in rows),
+        "queries_total": sum(row["queries"] for row in rows),
+    }
+
+
+def _said(row: Row) -> str:
+    return normalize(row["reference"])
+
+
+def _ratio(above: float, below: float) -> float | None:
+    return above / below if below else None
+
+
+def _median(rows: Iterable[Row], name: str) -> float | None:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return statistics.median(values) if values else None
+
+
+def _warnings(rows: Sequence[Row], groups: Sequence[dict[str, Any]]) -> list[str]:
+    """What a reader must know before trusting the figures."""
+    notes = []
+    missing = {row["id"] for row in rows if row["reference_source"] == "clean transcript"}
+    if missing:
+        notes.append(f"{len(missing)} examples have no reference text: the victim's own clean transcript is the reference there")
+    for group in groups:
+        name = f"{group['attack']}{' (control)' if group['is_control'] else ''} on {group['victim']}"
+        if group["n_clean_wrong"] and not group["is_control"]:
+            notes.append(f"{name}: {group['n_clean_wrong']} of {group['n']} clean clips are misheard already and left out of the success rate")
+        if group["n_no_effect"]:
+            notes.append(f"{name}: {group['n_no_effect']} of {group['n']} artefacts equal their clean clip (no_effect)")
+        if group["n_error"]:
+            notes.append(f"{name}: {group['n_error']} of {group['n']} examples failed (error)")
+    doubtful = [row for row in rows if row["warnings"]]
+    for text in dict.fromkeys(text for row in doubtful for text in row["warnings"]):
+        count = len({row["id"] for row in doubtful if text in row["warnings"]})
+        notes.append(f"{text} ({count} example{'s' if count > 1 else ''})")
+    return notes
