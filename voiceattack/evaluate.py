@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from voiceattack import audio
@@ -119,7 +120,7 @@ def _sizes(run: Run, example: Example) -> tuple[dict[str, float | None], dict[st
     except (VoiceAttackError, ValueError) as error:
         return {}, {"snr_db": str(error)}, [str(error)], False
     changed = [] if digest == example.sha256 else [f"{Path(example.audio).name} is not the file that was crafted (other SHA-256)"]
-    return values, nulls, changed, bool((clean == adversarial).all())
+    return values, nulls, changed, torch.equal(clean, adversarial)
 
 
 def _row(

@@ -38,6 +38,10 @@ def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None]
     """
     values: dict[str, float | None] = {}
     nulls: dict[str, str] = {}
+    if clean.shape != adversarial.shape:
+        reason = f"clean and adversarial differ in length ({clean.numel()} and {adversarial.numel()} samples)"
+        names = [name for name in METRICS.names() if name not in TEXT_METRICS]
+        return dict.fromkeys(names), dict.fromkeys(names, reason)
     silent = not bool((clean != 0).any())
     for name in METRICS.names():
         if name in TEXT_METRICS:

@@ -27,6 +27,9 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
         out: where to.
     """
     clean, adversarial = (load(path).double().numpy() for path in (clean_path, audio_path))
+    # An artefact may be longer than its clean clip (a prepended segment); the picture shows what they share.
+    shared = min(len(clean), len(adversarial))
+    clean, adversarial = clean[:shared], adversarial[:shared]
     delta = adversarial - clean
     peak = float(np.abs(delta).max())
     gain_db = 20 * np.log10(float(np.abs(clean).max()) / peak) if peak > 0 and np.abs(clean).max() > 0 else 0.0
