@@ -1,4 +1,4 @@
-"""Every registered attack, by one test each: finite, right length, on the 16-bit grid, within budget, repeatable, input untouched."""
+"""Every registered attack: finite, right length, on the 16-bit grid, within budget, repeatable, input untouched."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_clip_alone_depends_on_nothing_else(name: str, victim: Victim, batch: 
     """Crafted alone with its own seed, a clip gives the same bytes whatever ran before it."""
     alone = Batch.of([list(batch.clips())[1]])
     first = crafted(victim, alone, name, BUDGETS[0], Objective(), [SEEDS[1]])[0]
-    crafted(victim, Batch.of([list(batch.clips())[0]]), name, BUDGETS[0], Objective(), [SEEDS[0]])
+    crafted(victim, Batch.of([next(iter(batch.clips()))]), name, BUDGETS[0], Objective(), [SEEDS[0]])
     second = crafted(victim, alone, name, BUDGETS[0], Objective(), [SEEDS[1]])[0]
     assert torch.equal(first.waveform, second.waveform)
 
@@ -71,7 +71,9 @@ def test_noise_fills_its_snr(victim: Victim, batch: Batch) -> None:
     for clean, result in zip(batch.clips(), crafted(victim, batch, "noise", Budget(snr_db=30), Objective(), SEEDS), strict=True):
         snr = 20 * torch.log10(clean.norm() / (result.waveform - clean).norm())
         assert 30.0 <= float(snr) <= 30.05
-    one, other = (crafted(victim, batch, "noise", Budget(snr_db=30), Objective(), seeds)[0].waveform for seeds in ([1, 2], [3, 4]))
+    one, other = (
+        crafted(victim, batch, "noise", Budget(snr_db=30), Objective(), seeds)[0].waveform for seeds in ([1, 2], [3, 4])
+    )
     assert not torch.equal(one, other)
 
 

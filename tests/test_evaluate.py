@@ -16,7 +16,7 @@ from voiceattack.report.console import summary_table
 from voiceattack.runs import Example, Run
 from voiceattack.victims import Transcript, Victim
 
-WORDS = "lamp door alarm radio window kitchen garden music".split()
+WORDS = ["lamp", "door", "alarm", "radio", "window", "kitchen", "garden", "music"]
 
 
 class Counter(Victim):
@@ -78,7 +78,9 @@ def add(run: Run, name: str, clean: torch.Tensor, changed: torch.Tensor | None, 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    run = Run.create(tmp_path / "run", {"victim": "counter", "attack": "pgd", "params": {}, "objective": "untargeted", "budget": {}, "seed": 0})
+    run = Run.create(
+        tmp_path / "run", {"victim": "counter", "attack": "pgd", "params": {}, "objective": "untargeted", "budget": {}, "seed": 0}
+    )
     said = "lamp door"
     add(run, "fooled", tone("lamp", "door"), tone("alarm", "radio"), reference=said)
     add(run, "held", tone("lamp", "door"), tone("lamp", "door") * 0.9, reference=said)
@@ -159,7 +161,13 @@ def test_reports(run: Run) -> None:
     summary = evaluate(run, [Counter()])
     markdown, table, whole = render(run, ["md", "csv", "json"])
     text = markdown.read_text()
-    for wanted in ("Misheard already when clean, counted apart (2)", "Held: the attack failed", "No effect", "truncated file", "no reference given"):
+    for wanted in (
+        "Misheard already when clean, counted apart (2)",
+        "Held: the attack failed",
+        "No effect",
+        "truncated file",
+        "no reference given",
+    ):
         assert wanted in text
     assert "<script>" not in text and "\\[x\\]" in text and "\\|" in text
     pictures = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]

@@ -28,7 +28,11 @@ def test_mute_means_nothing_is_left_after_normalisation() -> None:
 
 def test_nearness_grows_toward_success() -> None:
     targeted = Objective("targeted", "unlock the front door")
-    assert targeted.nearness("x", "unlock the front door") > targeted.nearness("x", "unlock the door") > targeted.nearness("x", "hello")
+    assert (
+        targeted.nearness("x", "unlock the front door")
+        > targeted.nearness("x", "unlock the door")
+        > targeted.nearness("x", "hello")
+    )
     mute = Objective("mute")
     assert mute.nearness("x", ".") > mute.nearness("x", "hello") > mute.nearness("x", "hello there")
 

@@ -26,7 +26,7 @@ NO_MASKING = "not measured in this version"
 
 
 def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_progress: Progress | None = None) -> dict[str, Any]:
-    """Re-read every saved file of ``run``, transcribe it through each victim's ordinary path, write results.jsonl and summary.json.
+    """Re-read every saved file of ``run``, transcribe it through each victim's ordinary path, write the results and the summary.
 
     Rows of victims heard earlier are kept, those of the victims given are made anew. A file or a victim that fails costs its
     own row, as outcome ``error``.
@@ -143,7 +143,11 @@ def _row(
         **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
         "outcome": "error",
         **{name: sizes.get(name) for name in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")},
-        **{name: value for name, value in sizes.items() if name not in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")},
+        **{
+            name: value
+            for name, value in sizes.items()
+            if name not in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")
+        },
         "masking_excess_db": None,
         "nulls": {**nulls, "masking_excess_db": NO_MASKING},
         **{name: getattr(example, name) for name in ("steps", "queries", "seconds", "seed", "sha256", "recipe")},

@@ -35,7 +35,9 @@ class Objective:
         if self.kind not in get_args(ObjectiveKind):
             raise SpecError(f"unknown objective {self.kind!r}; choose untargeted, targeted or mute")
         if self.kind == "targeted" and not normalize(self.target or ""):
-            raise SpecError(f"objective targeted needs a target text with at least one word, got {self.target!r}; use --target TEXT")
+            raise SpecError(
+                f"objective targeted needs a target text with at least one word, got {self.target!r}; use --target TEXT"
+            )
         if self.kind != "targeted" and self.target is not None:
             raise SpecError(f"objective {self.kind} takes no target text; drop the target or use objective targeted")
         if not self.wer_threshold > 0:

@@ -47,7 +47,9 @@ class Registry(Generic[T]):
             SpecError: ``name`` is taken.
         """
         if name in self._entries:
-            raise SpecError(f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one")
+            raise SpecError(
+                f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one"
+            )
         self._entries[name] = Entry(name, location, summary, requires)
 
     def _load_plugins(self) -> None:

@@ -19,11 +19,19 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
 
     ``n`` counts all rows; ``n_scored`` leaves out errors and clips whose clean version was misheard already
     (``clean_wrong``), and is what ``success_rate`` is over; a file equal to the clean one (``no_effect``) is scored and is
-    never a success. WER, clean WER and CER are over the whole corpus of rows that were heard.
+    never a success. WER, clean WER and CER are over the whole corpus of rows that were heard; ``wer_capped`` counts no more
+    errors in a clip than it has words, so that one repetition loop cannot carry the figure.
     """
     keys: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        key = (row["victim"], row["source_victim"], row["control_for"] is not None, row["attack"], row["objective"], row["target"])
+        key = (
+            row["victim"],
+            row["source_victim"],
+            row["control_for"] is not None,
+            row["attack"],
+            row["objective"],
+            row["target"],
+        )
         keys.setdefault(key, []).append(row)
     groups = [_group(key, members) for key, members in keys.items()]
     return {"groups": groups, "warnings": _warnings(rows, groups)}
@@ -54,6 +62,7 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "n_error": outcomes.count("error"),
         "wer_clean": _ratio(sum(count.errors for count in clean_errors), sum(words)),
         "wer": _ratio(sum(count.errors for count in errors), sum(words)),
+        "wer_capped": _ratio(sum(min(count.errors, length) for count, length in zip(errors, words, strict=True)), sum(words)),
         "wer_ci95": bootstrap_ratio([count.errors for count in errors], words),
         "cer": _ratio(sum(row["cer"] * length for row, length in zip(heard, letters, strict=True)), sum(letters)),
         "success_rate": _ratio(fooled, len(scored)),
@@ -88,7 +97,15 @@ def _warnings(rows: Sequence[Row], groups: Sequence[dict[str, Any]]) -> list[str
     for group in groups:
         name = f"{group['attack']}{' (control)' if group['is_control'] else ''} on {group['victim']}"
         if group["n_clean_wrong"] and not group["is_control"]:
-            notes.append(f"{name}: {group['n_clean_wrong']} of {group['n']} clean clips are misheard already and left out of the success rate")
+            notes.append(
+                f"{name}: {group['n_clean_wrong']} of {group['n']} clean clips are misheard already, "
+                "so they are left out of the success rate"
+            )
+        if group["wer"] is not None and group["wer"] > 1.05 * group["wer_capped"]:
+            notes.append(
+                f"{name}: WER {group['wer']:.2f} counts invented words (repetition loops); "
+                f"with at most one error a reference word it is {group['wer_capped']:.2f}"
+            )
         if group["n_no_effect"]:
             notes.append(f"{name}: {group['n_no_effect']} of {group['n']} artefacts equal their clean clip (no_effect)")
         if group["n_error"]:

@@ -136,7 +136,9 @@ class Attack(ABC):
         self.check(victim, objective, budget)
         refused = [self._refusal(objective, clip, heard) for clip, heard in zip(batch.clips(), clean_hypotheses, strict=True)]
         rows = [row for row, reason in enumerate(refused) if reason is None]
-        results: list[Crafted | VoiceAttackError] = [AttackError(reason) if reason else AttackError("not crafted") for reason in refused]
+        results: list[Crafted | VoiceAttackError] = [
+            AttackError(reason) if reason else AttackError("not crafted") for reason in refused
+        ]
         if not rows:
             return results
         started = time.perf_counter()
@@ -144,7 +146,14 @@ class Attack(ABC):
         # A batch of survivors is cut to its own longest clip, so that a refused neighbour leaves no trace.
         clean = Batch.of([clip for row, clip in enumerate(batch.clips()) if row in rows], batch.sample_rate).to(device)
         problem = Problem(
-            victim, clean, [clean_hypotheses[row] for row in rows], objective, budget, [seeds[row] for row in rows], self.max_steps, on_step
+            victim,
+            clean,
+            [clean_hypotheses[row] for row in rows],
+            objective,
+            budget,
+            [seeds[row] for row in rows],
+            self.max_steps,
+            on_step,
         )
         best = self.search(problem)
         seconds = (time.perf_counter() - started) / len(rows)
@@ -152,7 +161,9 @@ class Attack(ABC):
             waveform = best[place, : int(clean.lengths[place])].cpu()
             excess = budget.excess(list(clean.clips())[place].cpu(), waveform)
             if excess > 1.0:
-                results[row] = BudgetError(f"attack {self.name} left its budget {budget.as_dict()} by a factor of {excess:.4f}; refused")
+                results[row] = BudgetError(
+                    f"attack {self.name} left its budget {budget.as_dict()} by a factor of {excess:.4f}; refused"
+                )
                 continue
             log = problem.logs[place]
             results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace)
@@ -167,7 +178,7 @@ class Attack(ABC):
 
     @abstractmethod
     def search(self, problem: Problem) -> Tensor:
-        """Find perturbed waveforms, float (batch, samples), each made by ``problem.realize``: within budget, on the 16-bit grid."""
+        """Find perturbed waveforms, float (batch, samples), each made by ``problem.realize``: in budget, on the 16-bit grid."""
 
 
 class BudgetAttack(Attack):

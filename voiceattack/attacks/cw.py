@@ -113,7 +113,10 @@ class CarliniWagner(base.MinimizationAttack):
         return norms * 10.0 ** (-bounds.to(norms) / 20.0)
 
     def _project(self, problem: Problem, delta: Tensor, bounds: Tensor) -> Tensor:
-        rows = [self._bound(problem, float(bound)).project(delta[[row]], problem.clean.select([row])) for row, bound in enumerate(bounds)]
+        rows = [
+            self._bound(problem, float(bound)).project(delta[[row]], problem.clean.select([row]))
+            for row, bound in enumerate(bounds)
+        ]
         return torch.cat(rows)
 
     def _candidates(self, active: list[int], matches: Tensor | None, direction: str, step: int) -> list[int]:
@@ -140,7 +143,9 @@ class CarliniWagner(base.MinimizationAttack):
             problem.note(row, step=problem.logs[row].steps, loss=None, snr_db=snr, heard=heard.text, success=heard.success)
 
     @staticmethod
-    def _note_progress(problem: Problem, active: list[int], distance: Tensor | None, losses: Tensor, bounds: Tensor, step: int) -> None:
+    def _note_progress(
+        problem: Problem, active: list[int], distance: Tensor | None, losses: Tensor, bounds: Tensor, step: int
+    ) -> None:
         for place, row in enumerate(active):
             share = None if distance is None else float(distance[place])
             problem.note(row, step=step + 1, loss=float(losses[place]), bound_snr_db=float(bounds[row]), tokens_wrong=share)

@@ -7,6 +7,7 @@ heard back, and leaves a clip alone once it is done.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,7 +135,8 @@ class _Search:
         """Hear the candidates worth a decode, keep the best, retire finished clips; success of each row's candidate."""
         worth = rows
         if matches is not None:
-            # Moving away: while the argmax still spells the clean text no decode can succeed. Moving toward: until it spells the target, none will.
+            # Away: while the argmax still spells the clean text no decode can succeed. Toward: none will until it spells
+            # the target.
             wanted = self.settings.loss.direction == "toward"
             worth = [row for row, match in zip(rows, matches.tolist(), strict=True) if match == wanted]
             for place, row in enumerate(rows):
@@ -221,9 +223,9 @@ def run_foolbox(problem: Problem, base: type[BaseGradientDescent], settings: Spe
     """
     search = _Search(problem, settings)
     attack = _adapted(base, search)(random_start=settings.random_start, **arguments)
-    try:
+    with contextlib.suppress(_Done):
         attack(_Identity(), search.z0, _TranscriptCriterion(search), epsilons=1.0)
-    except _Done:
-        pass
     problem.tell(problem.max_steps)
-    return torch.stack([best.waveform if best is not None else problem.clean.waveforms[row] for row, best in enumerate(search.best)])
+    return torch.stack(
+        [best.waveform if best is not None else problem.clean.waveforms[row] for row, best in enumerate(search.best)]
+    )

@@ -49,7 +49,9 @@ class MIFGSM(base.BudgetAttack):
         return run_foolbox(
             problem,
             L2MomentumIterativeFastGradientMethod if euclidean else LinfMomentumIterativeFastGradientMethod,
-            SpeechSettings(LossConfig(problem.objective.direction, c.loss), c.check_every, c.stop_at, random_start=c.random_start),
+            SpeechSettings(
+                LossConfig(problem.objective.direction, c.loss), c.check_every, c.stop_at, random_start=c.random_start
+            ),
             rel_stepsize=c.step_size,
             momentum=c.momentum,
             steps=c.steps,

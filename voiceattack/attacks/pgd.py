@@ -51,7 +51,9 @@ class PGD(base.BudgetAttack):
     def search(self, problem: Problem) -> Tensor:
         c = self.config
         euclidean = problem.budget.l2_radius(problem.clean) is not None
-        loss = LossConfig(problem.objective.direction, c.loss, c.cap if problem.objective.direction == "away" else None, c.confidence)
+        loss = LossConfig(
+            problem.objective.direction, c.loss, c.cap if problem.objective.direction == "away" else None, c.confidence
+        )
 
         def optimizer(x: ep.Tensor, stepsize: float) -> MomentumCosine:
             return MomentumCosine(x, stepsize, momentum=c.momentum, steps=c.steps, final=c.final_step, sign=not euclidean)

@@ -27,7 +27,7 @@ METRICS.add("stoi", "voiceattack.metrics.perceptual:stoi", "short-time objective
 
 
 def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Every registered metric of signals (not of transcripts) of one pair at 16 kHz; never raises for a metric that is undefined here.
+    """Every registered metric of signals (not of transcripts) of one pair at 16 kHz; never raises for an undefined one.
 
     Args:
         clean: float (samples,).

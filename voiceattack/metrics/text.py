@@ -103,6 +103,8 @@ def corpus_wer(references: Sequence[str], hypotheses: Sequence[str]) -> float:
         ValueError: unequal or empty lists, or an empty reference.
     """
     if len(references) != len(hypotheses) or not references:
-        raise ValueError(f"corpus WER needs equally many references and hypotheses, at least one; got {len(references)} and {len(hypotheses)}")
+        raise ValueError(
+            f"corpus WER needs equally many references and hypotheses, at least one; got {len(references)} and {len(hypotheses)}"
+        )
     counts = [word_errors(reference, hypothesis) for reference, hypothesis in zip(references, hypotheses, strict=True)]
     return sum(count.errors for count in counts) / sum(count.reference_words for count in counts)

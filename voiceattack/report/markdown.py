@@ -71,12 +71,26 @@ def _figures(summary: dict[str, Any]) -> str:
         name = "equal-SNR noise (control)" if group["is_control"] else f"{group['attack']}, {group['objective']}"
         success = with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}"
         wer = with_interval(group["wer"], group["wer_ci95"])
-        sizes = [number(group[f"{size}_median"], digits) for size, digits in (("snr_db", 1), ("db_x", 1), ("pesq", 2), ("stoi", 3))]
-        rows.append((name, f"`{group['victim']}`", str(group["n"]), number(group["wer_clean"]), wer, number(group["cer"]), success, *sizes))
+        sizes = [
+            number(group[f"{size}_median"], digits) for size, digits in (("snr_db", 1), ("db_x", 1), ("pesq", 2), ("stoi", 3))
+        ]
+        rows.append(
+            (
+                name,
+                f"`{group['victim']}`",
+                str(group["n"]),
+                number(group["wer_clean"]),
+                wer,
+                number(group["cer"]),
+                success,
+                *sizes,
+            )
+        )
     head = ("attack", "heard by", "n", "clean WER", "WER [95%]", "CER", "success [95%]", "SNR dB", "dB_x", "PESQ", "STOI")
     text = (
-        "Every figure comes from the saved 16-bit files, read again and transcribed by the victim's ordinary path. WER and CER are over\n"
-        "the corpus, after normalisation, with bootstrap intervals over clips; success has Wilson intervals; sizes are medians.\n"
+        "Every figure comes from the saved 16-bit files, read again and transcribed by the victim's ordinary path. WER and CER\n"
+        "are over the corpus, after normalisation, with bootstrap intervals over clips; success has Wilson intervals; sizes are\n"
+        "medians.\n"
     )
     return f"\n## Figures\n\n{text}\n" + _table(head, rows)
 
@@ -114,10 +128,24 @@ def _apart(rows: Sequence[Row]) -> str:
         "Held: the attack failed, and how near it came",
         "held",
         ("example", "heard by", "wanted", "heard", "WER", "nearest"),
-        lambda row: (_link(row), f"`{row['victim']}`", _wanted(row), escape(row["hypothesis"]), number(row["wer"]), _nearest(row)),
+        lambda row: (
+            _link(row),
+            f"`{row['victim']}`",
+            _wanted(row),
+            escape(row["hypothesis"]),
+            number(row["wer"]),
+            _nearest(row),
+        ),
     )
-    section("No effect: the saved file equals the clean one", "no_effect", ("example", "heard by"), lambda r: (_link(r), f"`{r['victim']}`"))
-    section("Errors", "error", ("example", "heard by", "error"), lambda row: (_link(row), f"`{row['victim']}`", escape(row["error"])))
+    section(
+        "No effect: the saved file equals the clean one",
+        "no_effect",
+        ("example", "heard by"),
+        lambda r: (_link(r), f"`{r['victim']}`"),
+    )
+    section(
+        "Errors", "error", ("example", "heard by", "error"), lambda row: (_link(row), f"`{row['victim']}`", escape(row["error"]))
+    )
     return "".join(parts)
 
 
@@ -151,14 +179,31 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
         cells = []
         for row in [*heard, *controls]:
             name = "equal-SNR noise (control)" if row["control_for"] else row["attack"]
-            cells.append((name, f"`{row['victim']}`", escape(row["hypothesis"]), number(row["wer"]), str(row["outcome"]), number(row["snr_db"], 1)))
+            cells.append(
+                (
+                    name,
+                    f"`{row['victim']}`",
+                    escape(row["hypothesis"]),
+                    number(row["wer"]),
+                    str(row["outcome"]),
+                    number(row["snr_db"], 1),
+                )
+            )
             if row["control_for"] is None:
                 cells.append(("clean", f"`{row['victim']}`", escape(row["clean_hypothesis"]), number(row["wer_clean"]), "", ""))
         yield _table(("audio", "heard by", "heard", "WER", "outcome", "SNR dB"), cells)
-        files = [("adversarial", first["audio"]), ("clean", first["clean_audio"]), *(("noise", row["audio"]) for row in controls[:1])]
+        files = [
+            ("adversarial", first["audio"]),
+            ("clean", first["clean_audio"]),
+            *(("noise", row["audio"]) for row in controls[:1]),
+        ]
         yield "Listen: " + ", ".join(f"[{name}]({path})" for name, path in files if path) + "\n"
-        sizes = [f"{name} {number(first[name], 4 if name == 'linf' else 2)}" for name in ("seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")]
-        yield f"Size: {', '.join(sizes)}. {first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}.\n"
+        sizes = [
+            f"{name} {number(first[name], 4 if name == 'linf' else 2)}"
+            for name in ("seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")
+        ]
+        cost = f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}"
+        yield f"Size: {', '.join(sizes)}. Cost: {cost}.\n"
         if first["warnings"]:
             yield "Warnings: " + "; ".join(escape(text) for text in first["warnings"]) + "\n"
         yield f"Again: `voiceattack replay {run.path.name} {identifier}`\n"
@@ -172,7 +217,12 @@ def _picture(run: Run, row: Row) -> str:
     short = heard if len(heard) <= 90 else heard[:87] + "..."
     snr = number(row["snr_db"], 1)
     try:
-        draw_example(run.resolve(row["clean_audio"]), run.resolve(row["audio"]), f"{row['id']}: {row['attack']} at {snr} dB SNR\nheard: {short!r}", out)
+        draw_example(
+            run.resolve(row["clean_audio"]),
+            run.resolve(row["audio"]),
+            f"{row['id']}: {row['attack']} at {snr} dB SNR\nheard: {short!r}",
+            out,
+        )
     except AudioError as error:
         return f"No picture: {escape(str(error))}\n"
     return f"![Waveforms and spectrograms of clean, adversarial and perturbation](plots/{out.name})\n"

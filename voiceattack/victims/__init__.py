@@ -18,11 +18,17 @@ VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
 
 _HERE = "voiceattack.victims"
 VICTIMS.add("whisper-tiny.en", f"{_HERE}.whisper_bundled:load", "Whisper tiny.en, bundled weights, differentiable (the default)")
-VICTIMS.add("hf", f"{_HERE}.hf:load", "hf:<id or folder>, a Hugging Face Whisper, wav2vec2, HuBERT or WavLM model, differentiable")
-VICTIMS.add("torchaudio", f"{_HERE}.torchaudio_bundle:load", "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable")
+VICTIMS.add(
+    "hf", f"{_HERE}.hf:load", "hf:<id or folder>, a Hugging Face Whisper, wav2vec2, HuBERT or WavLM model, differentiable"
+)
+VICTIMS.add(
+    "torchaudio", f"{_HERE}.torchaudio_bundle:load", "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable"
+)
 VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, black box", requires="sphinx")
 VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
-VICTIMS.add("tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable")
+VICTIMS.add(
+    "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
+)
 
 
 def pick_device(name: str | None = None) -> torch.device:

