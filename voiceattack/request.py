@@ -40,8 +40,8 @@ class AttackRequest(BaseModel):
     target: str | None = None
     wer_threshold: float = 0.5
     budget: dict[str, float] = Field(default_factory=dict)
-    seed: int = Field(0, ge=0)
-    batch_size: int = Field(1, ge=1)
+    seed: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=1, ge=1)
     control: bool = True
     keep_format: bool = False
 

@@ -107,9 +107,11 @@ def formats_of(outputs: Sequence[Path] | None) -> dict[Path, str]:
     Raises:
         UnknownNameError: no such format.
     """
+    if not outputs:
+        return {}
     from voiceattack.report import FORMATS
 
-    return {path: FORMATS.entry(path.suffix.removeprefix(".").lower() or path.name).name for path in outputs or ()}
+    return {path: FORMATS.entry(path.suffix.removeprefix(".").lower() or path.name).name for path in outputs}
 
 
 def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) -> list[Path]:

@@ -1,0 +1,31 @@
+# Everything is set up in .venv by whichever target comes first; a machine needs only Python 3.10 or newer and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench samples clean
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@
+
+demo: .venv/.installed  ## the whole loop on bundled speech
+	$(BIN)/voiceattack demo
+
+test: .venv/.installed  ## every test, slow ones too
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed  ## style, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.installed  ## speed, as ratios within one run
+	$(BIN)/python benchmarks/run.py
+
+samples: .venv/.installed  ## make samples/ again
+	$(BIN)/python scripts/make_samples.py
+
+clean:
+	rm -rf .venv build dist
