@@ -50,7 +50,7 @@ def test_version() -> None:
     [
         ("victims", {"whisper-tiny.en", "hf", "torchaudio", "pocketsphinx", "python", "tiny"}),
         ("attacks", {"noise", "fgsm", "pgd", "mi-fgsm", "cw"}),
-        ("metrics", {"wer", "snr_db", "pesq", "stoi"}),
+        ("metrics", {"snr_db", "seg_snr_db", "linf", "pesq", "stoi"}),
         ("formats", {"md", "json", "csv"}),
     ],
 )
