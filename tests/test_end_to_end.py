@@ -28,7 +28,9 @@ def whisper() -> Victim:
 def inputs(folder: Path, count: int) -> tuple[str, ...]:
     rows = [json.loads(line) for line in (SAMPLES / "manifest.jsonl").read_text().splitlines()][:count]
     manifest = folder / "in.jsonl"
-    manifest.write_text("".join(json.dumps({**row, "audio_filepath": str(SAMPLES / row["audio_filepath"])}) + "\n" for row in rows))
+    manifest.write_text(
+        "".join(json.dumps({**row, "audio_filepath": str(SAMPLES / row["audio_filepath"])}) + "\n" for row in rows)
+    )
     return (str(manifest),)
 
 
@@ -38,7 +40,9 @@ def heard_back(run: Run, whisper: Victim) -> list[dict[str, object]]:
 
 
 def test_pgd_fools_where_noise_of_the_same_size_does_not(whisper: Victim, tmp_path: Path) -> None:
-    request = AttackRequest(inputs=inputs(tmp_path, 2), attack="pgd", params={"steps": 30, "check_every": 10}, budget={"snr_db": 35})
+    request = AttackRequest(
+        inputs=inputs(tmp_path, 2), attack="pgd", params={"steps": 30, "check_every": 10}, budget={"snr_db": 35}
+    )
     run = craft(request, tmp_path / "run", victim=whisper)
     rows = heard_back(run, whisper)
     attacked = [row for row in rows if row["control_for"] is None]
@@ -59,7 +63,12 @@ def test_pgd_fools_where_noise_of_the_same_size_does_not(whisper: Victim, tmp_pa
 
 def test_cw_says_the_target_exactly(whisper: Victim, tmp_path: Path) -> None:
     request = AttackRequest(
-        inputs=inputs(tmp_path, 1), attack="cw", params={"steps": 100}, objective="targeted", target="unlock the front door", control=False
+        inputs=inputs(tmp_path, 1),
+        attack="cw",
+        params={"steps": 100},
+        objective="targeted",
+        target="unlock the front door",
+        control=False,
     )
     (row,) = heard_back(craft(request, tmp_path / "run", victim=whisper), whisper)
     assert row["hypothesis_normalized"] == "unlock the front door" and row["outcome"] == "fooled"
