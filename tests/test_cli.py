@@ -28,6 +28,11 @@ def ok(*arguments: str | Path, run: Runner = in_process) -> str:
     return done.stdout
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def test_help_names_every_command_and_is_fast() -> None:
     text = ok("--help", run=voiceattack)
     assert all(f" {name} " in text for name in COMMANDS)
@@ -75,7 +80,7 @@ def test_attack_evaluates_and_reports_then_the_other_commands_work_on_the_run(tm
     assert "pgd" in text and "noise" in text
     rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
     assert len(rows) == 4 and {row["victim"] for row in rows} == {"tiny"}
-    assert len(list(csv.DictReader((tmp_path / "out" / "table.csv").open()))) >= 2
+    assert len(table(tmp_path / "out" / "table.csv")) >= 2
 
     assert ok("attack", *clips, *QUICK, "--out", run, "--quiet") == ""
     again = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
@@ -121,7 +126,7 @@ def test_transcribe_prints_one_line_a_file_and_writes_any_format(tmp_path: Path)
         assert [line.split("\t")[0] for line in text.splitlines()] == clips
     heard = [line.split("\t")[1] for line in text.splitlines()]
     assert [row["text"] for row in json.loads((tmp_path / "heard.json").read_text())] == heard
-    assert [row["text"] for row in csv.DictReader((tmp_path / "heard.csv").open())] == heard
+    assert [row["text"] for row in table(tmp_path / "heard.csv")] == heard
     assert (tmp_path / "heard.txt").read_text().splitlines() == heard
     assert in_process("transcribe", *clips, "-o", "heard.xls").returncode == 2
 
@@ -156,10 +161,11 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    process = subprocess.Popen(command("list", "victims"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b"" and process.wait(60) in (0, 1)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command("list", "victims"), env=environment(), stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait(60) in (0, 1)
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def heard_back(run: Run, whisper: Victim) -> list[dict[str, object]]:
 
 def test_pgd_fools_where_noise_of_the_same_size_does_not(whisper: Victim, tmp_path: Path) -> None:
     request = AttackRequest(
-        inputs=inputs(tmp_path, 2), attack="pgd", params={"steps": 30, "check_every": 10}, budget={"snr_db": 35}
+        inputs=inputs(tmp_path, 2), attack="pgd", params={"steps": 30, "check_every": 10}, budget={"snr_db": 30}
     )
     run = craft(request, tmp_path / "run", victim=whisper)
     rows = heard_back(run, whisper)
@@ -52,7 +52,7 @@ def test_pgd_fools_where_noise_of_the_same_size_does_not(whisper: Victim, tmp_pa
     assert not any(row["success"] for row in controls), [(row["reference"], row["hypothesis"]) for row in controls]
     for row, control in zip(attacked, controls, strict=True):
         clean, changed = (audio.load(run.path / str(row[name])) for name in ("clean_audio", "audio"))
-        assert float(snr_db(clean, changed)) >= 35.0
+        assert float(snr_db(clean, changed)) >= 30.0
         assert abs(float(control["snr_db"]) - float(row["snr_db"])) < 0.05  # type: ignore[arg-type]
         comment = audio.read_comment(run.path / str(row["audio"]))
         assert comment is not None and "adversarial" in comment and run.id in comment

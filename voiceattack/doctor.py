@@ -18,7 +18,7 @@ EXTRAS = {"pocketsphinx": "sphinx", "pesq": "perceptual", "pystoi": "perceptual"
 
 @dataclass(frozen=True)
 class Check:
-    """One line of ``voiceattack doctor``: ``fix`` is the command that mends it; ``required`` ones are needed by the default victim."""
+    """One line of ``voiceattack doctor``: ``fix`` is the command that mends it; the default victim needs the ``required`` ones."""
 
     name: str
     ok: bool

@@ -104,8 +104,8 @@ class _Ears:
                     self._batch([path])
                 return
             lines = str(error).splitlines() or [""]
-            known = isinstance(error, VoiceAttackError)
-            self.heard[next(iter(clips))] = error if known else VoiceAttackError(f"{type(error).__name__}: {lines[0]}")
+            told = error if isinstance(error, VoiceAttackError) else VoiceAttackError(f"{type(error).__name__}: {lines[0]}")
+            self.heard[next(iter(clips))] = told
 
 
 def _sizes(run: Run, example: Example) -> tuple[dict[str, float | None], dict[str, str], list[str], bool]:

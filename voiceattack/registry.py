@@ -86,5 +86,5 @@ class Registry(Generic[T]):
         """Import and return what ``name`` stands for."""
         entry = self.entry(name)
         module, _, attribute = entry.location.partition(":")
-        loaded: Any = getattr(importlib.import_module(module), attribute)
+        loaded: T = getattr(importlib.import_module(module), attribute)
         return loaded

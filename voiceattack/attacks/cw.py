@@ -12,7 +12,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.constraints import Budget
-from voiceattack.victims.base import LossConfig
+from voiceattack.victims.base import DifferentiableVictim, LossConfig
 
 __all__ = ["CarliniWagner"]
 
@@ -99,9 +99,8 @@ class CarliniWagner(base.MinimizationAttack):
 
     @staticmethod
     def _has_margin(problem: Problem) -> bool:
-        from voiceattack.victims.base import DifferentiableVictim
-
-        return type(problem.victim).attack_loss is not DifferentiableVictim.attack_loss
+        victim = problem.victim
+        return isinstance(victim, DifferentiableVictim) and type(victim).attack_loss is not DifferentiableVictim.attack_loss
 
     @staticmethod
     def _bound(problem: Problem, snr_db: float) -> Budget:
@@ -109,7 +108,7 @@ class CarliniWagner(base.MinimizationAttack):
         return replace(problem.budget, snr_db=min(snr_db, 120.0))
 
     def _radius(self, problem: Problem, bounds: Tensor) -> Tensor:
-        norms = problem.clean.waveforms.norm(dim=1)
+        norms: Tensor = problem.clean.waveforms.norm(dim=1)
         return norms * 10.0 ** (-bounds.to(norms) / 20.0)
 
     def _project(self, problem: Problem, delta: Tensor, bounds: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class SpeechSettings:
     random_start: bool = False
 
 
-class MomentumCosine(Optimizer):
+class MomentumCosine(Optimizer):  # type: ignore[misc]
     """Heavy-ball momentum on unit gradients, its step falling by a cosine from ``stepsize`` to ``final`` times that.
 
     Args:
@@ -187,7 +187,7 @@ class _TranscriptCriterion(Misclassification):  # type: ignore[misc]
 def _adapted(base: type[BaseGradientDescent], search: _Search) -> type[BaseGradientDescent]:
     """Foolbox's class with its extension points filled."""
 
-    class SpeechAttack(base):  # type: ignore[misc, valid-type]
+    class SpeechAttack(base):  # type: ignore[misc]
         def get_loss_fn(self, model: Model, labels: Any) -> Any:
             return search.gradient
 
