@@ -18,7 +18,7 @@ EXTRAS = {"pocketsphinx": "sphinx", "pesq": "perceptual", "pystoi": "perceptual"
 
 @dataclass(frozen=True)
 class Check:
-    """One line of ``voiceattack doctor``: ``fix`` is the command that mends it; the default victim needs the ``required`` ones."""
+    """One line of ``voiceattack doctor``: ``fix`` is the command that mends it; the default victim needs ``required`` ones."""
 
     name: str
     ok: bool
@@ -33,7 +33,14 @@ def checks() -> list[Check]:
     for package in ("torch", "transformers", "tokenizers", "foolbox", "librosa", "soundfile", "jiwer", "whisper-normalizer"):
         found.append(_installed(package))
     mismatch = torchaudio_mismatch()
-    found.append(Check("torchaudio", mismatch is None, mismatch or f"{version('torchaudio')}, fits torch", MEND))
+    found.append(
+        Check(
+            "torchaudio",
+            mismatch is None,
+            mismatch.partition("; mend it")[0] if mismatch else f"{version('torchaudio')}, fits torch",
+            MEND,
+        )
+    )
     found += [_weights(), _device()]
     for module, extra in EXTRAS.items():
         here = find_spec(module) is not None

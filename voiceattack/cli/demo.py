@@ -29,7 +29,7 @@ TARGETED_STEPS = 120
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Where to write; resumed when it exists.")] = Path("demo"),
-    steps: Annotated[int, typer.Option(min=1, help="PGD steps a clip.")] = 30,
+    steps: Annotated[int, typer.Option(min=1, help="PGD steps a clip.")] = 60,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:

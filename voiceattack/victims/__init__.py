@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 import torch
 
-from voiceattack.errors import SpecError
+from voiceattack._torchaudio import mismatch
+from voiceattack.errors import MissingExtraError, SpecError
 from voiceattack.registry import Registry
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
 
@@ -67,6 +68,11 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
     except ValueError as error:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
     scheme, _, rest = body.partition(":")
-    victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
+    try:
+        victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
+    except (ImportError, OSError, RuntimeError) as error:
+        if (reason := mismatch(error)) is None:
+            raise
+        raise MissingExtraError(reason) from error
     victim.spec = spec.strip()
     return victim

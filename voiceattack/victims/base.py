@@ -129,7 +129,9 @@ class DifferentiableVictim(Victim):
         value = self.loss(batch, texts)
         if config.direction == "away":
             if config.cap is not None:
-                value = value.clamp(max=config.cap * 32)
+                # A victim's own loss has no tokens to saturate one by one; characters stand for them.
+                characters = torch.tensor([max(1, len(text)) for text in texts], device=value.device)
+                value = torch.minimum(value, config.cap * characters)
             value = -value
         return AttackLoss(value)
 

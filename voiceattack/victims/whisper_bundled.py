@@ -6,12 +6,15 @@ import hashlib
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from voiceattack.errors import DigestError, SpecError, VictimError
 from voiceattack.victims.ctranslate2_weights import read_binary, whisper_state_dict
-from voiceattack.victims.seq2seq import WhisperVictim
+
+if TYPE_CHECKING:
+    from voiceattack.victims.seq2seq import WhisperVictim
 
 __all__ = ["SHA256", "load", "load_folder", "model_folder"]
 
@@ -49,6 +52,8 @@ def load_folder(folder: Path, device: torch.device) -> WhisperVictim:
     """
     from tokenizers import Tokenizer
     from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
+    from voiceattack.victims.seq2seq import WhisperVictim
 
     weights = folder / "model.bin"
     try:
