@@ -83,7 +83,8 @@ class CarliniWagner(base.MinimizationAttack):
                 self._note_progress(problem, active, result.distance, result.loss.detach(), bounds, step)
             for place, row in enumerate(active):
                 norm = grad[place].norm()
-                if not bool(norm > 0):
+                # A margin loss at zero has all it wants; no gradient then hides nothing.
+                if not bool(norm > 0) and float(result.loss[place].detach()) != 0.0:
                     problem.logs[row].zero_gradients += 1
                 velocity[row] = config.momentum * velocity[row] + grad[place] / norm.clamp(min=1e-20)
                 direction_now = velocity[row] / velocity[row].norm().clamp(min=1e-20)
