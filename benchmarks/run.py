@@ -22,8 +22,8 @@ def main() -> None:
     ]
     target = Path(__file__).with_name("results.md")
     for title, make in (
-        ("One attack step over the bare forward and backward pass", lambda: step_overhead.run("whisper-tiny.en", 16)),
-        ("Against asr-attack", lambda: versus_asr_attack.run(7, 100)),
+        ("One attack step over the bare forward and backward pass", lambda: step_overhead.run("whisper-tiny.en", 10)),
+        ("Against asr-attack", lambda: versus_asr_attack.run(5, 100)),
     ):
         parts.append(f"## {title}\n\n{make()}")
         target.write_text("\n".join(parts), encoding="utf-8")

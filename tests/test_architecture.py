@@ -21,6 +21,7 @@ ORDER = (
     "_torchaudio",
     "audio_files",
     "audio",
+    "psychoacoustics",
     "metrics",
     "corpus",
     "victims",

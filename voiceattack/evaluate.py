@@ -22,7 +22,7 @@ from voiceattack.victims.base import Victim
 __all__ = ["evaluate"]
 
 Progress = Callable[[int, int, str], None]
-NO_MASKING = "not measured in this version"
+SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
 
 
 def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_progress: Progress | None = None) -> dict[str, Any]:
@@ -142,14 +142,9 @@ def _row(
         **dict.fromkeys(("reference", "reference_source", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized")),
         **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
         "outcome": "error",
-        **{name: sizes.get(name) for name in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")},
-        **{
-            name: value
-            for name, value in sizes.items()
-            if name not in ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")
-        },
-        "masking_excess_db": None,
-        "nulls": {**nulls, "masking_excess_db": NO_MASKING},
+        **{name: sizes.get(name) for name in SIZES},
+        **{name: value for name, value in sizes.items() if name not in SIZES},
+        "nulls": dict(nulls),
         **{name: getattr(example, name) for name in ("steps", "queries", "seconds", "seed", "sha256", "recipe")},
         "warnings": [*example.warnings, *warnings],
         "trace": example.trace,

@@ -24,6 +24,10 @@ METRICS.add("l2", "voiceattack.metrics.signal:l2", "Euclidean norm of the pertur
 METRICS.add("db_x", "voiceattack.metrics.signal:db_x", "peak of the perturbation under the peak of the speech, dB")
 METRICS.add("pesq", "voiceattack.metrics.perceptual:pesq", "wide-band PESQ, 1 to 4.64", requires="perceptual")
 METRICS.add("stoi", "voiceattack.metrics.perceptual:stoi", "short-time objective intelligibility, up to 1", requires="perceptual")
+METRICS.add("masking_excess_db", "voiceattack.metrics.masking:masking_excess_db", "mean dB above the masking threshold, >= 0")
+METRICS.add(
+    "masking_excess_share", "voiceattack.metrics.masking:masking_excess_share", "share of bins above that threshold, 0 to 1"
+)
 
 
 def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None], dict[str, str]]:

@@ -72,7 +72,8 @@ def _figures(summary: dict[str, Any]) -> str:
         success = with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}"
         wer = with_interval(group["wer"], group["wer_ci95"])
         sizes = [
-            number(group[f"{size}_median"], digits) for size, digits in (("snr_db", 1), ("db_x", 1), ("pesq", 2), ("stoi", 3))
+            number(group[f"{size}_median"], digits)
+            for size, digits in (("snr_db", 1), ("db_x", 1), ("pesq", 2), ("stoi", 3), ("masking_excess_db", 2))
         ]
         rows.append(
             (
@@ -86,7 +87,20 @@ def _figures(summary: dict[str, Any]) -> str:
                 *sizes,
             )
         )
-    head = ("attack", "heard by", "n", "clean WER", "WER [95%]", "CER", "success [95%]", "SNR dB", "dB_x", "PESQ", "STOI")
+    head = (
+        "attack",
+        "heard by",
+        "n",
+        "clean WER",
+        "WER [95%]",
+        "CER",
+        "success [95%]",
+        "SNR dB",
+        "dB_x",
+        "PESQ",
+        "STOI",
+        "masking excess dB",
+    )
     text = (
         "Every figure comes from the saved 16-bit files, read again and transcribed by the victim's ordinary path. WER and CER\n"
         "are over the corpus, after normalisation, with bootstrap intervals over clips; success has Wilson intervals; sizes are\n"
@@ -199,8 +213,8 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
         ]
         yield "Listen: " + ", ".join(f"[{name}]({path})" for name, path in files if path) + "\n"
         sizes = [
-            f"{name} {number(first[name], 4 if name == 'linf' else 2)}"
-            for name in ("seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi")
+            f"{name} {number(first.get(name), 4 if name == 'linf' else 2)}"
+            for name in ("seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db", "masking_excess_share")
         ]
         cost = f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}"
         yield f"Size: {', '.join(sizes)}. Cost: {cost}.\n"

@@ -1,0 +1,44 @@
+"""How far, and in how much of the sound, a perturbation stands above what the clean audio hides."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from voiceattack.psychoacoustics import Masking, masking
+
+__all__ = ["masking_excess_db", "masking_excess_share"]
+
+
+def _threshold(clean: Tensor, adversarial: Tensor) -> tuple[Masking, Tensor]:
+    if clean.shape != adversarial.shape or clean.ndim != 1 or clean.numel() == 0:
+        raise ValueError(f"need two signals of one shape (samples,), got {tuple(clean.shape)} and {tuple(adversarial.shape)}")
+    if not bool((clean != 0).any()):
+        raise ValueError("the clean clip is digital silence, which hides nothing at no known level")
+    with torch.no_grad():
+        return masking(clean[None].double()), (adversarial.double() - clean.double())[None]
+
+
+def masking_excess_db(clean: Tensor, adversarial: Tensor) -> float:
+    """Mean over time-frequency bins of how far the perturbation stands above the masking threshold, in dB, >= 0.
+
+    Zero means that the model of :func:`voiceattack.psychoacoustics.masking` hears nothing of it.
+
+    Args:
+        clean: float (samples,) at 16 kHz.
+        adversarial: float (samples,).
+
+    Raises:
+        ValueError: shapes differ, or the clean clip is digital silence.
+    """
+    threshold, delta = _threshold(clean, adversarial)
+    return float(threshold.excess_db(delta).mean())
+
+
+def masking_excess_share(clean: Tensor, adversarial: Tensor) -> float:
+    """Share of time-frequency bins, in [0, 1], where the perturbation stands above the masking threshold.
+
+    Args, Raises: as :func:`masking_excess_db`.
+    """
+    threshold, delta = _threshold(clean, adversarial)
+    return float((threshold.excess_db(delta) > 0).double().mean())
