@@ -53,7 +53,7 @@ class CarliniWagner(base.MinimizationAttack):
     def search(self, problem: Problem) -> Tensor:
         config, clean = self.config, problem.clean
         direction = problem.objective.direction
-        victim_loss = config.loss if self._has_margin(problem) else "ce"
+        victim_loss = config.loss if self.has_margin(problem) else "ce"
         loss = LossConfig(direction, victim_loss, config.cap if direction == "away" else None, config.confidence)
         bounds = torch.full((len(clean),), max(config.start_snr_db, problem.budget.snr_db or float("-inf")))
         delta = torch.zeros_like(clean.waveforms)
@@ -99,7 +99,8 @@ class CarliniWagner(base.MinimizationAttack):
         return torch.stack([heard.waveform if heard is not None else clean.waveforms[row] for row, heard in enumerate(best)])
 
     @staticmethod
-    def _has_margin(problem: Problem) -> bool:
+    def has_margin(problem: Problem) -> bool:
+        """Whether the victim offers per-token logits, so that a margin can be asked for."""
         victim = problem.victim
         return isinstance(victim, DifferentiableVictim) and type(victim).attack_loss is not DifferentiableVictim.attack_loss
 
