@@ -76,7 +76,7 @@ class Imperceptible(base.MinimizationAttack):
         if not active:
             return
         direction = problem.objective.direction
-        loss = LossConfig(direction, first_loss(problem), AWAY_CAP if direction == "away" else None, c.confidence)
+        loss = LossConfig(direction, _loss_kind(problem), AWAY_CAP if direction == "away" else None, c.confidence)
         part = Masking(hidden.threshold_db[active], hidden.gain_db[active])
         original, some = clean.waveforms[active], clean.select(active)
         delta = torch.stack([best[row].waveform for row in active]) - original
@@ -152,7 +152,7 @@ class Imperceptible(base.MinimizationAttack):
             return hidden.excess_db(waveforms - problem.clean.waveforms).mean(dim=(1, 2))
 
 
-def first_loss(problem: Problem) -> Literal["ce", "margin"]:
+def _loss_kind(problem: Problem) -> Literal["ce", "margin"]:
     """The margin where the victim has one; its own loss else."""
     return "margin" if CarliniWagner.has_margin(problem) else "ce"
 
