@@ -27,6 +27,7 @@ ORDER = (
     "victims",
     "objectives",
     "constraints",
+    "universal",
     "attacks",
     "provenance",
     "runs",

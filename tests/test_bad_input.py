@@ -102,7 +102,7 @@ def test_nothing_but_bad_files_is_exit_2(tmp_path: Path, zoo: dict[str, tuple[Pa
     [
         (("--victim", "whisper-tinny.en"), ("unknown victim", "whisper-tiny.en")),
         (("--victim", "tiny", "--attack", "pdg"), ("unknown attack 'pdg'", "'pgd'")),
-        (("--victim", "tiny", "--victim", "pocketsphinx"), ("not supported yet", "evaluate RUN")),
+        (("--victim", "tiny", "--victim", "python:tests.nowhere:f"), ("nowhere",)),
         (("--victim", "tiny", "--target", "дверь"), ("target",)),
         (("--victim", "tiny", "--target", "?!"), ("at least one word",)),
         (("--victim", "tiny", "--mute", "--target", "yes"), ("--mute",)),

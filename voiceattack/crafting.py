@@ -171,13 +171,14 @@ def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
             job.seen.add(identifier)
             return None
         samples, warnings = audio.load_with_warnings(item.path)
-        waveform = audio.quantize16(samples)
+        waveform = job.attack.prepare(audio.quantize16(samples))
         job.victim.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, item.name)
     except (VoiceAttackError, OSError) as error:
         _record_unusable(job, item.name, source, sha256, _without_place(str(error), source, item.name), item.text)
         return None
     job.seen.add(identifier)
-    stem = example_id(item.name, sha256, "").rstrip("-")
+    longer = waveform.shape[-1] != samples.shape[-1]
+    stem = example_id(item.name, sha256, f"for-{request.attack}" if longer else "").rstrip("-")
     path = job.run.clean_path(stem)
     if not path.exists():
         with writing(job.run.path):
@@ -298,6 +299,10 @@ def _original(job: Job, clip: Clip) -> None:
     """The perturbation on the user's own file, at its own rate and channels."""
     attacked, source = job.done(clip.id), clip.utterance.path
     if attacked is None or not attacked.audio or not _wants_original(job, clip.id, source):
+        return
+    if clip.waveform.shape != audio.load(source).shape:
+        if job.on_error is not None:
+            job.on_error(f"{source}: attack {job.attack.name} makes the clip longer, so it is not carried back to its own format")
         return
     delta = audio.load(job.run.resolve(attacked.audio)) - clip.waveform
     carried = audio.carry_back(source, delta)

@@ -17,7 +17,7 @@ from voiceattack.metrics.text import cer, normalize, word_errors
 from voiceattack.objectives import Objective
 from voiceattack.runs import Example, Run
 from voiceattack.summarize import summarize
-from voiceattack.victims.base import Victim
+from voiceattack.victims.base import Transcript, Victim
 
 __all__ = ["evaluate"]
 
@@ -75,7 +75,7 @@ class _Ears:
 
     def __init__(self, run: Run, victim: Victim, batch_size: int) -> None:
         self.run, self.victim, self.batch_size = run, victim, batch_size
-        self.heard: dict[str, str | VoiceAttackError] = {}
+        self.heard: dict[str, Transcript | VoiceAttackError] = {}
 
     def listen(self, paths: Sequence[str], tell: Callable[[int], None]) -> None:
         """Hear the files at ``paths`` (relative to the run)."""
@@ -97,7 +97,7 @@ class _Ears:
             return
         try:
             transcripts = self.victim.transcribe(Batch.of(list(clips.values())))
-            self.heard.update({path: transcript.text for path, transcript in zip(clips, transcripts, strict=True)})
+            self.heard.update(zip(clips, transcripts, strict=True))
         except Exception as error:  # a victim may be anybody's code; a batch that fails is heard clip by clip
             if len(clips) > 1:
                 for path in clips:
@@ -158,16 +158,21 @@ def _row(
         if isinstance(what, VoiceAttackError):
             row["error"] = str(what)
             return row
-    assert isinstance(clean, str) and isinstance(heard, str)
-    return {**row, **_judge(example, victim.language, clean, heard, unchanged, row["nulls"])}
+    assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
+    if len({normalize(text, victim.language) for text in heard.hypotheses}) > 1:
+        row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
+    return {**row, **_judge(example, victim.language, clean.text, heard, unchanged, row["nulls"])}
 
 
-def _judge(example: Example, language: str, clean: str, heard: str, unchanged: bool, nulls: dict[str, str]) -> dict[str, Any]:
-    """Transcripts, error rates, success and outcome of one pair."""
+def _judge(
+    example: Example, language: str, clean: str, transcript: Transcript, unchanged: bool, nulls: dict[str, str]
+) -> dict[str, Any]:
+    """Transcripts, error rates, success and outcome of one pair; a victim of several ears is fooled when all of them are."""
+    heard = transcript.text
     objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)))  # type: ignore[arg-type]
     reference = clean if example.reference is None else example.reference
     said, clean_words, words = (normalize(text, language) for text in (reference, clean, heard))
-    success = objective.succeeded(clean, heard)
+    success = all(objective.succeeded(clean, text) for text in transcript.hypotheses)
     outcome = "no_effect" if unchanged else "clean_wrong" if clean_words != said else "fooled" if success else "held"
     rates: dict[str, Any] = dict.fromkeys(("wer_clean", "wer", "wer_raw", "cer"))
     if said:

@@ -20,6 +20,9 @@ ATTACKS.add("cw", f"{_HERE}.cw:CarliniWagner", "the quietest success by a shrink
 ATTACKS.add(
     "imperceptible", f"{_HERE}.imperceptible:Imperceptible", "under the masking threshold, in two stages (Qin et al. 2019)"
 )
+ATTACKS.add(
+    "universal", f"{_HERE}.universal:Universal", "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)"
+)
 
 
 def build_attack(name: str, **params: Any) -> Any:

@@ -89,6 +89,13 @@ class Attack(ABC):
         """The most transcriptions a clip may cost."""
         return 0
 
+    def prepare(self, waveform: Tensor) -> Tensor:
+        """The clean clip float32 (samples,) as this attack presents it: itself, or with room made for what it inserts.
+
+        The result is saved as the clean clip, heard as such, and every size is measured against it.
+        """
+        return waveform
+
     def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
         """Refuse a combination that cannot work, before any work is done.
 

@@ -13,7 +13,7 @@ from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Victim
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Victim
 
 __all__ = ["ClipLog", "Heard", "Problem"]
 
@@ -67,6 +67,7 @@ class Problem:
         self.max_steps = max_steps
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
+        self._search: Search | None = None
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
         if objective.kind == "targeted" and isinstance(victim, DifferentiableVictim):
             self.texts = self._likeliest_spelling(victim, str(objective.target))
@@ -81,8 +82,10 @@ class Problem:
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], config: LossConfig) -> AttackLoss:
         """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples)."""
-        assert isinstance(self.victim, DifferentiableVictim)
-        return self.victim.attack_loss(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows], config)
+        if self._search is None:
+            assert isinstance(self.victim, DifferentiableVictim)
+            self._search = self.victim.search(self.clean)
+        return self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
 
     def realize(self, delta: Tensor, rows: Sequence[int] | None = None, budget: Budget | None = None) -> Tensor:
         """Perturbed waveforms float (rows, samples) on the 16-bit grid and within budget.
@@ -116,14 +119,12 @@ class Problem:
         for row, waveform, transcript in zip(rows, waveforms, heard, strict=True):
             self.logs[row].queries += 1
             clean_text = self.clean_hypotheses[row]
-            results.append(
-                Heard(
-                    waveform,
-                    transcript.text,
-                    self.objective.succeeded(clean_text, transcript.text),
-                    self.objective.nearness(clean_text, transcript.text),
-                )
-            )
+            texts = transcript.hypotheses
+            success = all(self.objective.succeeded(clean_text, text) for text in texts)
+            nearness = min(self.objective.nearness(clean_text, text) for text in texts)
+            results.append(Heard(waveform, transcript.text, success, nearness))
+        if self._search is not None and not all(result.success for result in results):
+            self._search.stale()
         return results
 
     def snr(self, row: int, waveform: Tensor) -> float:

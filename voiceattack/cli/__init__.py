@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from voiceattack import __version__
-from voiceattack.cli import attack, demo, doctor, evaluate, list_, replay, report, transcribe
+from voiceattack.cli import attack, demo, doctor, evaluate, fit, list_, replay, report, transcribe
 from voiceattack.errors import VoiceAttackError
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("attack")(attack.attack)
+app.command("fit")(fit.fit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("transcribe")(transcribe.transcribe)

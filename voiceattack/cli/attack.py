@@ -43,7 +43,10 @@ class Goal(str, Enum):
 
 def attack(
     inputs: InputsArgument,
-    victim: Annotated[list[str] | None, typer.Option(help="Recogniser to attack.", show_default="whisper-tiny.en")] = None,
+    victim: Annotated[
+        list[str] | None,
+        typer.Option(help="Recogniser to attack; repeat it to craft on several at once.", show_default="whisper-tiny.en"),
+    ] = None,
     attack_name: Annotated[str, typer.Option("--attack", help="How to search; see: voiceattack list attacks.")] = "pgd",
     out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
     target: Annotated[str | None, typer.Option("--target", metavar="TEXT", help="Make the victim hear exactly this.")] = None,
@@ -57,6 +60,7 @@ def attack(
     l2: Annotated[float | None, typer.Option(help="Most Euclidean norm of the change.")] = None,
     steps: Annotated[int | None, typer.Option(help="Most gradient steps a clip.", show_default="the attack's own")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the attack. Repeatable.")] = None,
+    artefact: Annotated[Path | None, typer.Option(metavar="FILE", help="Attack universal: what 'voiceattack fit' wrote.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, neighbours may change last bits.")] = 1,
     no_control: Annotated[bool, typer.Option("--no-control", help="Leave out the equal-SNR noise controls.")] = False,
@@ -77,12 +81,14 @@ def attack(
         if "steps" in params:
             raise SpecError("steps is given by --steps and by --param; give it once")
         params["steps"] = steps
+    if artefact is not None:
+        params["artefact"] = str(artefact)
     limits = {"snr_db": snr_db, "linf": linf, "l2": l2}
     from voiceattack.craft import AttackRequest, craft
 
     request = AttackRequest(
         inputs=tuple(inputs),
-        victim=_one_victim(victim),
+        victim=_victim(victim),
         attack=attack_name,
         params=params,
         objective=_objective(objective, target, mute),
@@ -109,12 +115,9 @@ def attack(
         evaluate_and_show(run, [loaded], formats=[] if no_report else ["md"], outputs=outputs, quiet=quiet)
 
 
-def _one_victim(victims: list[str] | None) -> str:
+def _victim(victims: list[str] | None) -> str:
     if victims and len(victims) > 1:
-        raise SpecError(
-            f"--victim is given {len(victims)} times; attacking several at once is not supported yet: "
-            "attack one, then hear its artefacts through the others with: voiceattack evaluate RUN --victim ..."
-        )
+        return "ensemble:" + "|".join(victims)
     return victims[0] if victims else "whisper-tiny.en"
 
 

@@ -27,6 +27,7 @@ VICTIMS.add(
 )
 VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, black box", requires="sphinx")
 VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
+VICTIMS.add("ensemble", f"{_HERE}.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)")
 VICTIMS.add(
     "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
 )
@@ -62,6 +63,13 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         VictimError: the victim cannot be loaded.
         MissingExtraError: it needs a package that is not installed.
     """
+    if spec.strip().startswith("ensemble:"):
+        # Its members have options of their own.
+        from voiceattack.victims.ensemble import load as load_ensemble
+
+        ensemble = load_ensemble(spec.strip().removeprefix("ensemble:"), pick_device(device), load_victim)
+        ensemble.spec = spec.strip()
+        return ensemble
     body, mark, query = spec.strip().partition("?")
     try:
         options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}

@@ -13,15 +13,25 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import AttackError, AudioError
 
-__all__ = ["AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim"]
+__all__ = ["AttackLoss", "DifferentiableVictim", "LossConfig", "Search", "Transcript", "Victim"]
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a victim heard in one clip. ``text`` is raw, exactly as the victim wrote it; ``details`` is JSON-safe."""
+    """What a victim heard in one clip. ``text`` is raw, exactly as the victim wrote it; ``details`` is JSON-safe.
+
+    A victim that hears in several ways at once gives them all in ``details["hypotheses"]``, a dict of label to raw text; an
+    attack on it has then succeeded only if it succeeds in each.
+    """
 
     text: str
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def hypotheses(self) -> list[str]:
+        """Every raw text heard: one, or one for each way of hearing."""
+        heard = self.details.get("hypotheses")
+        return list(heard.values()) if isinstance(heard, dict) and heard else [self.text]
 
 
 class Victim(ABC):
@@ -98,6 +108,17 @@ class AttackLoss:
     matches: Tensor | None = None
     distance: Tensor | None = None
 
+    @classmethod
+    def together(cls, parts: Sequence[AttackLoss], toward: bool) -> AttackLoss:
+        """Several hearings of one batch as one: the mean loss; toward a text all must match, away from it none may."""
+        loss = torch.stack([part.loss for part in parts]).mean(dim=0)
+        matches = [part.matches for part in parts if part.matches is not None]
+        distances = [part.distance for part in parts if part.distance is not None]
+        if len(matches) < len(parts) or len(distances) < len(parts):
+            return cls(loss)
+        stacked = torch.stack(matches)
+        return cls(loss, stacked.all(dim=0) if toward else stacked.any(dim=0), torch.stack(distances).mean(dim=0))
+
 
 class DifferentiableVictim(Victim):
     """A PyTorch victim: losses with gradients to the waveform."""
@@ -135,6 +156,10 @@ class DifferentiableVictim(Victim):
             value = -value
         return AttackLoss(value)
 
+    def search(self, clean: Batch) -> Search:
+        """What a search on the clips of ``clean`` asks for its losses; families override it to remember what repeats."""
+        return Search(self, clean)
+
     def check_target(self, text: str) -> None:
         """Refuse a target that this victim cannot say.
 
@@ -151,3 +176,30 @@ class DifferentiableVictim(Victim):
         waveforms = batch.waveforms.detach().clone().requires_grad_(True)
         loss = self.loss(Batch(waveforms, batch.lengths, batch.sample_rate), texts).sum()
         torch.autograd.grad(loss, waveforms)
+
+
+class Search:
+    """Attack losses of one batch, step after step; here nothing is remembered from one to the next.
+
+    Args:
+        victim: the victim.
+        clean: the clips under attack.
+    """
+
+    def __init__(self, victim: DifferentiableVictim, clean: Batch) -> None:
+        self.victim = victim
+        self.clean = clean
+
+    def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
+        """:meth:`DifferentiableVictim.attack_loss` of perturbed clips.
+
+        Args:
+            waveforms: float (len(rows), samples).
+            rows: which clips of ``clean`` they are.
+            texts: one a row.
+            config: the loss wanted.
+        """
+        return self.victim.attack_loss(self.clean.select(rows).replace(waveforms), texts, config)
+
+    def stale(self) -> None:
+        """Told when the cheap check and the ear disagreed: what is remembered is to be computed anew."""

@@ -8,7 +8,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from voiceattack.audio import SAMPLE_RATE
 
-__all__ = ["LogMel"]
+__all__ = ["HOP", "LogMel"]
 
 N_FFT = 400
 HOP = 160
@@ -43,13 +43,18 @@ class LogMel(nn.Module):
         )
         self.register_buffer("filters", torch.as_tensor(filters, dtype=torch.float32).T.contiguous(), persistent=False)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, frames: int | None = None) -> Tensor:
         """Features float32 (batch, n_mels, frames), 100 frames a second, from waveforms (batch, samples).
 
         The waveforms may be shorter than the window; longer ones must be refused by the caller (they are cut here).
+
+        Args:
+            waveforms: float (batch, samples).
+            frames: how many frames, when fewer than the window's will do; they must reach past the clips' end.
         """
-        waveforms = waveforms[:, : self.samples]
-        padded = nn.functional.pad(waveforms, (0, self.samples - waveforms.shape[1]))
+        samples = self.samples if frames is None else min(self.samples, frames * HOP)
+        waveforms = waveforms[:, :samples]
+        padded = nn.functional.pad(waveforms, (0, samples - waveforms.shape[1]))
         spectrum = torch.stft(padded, N_FFT, HOP, window=self.hann, return_complex=True)
         # abs() has no gradient at exact silence (0/0 in the chain rule of the power); squares of the parts do.
         power = spectrum.real[..., :-1].square() + spectrum.imag[..., :-1].square()

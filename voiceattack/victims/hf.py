@@ -35,7 +35,7 @@ FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
     "wav2vec2": (_ctc, frozenset()),
     "hubert": (_ctc, frozenset()),
     "wavlm": (_ctc, frozenset()),
-    "whisper": (_whisper, frozenset({"language"})),
+    "whisper": (_whisper, frozenset({"language", "frontend", "timestamps"})),
 }
 """``model_type`` in a model's config to its family's loader and the options it takes."""
 

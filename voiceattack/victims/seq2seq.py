@@ -13,8 +13,11 @@ from transformers.utils import logging as transformers_logging
 
 from voiceattack.audio import Batch
 from voiceattack.errors import TargetError, VictimError
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
+from voiceattack.victims.whisper_hearing import PLAIN, Hearing, features, parse_hearings
+from voiceattack.victims.whisper_search import WhisperSearch
+from voiceattack.victims.whisper_window import Context, decode, encode
 
 __all__ = ["WhisperVictim"]
 
@@ -34,6 +37,11 @@ class WhisperVictim(DifferentiableVictim):
         decode: token ids to text, special tokens skipped.
         prompt: decoder ids before the first word (start, and for multilingual models language and task, then no-timestamps).
         facts: JSON-safe facts for run.json.
+        hearings: the front ends and prompts it hears with; several make an ensemble of deployments.
+        short_window: whether a search computes only the clip's own part of the window at each step.
+
+    Raises:
+        VictimError: timestamps are asked of a model that has none.
     """
 
     max_seconds = WINDOW_SECONDS
@@ -46,13 +54,22 @@ class WhisperVictim(DifferentiableVictim):
         decode: Callable[[list[int]], str],
         prompt: Sequence[int],
         facts: dict[str, Any] | None = None,
+        hearings: Sequence[Hearing] = (PLAIN,),
+        short_window: bool = True,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self._encode = encode
         self._decode = decode
         self.prompt = list(prompt)
         self._facts = facts or {}
+        self.hearings = tuple(hearings)
+        self.short_window = short_window
+        self.generate_options: dict[str, Any] = {}
         config = model.generation_config
+        quiet = getattr(config, "no_timestamps_token_id", None)
+        self.first_stamp = None if quiet is None else int(quiet) + 1
+        if self.first_stamp is None and any(hearing.timestamps for hearing in self.hearings):
+            raise VictimError("this model writes no timestamps (no no_timestamps_token_id); leave timestamps=on out")
         self.eot = int(config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0])
         self.log_mel = LogMel(model.config.num_mel_bins, WINDOW_SECONDS).to(self.device)
         vocabulary = model.config.vocab_size
@@ -68,16 +85,29 @@ class WhisperVictim(DifferentiableVictim):
         return device
 
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "family": "whisper", "device": str(self.device), **self._facts}
+        hearings = [hearing.label for hearing in self.hearings]
+        return {**super().describe(), "family": "whisper", "device": str(self.device), "hearings": hearings, **self._facts}
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
-        with torch.no_grad(), _quiet_transformers():
-            features = self.log_mel(batch.waveforms.to(self.device, torch.float32))
-            tokens = self.model.generate(input_features=features, **self._generate_options())
-        return [Transcript(self._decode(row.tolist()).strip()) for row in tokens]
+        heard = {hearing.label: self._hear(batch, hearing) for hearing in self.hearings}
+        plain = next(iter(heard.values()))
+        if len(heard) == 1:
+            return [Transcript(text) for text in plain]
+        return [
+            Transcript(text, {"hypotheses": {label: texts[place] for label, texts in heard.items()}})
+            for place, text in enumerate(plain)
+        ]
 
-    def _generate_options(self) -> dict[str, Any]:
-        return {"do_sample": False, "num_beams": 1}
+    def _hear(self, batch: Batch, hearing: Hearing) -> list[str]:
+        options = {"do_sample": False, "num_beams": 1, **self.generate_options}
+        if hearing.timestamps:
+            options["return_timestamps"] = True
+        with torch.no_grad(), _quiet_transformers():
+            waveforms = batch.waveforms.to(self.device, torch.float32)
+            mel = features(self.log_mel, waveforms, batch.lengths, hearing.frontend)
+            tokens = self.model.generate(input_features=mel, **options)
+        last = self.model.config.vocab_size if self.first_stamp is None else self.first_stamp
+        return [self._decode([token for token in row.tolist() if token < last]).strip() for row in tokens]
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids as the decoder would write ``text``: with a leading space, without special tokens."""
@@ -111,48 +141,106 @@ class WhisperVictim(DifferentiableVictim):
         ended = sentence if sentence[-1:] in ".?!" else sentence + "."
         return list(dict.fromkeys([ended, sentence, words]))
 
-    def _teacher_forced(self, batch: Batch, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Logits float (batch, tokens, vocabulary), suppressed at -inf, and labels int64 (batch, tokens), -100 where padded."""
+    def _teacher_forced(
+        self,
+        batch: Batch,
+        texts: Sequence[str],
+        hearing: Hearing = PLAIN,
+        states: Tensor | None = None,
+        context: Context | None = None,
+        toward: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits float (batch, tokens, vocabulary), what decoding forbids at -inf, and labels int64 (batch, tokens), -100 where
+        padded."""
+        if states is None:
+            states = self._states(batch, hearing.frontend, context)
         rows = [self.text_ids(text) for text in texts]
-        width = max(len(row) for row in rows) + 1
+        prompt, script = self._script(rows, batch, hearing, toward)
+        width = max(len(labels) for _, labels in script)
         labels = torch.full((len(rows), width), IGNORE, dtype=torch.int64)
-        inputs = torch.full((len(rows), len(self.prompt) + width - 1), self.eot, dtype=torch.int64)
-        for place, row in enumerate(rows):
-            labels[place, : len(row)] = torch.tensor(row, dtype=torch.int64)
-            labels[place, len(row)] = self.eot
-            inputs[place, : len(self.prompt)] = torch.tensor(self.prompt)
-            inputs[place, len(self.prompt) : len(self.prompt) + len(row)] = torch.tensor(row, dtype=torch.int64)
+        inputs = torch.full((len(rows), len(prompt) + width - 1), self.eot, dtype=torch.int64)
+        for place, (said, wanted) in enumerate(script):
+            labels[place, : len(wanted)] = torch.tensor(wanted, dtype=torch.int64)
+            inputs[place, : len(prompt)] = torch.tensor(prompt)
+            inputs[place, len(prompt) : len(prompt) + len(said)] = torch.tensor(said, dtype=torch.int64)
+        logits = decode(self.model, states, inputs.to(self.device), len(prompt) - 1, context)
+        lengths = [len(wanted) for _, wanted in script]
+        logits = self._stamped_rules(logits, lengths) if hearing.timestamps else self._plain_rules(logits)
+        return logits, labels.to(self.device)
+
+    def _states(self, batch: Batch, frontend: str, context: Context | None) -> Tensor:
         # The mask keeps gradients out of the padding even if a caller's search would write there.
         waveforms = batch.waveforms.to(self.device) * batch.mask().to(self.device)
-        output = self.model(input_features=self.log_mel(waveforms), decoder_input_ids=inputs.to(self.device), use_cache=False)
-        logits = output.logits[:, len(self.prompt) - 1 :].float()
-        banned = self._suppressed.expand(width, -1).clone()
+        frames = None if context is None else 2 * context.front + 4
+        return encode(self.model, features(self.log_mel, waveforms, batch.lengths, frontend, frames), context)
+
+    def _script(
+        self, rows: list[list[int]], batch: Batch, hearing: Hearing, toward: bool
+    ) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
+        """The prompt, and for each clip the tokens fed after it and the labels, one longer."""
+        if not hearing.timestamps:
+            return self.prompt, [(row, [*row, self.eot]) for row in rows]
+        assert self.first_stamp is not None
+        script = []
+        for place, row in enumerate(rows):
+            # The words run from <|0.00|> to the clip's end, in steps of 20 ms.
+            end = self.first_stamp + min(1500, round(int(batch.lengths[place]) / 320))
+            begin = self.first_stamp if toward else IGNORE
+            script.append(([self.first_stamp, *row, end], [begin, *row, self.first_stamp, self.eot]))
+        return [token for token in self.prompt if token != self.first_stamp - 1], script
+
+    def _plain_rules(self, logits: Tensor) -> Tensor:
+        banned = self._suppressed.expand(logits.shape[1], -1).clone()
         banned[0] = self._suppressed_first
-        return logits.masked_fill(banned, float("-inf")), labels.to(self.device)
+        return logits.masked_fill(banned, float("-inf"))
+
+    def _stamped_rules(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Whisper's timestamp rules: a stamp of the first second comes first, then text; a stamp is written when all stamps
+        together are likelier than any word, so their sum stands in the column of <|0.00|>; after the last stamp comes no word."""
+        stamp = int(self.first_stamp or 0)
+        logits = logits.masked_fill(self._suppressed, float("-inf"))
+        words, stamps = logits[..., :stamp], logits[..., stamp:]
+        never = torch.full_like(stamps, float("-inf"))
+        begin = torch.cat([torch.full_like(words[:, :1], float("-inf")), stamps[:, :1]], dim=-1)
+        begin[..., stamp + 51 :] = float("-inf")
+        first = torch.cat([words[:, 1:2], never[:, 1:2]], dim=-1)
+        together = torch.cat([stamps[:, 2:].logsumexp(dim=-1, keepdim=True), never[:, 2:, 1:]], dim=-1)
+        rest = torch.cat([words[:, 2:], together], dim=-1)
+        last = torch.zeros(rest.shape[:2], dtype=torch.bool, device=rest.device)
+        for place, length in enumerate(lengths):
+            last[place, length - 3] = True
+        word = torch.arange(rest.shape[-1], device=rest.device) < self.eot
+        return torch.cat([begin, first, rest.masked_fill(last[..., None] & word, float("-inf"))], dim=1)
 
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
-        logits, labels = self._teacher_forced(batch, texts)
-        return _cross_entropy(logits, labels).sum(dim=1)
+        total = torch.zeros(len(batch), device=self.device)
+        for hearing in self.hearings:
+            logits, labels = self._teacher_forced(batch, texts, hearing)
+            total = total + _cross_entropy(logits, labels).sum(dim=1)
+        return total / len(self.hearings)
 
-    def attack_loss(self, batch: Batch, texts: Sequence[str], config: LossConfig) -> AttackLoss:
-        logits, labels = self._teacher_forced(batch, texts)
-        valid = labels != IGNORE
-        counts = valid.sum(dim=1)
-        wrong = (logits.detach().argmax(dim=-1) != labels) & valid
-        if config.kind == "ce":
-            tokens = _cross_entropy(logits, labels)
-            sign = 1.0 if config.direction == "toward" else -1.0
-            if config.direction == "away" and config.cap is not None:
-                tokens = tokens.clamp(max=config.cap)
-            loss = sign * tokens.sum(dim=1) / counts
-        else:
-            lead = _lead(logits, labels)
-            if config.direction == "toward":
-                loss = (torch.relu(config.confidence - lead) * valid).sum(dim=1)
-            else:
-                floor = -config.cap if config.cap is not None else float("-inf")
-                loss = (lead.clamp(min=floor) * valid).sum(dim=1) / counts
-        return AttackLoss(loss, matches=~wrong.any(dim=1), distance=wrong.sum(dim=1) / counts)
+    def attack_loss(
+        self, batch: Batch, texts: Sequence[str], config: LossConfig, contexts: dict[str, Context] | None = None
+    ) -> AttackLoss:
+        """The mean loss over the victim's hearings; the cheap check wants all of them.
+
+        Args:
+            batch, texts, config: as in the base class.
+            contexts: by front end, what the window holds past the clips; None computes the whole window.
+        """
+        toward = config.direction == "toward"
+        states: dict[str, Tensor] = {}
+        parts = []
+        for hearing in self.hearings:
+            context = None if contexts is None else contexts[hearing.frontend]
+            if hearing.frontend not in states:
+                states[hearing.frontend] = self._states(batch, hearing.frontend, context)
+            logits, labels = self._teacher_forced(batch, texts, hearing, states[hearing.frontend], context, toward)
+            parts.append(_token_loss(logits, labels, config))
+        return AttackLoss.together(parts, toward)
+
+    def search(self, clean: Batch) -> Search:
+        return WhisperSearch(self, clean) if self.short_window else super().search(clean)
 
     @classmethod
     def from_pretrained(
@@ -163,7 +251,7 @@ class WhisperVictim(DifferentiableVictim):
         Args:
             name: id on the hub, or a local folder.
             device: where the model goes.
-            options: ``language`` (code, multilingual models only).
+            options: ``language`` (code, multilingual models only); ``frontend`` and ``timestamps``, see ``parse_hearings``.
             local_files_only: never touch the network.
 
         Raises:
@@ -192,10 +280,11 @@ class WhisperVictim(DifferentiableVictim):
             lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True)),
             prompt,
             {"model": name, "multilingual": multilingual},
+            parse_hearings(options, f"hf:{name}"),
         )
         victim.language = language
         if multilingual:
-            victim._generate_options = lambda: {"do_sample": False, "num_beams": 1, "language": language, "task": "transcribe"}  # type: ignore[method-assign]
+            victim.generate_options = {"language": language, "task": "transcribe"}
         return victim
 
 
@@ -223,3 +312,24 @@ def _lead(logits: Tensor, labels: Tensor) -> Tensor:
     wanted = logits.gather(-1, index).squeeze(-1)
     others = logits.scatter(-1, index, float("-inf")).amax(dim=-1)
     return wanted - others
+
+
+def _token_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> AttackLoss:
+    """The attack loss of teacher-forced logits."""
+    valid = labels != IGNORE
+    counts = valid.sum(dim=1)
+    wrong = (logits.detach().argmax(dim=-1) != labels) & valid
+    if config.kind == "ce":
+        tokens = _cross_entropy(logits, labels)
+        sign = 1.0 if config.direction == "toward" else -1.0
+        if config.direction == "away" and config.cap is not None:
+            tokens = tokens.clamp(max=config.cap)
+        loss = sign * tokens.sum(dim=1) / counts
+    else:
+        lead = _lead(logits, labels)
+        if config.direction == "toward":
+            loss = (torch.relu(config.confidence - lead) * valid).sum(dim=1)
+        else:
+            floor = -config.cap if config.cap is not None else float("-inf")
+            loss = (lead.clamp(min=floor) * valid).sum(dim=1) / counts
+    return AttackLoss(loss, matches=~wrong.any(dim=1), distance=wrong.sum(dim=1) / counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import torch
 
 from voiceattack.errors import DigestError, SpecError, VictimError
 from voiceattack.victims.ctranslate2_weights import read_binary, whisper_state_dict
+from voiceattack.victims.whisper_hearing import PLAIN, Hearing, parse_hearings
 
 if TYPE_CHECKING:
     from voiceattack.victims.seq2seq import WhisperVictim
@@ -35,15 +37,18 @@ def model_folder() -> Path:
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> WhisperVictim:
-    """Factory of the spec ``whisper-tiny.en`` (it takes no path and no options)."""
+    """Factory of the spec ``whisper-tiny.en?frontend=audio-pad|feature-pad|all&timestamps=on|off``."""
+    options = dict(options)
+    hearings = parse_hearings(options, "whisper-tiny.en")
     if rest or options:
         raise SpecError(
-            f"whisper-tiny.en takes no path and no options, got {rest or ''}{options or ''}; other models: hf:<id or folder>"
+            f"whisper-tiny.en takes no path and only the options frontend and timestamps, got {rest or ''}{options or ''}; "
+            "other models: hf:<id or folder>"
         )
-    return load_folder(model_folder(), device)
+    return load_folder(model_folder(), device, hearings)
 
 
-def load_folder(folder: Path, device: torch.device) -> WhisperVictim:
+def load_folder(folder: Path, device: torch.device, hearings: Sequence[Hearing] = (PLAIN,)) -> WhisperVictim:
     """Load the bundled weights from ``folder`` (``model.bin``, ``config.json``, ``tokenizer.json``).
 
     Raises:
@@ -103,6 +108,7 @@ def load_folder(folder: Path, device: torch.device) -> WhisperVictim:
         suppress_tokens=settings["suppress_ids"],
         begin_suppress_tokens=settings["suppress_ids_begin"],
         no_timestamps_token_id=no_timestamps,
+        max_initial_timestamp_index=50,
         is_multilingual=False,
         return_timestamps=False,
     )
@@ -117,6 +123,7 @@ def load_folder(folder: Path, device: torch.device) -> WhisperVictim:
             "sha256": SHA256,
             "precision": "float16 weights in float32 arithmetic",
         },
+        hearings,
     )
 
 

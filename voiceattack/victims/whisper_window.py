@@ -1,0 +1,144 @@
+"""Whisper teacher-forced, with gradients, over the frames that matter.
+
+Whisper always hears 30 s. In a clip of 6 s four fifths of the encoder's positions hold silence whose states hardly change while a
+search perturbs the speech. Here those positions' keys and values, in the encoder's self-attention and in the decoder's
+cross-attention, are computed once and kept for some steps; only the clip's own positions are computed afresh and differentiated.
+What an attack finds so is approximate, and counts only once the ordinary path over the full window has heard it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+__all__ = ["Context", "decode", "encode", "remember"]
+
+MARGIN = 8  # positions of 20 ms past the clip's end that are still computed afresh
+
+
+@dataclass(frozen=True)
+class Context:
+    """Keys and values of the positions from ``front`` on, each float (batch, heads, positions, width) and without gradients.
+
+    Attributes:
+        front: positions computed afresh.
+        encoder: one pair a layer of the encoder.
+        decoder: one pair a layer of the decoder.
+    """
+
+    front: int
+    encoder: tuple[tuple[Tensor, Tensor], ...]
+    decoder: tuple[tuple[Tensor, Tensor], ...]
+
+    def select(self, rows: Tensor) -> Context:
+        """The context of some clips."""
+        return Context(
+            self.front,
+            tuple((keys[rows], values[rows]) for keys, values in self.encoder),
+            tuple((keys[rows], values[rows]) for keys, values in self.decoder),
+        )
+
+
+def front_of(model: Any, samples: int) -> int:
+    """How many of the encoder's positions a clip of ``samples`` touches, a margin included; at most the whole window."""
+    return min(int(model.config.max_source_positions), -(-samples // 320) + MARGIN)
+
+
+def encode(model: Any, features: Tensor, context: Context | None = None) -> Tensor:
+    """Encoder states float (batch, positions, width) from features float (batch, mels, frames).
+
+    Args:
+        model: a ``WhisperForConditionalGeneration``.
+        features: of the whole window, or of ``2 * context.front + 2`` frames at least.
+        context: what the positions from its ``front`` on hold; None computes all that ``features`` cover.
+    """
+    encoder = model.model.encoder
+    states = _embed(encoder, features, None if context is None else context.front)
+    for place, layer in enumerate(encoder.layers):
+        kept = None if context is None else context.encoder[place]
+        states = _encoder_layer(layer, states, kept)[0]
+    output: Tensor = encoder.layer_norm(states)
+    return output
+
+
+def remember(model: Any, features: Tensor, front: int) -> Context:
+    """The context of clips from the features of their whole window; costs one pass without gradients."""
+    with torch.no_grad():
+        encoder = model.model.encoder
+        states = _embed(encoder, features, None)
+        kept = []
+        for layer in encoder.layers:
+            states, keys, values = _encoder_layer(layer, states, None)
+            kept.append((keys[:, :, front:].clone(), values[:, :, front:].clone()))
+        rest = encoder.layer_norm(states)[:, front:]
+        crossed = [_keys_values(layer.encoder_attn, rest) for layer in model.model.decoder.layers]
+        return Context(front, tuple(kept), tuple(crossed))
+
+
+def decode(model: Any, states: Tensor, ids: Tensor, first: int, context: Context | None = None) -> Tensor:
+    """Teacher-forced logits float (batch, tokens - first, vocabulary).
+
+    Args:
+        model: a ``WhisperForConditionalGeneration``.
+        states: what :func:`encode` gave, float (batch, positions, width).
+        ids: int64 (batch, tokens) that the decoder is fed.
+        first: position of the first logits wanted.
+        context: as for :func:`encode`.
+    """
+    decoder = model.model.decoder
+    positions = torch.arange(ids.shape[1], device=ids.device)
+    hidden = decoder.embed_tokens(ids) + decoder.embed_positions.weight[positions]
+    for place, layer in enumerate(decoder.layers):
+        kept = None if context is None else context.decoder[place]
+        normed = layer.self_attn_layer_norm(hidden)
+        keys, values = _keys_values(layer.self_attn, normed)
+        hidden = hidden + _attend(layer.self_attn, normed, keys, values, causal=True)
+        normed = layer.encoder_attn_layer_norm(hidden)
+        keys, values = _with_kept(*_keys_values(layer.encoder_attn, states), kept)
+        hidden = hidden + _attend(layer.encoder_attn, normed, keys, values)
+        hidden = hidden + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden))))
+    logits: Tensor = model.proj_out(decoder.layer_norm(hidden[:, first:]))
+    return logits.float()
+
+
+def _embed(encoder: Any, features: Tensor, front: int | None) -> Tensor:
+    states = torch.nn.functional.gelu(encoder.conv1(features))
+    states = torch.nn.functional.gelu(encoder.conv2(states)).transpose(1, 2)
+    states = states if front is None else states[:, :front]
+    embedded: Tensor = states + encoder.embed_positions.weight[: states.shape[1]]
+    return embedded
+
+
+def _encoder_layer(layer: Any, states: Tensor, kept: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The layer's output and its own keys and values."""
+    normed = layer.self_attn_layer_norm(states)
+    keys, values = _keys_values(layer.self_attn, normed)
+    states = states + _attend(layer.self_attn, normed, *_with_kept(keys, values, kept))
+    states = states + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(states))))
+    return states, keys, values
+
+
+def _with_kept(keys: Tensor, values: Tensor, kept: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    if kept is None:
+        return keys, values
+    return torch.cat([keys, kept[0]], dim=2), torch.cat([values, kept[1]], dim=2)
+
+
+def _heads(attention: Any, flat: Tensor) -> Tensor:
+    batch, positions, _ = flat.shape
+    return flat.view(batch, positions, attention.num_heads, -1).transpose(1, 2)
+
+
+def _keys_values(attention: Any, states: Tensor) -> tuple[Tensor, Tensor]:
+    return _heads(attention, attention.k_proj(states)), _heads(attention, attention.v_proj(states))
+
+
+def _attend(attention: Any, states: Tensor, keys: Tensor, values: Tensor, causal: bool = False) -> Tensor:
+    queries = _heads(attention, attention.q_proj(states))
+    mixed = scaled_dot_product_attention(queries, keys, values, is_causal=causal)
+    output: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
+    return output
