@@ -37,6 +37,7 @@ class Universal(base.Attack):
         """Parameters of ``universal``."""
 
         artefact: str = Field("", description="the file that 'voiceattack fit' wrote; its recipe lies beside it")
+        sha256: str = Field("", description="digest that the file must have; filled in from its recipe")
 
     config: Params
 
@@ -62,7 +63,10 @@ class Universal(base.Attack):
         if self._loaded is None:
             if not self.config.artefact:
                 raise AttackError("attack universal needs --artefact FILE; make one with: voiceattack fit RECORDINGS --out FILE")
-            self._loaded = load_artefact(Path(self.config.artefact))
+            loaded = load_artefact(Path(self.config.artefact))
+            if self.config.sha256 not in ("", loaded[1].sha256):
+                raise AttackError(f"{self.config.artefact}: is not the perturbation asked for (other SHA-256); restore it")
+            self._loaded = loaded
         return self._loaded
 
     def prepare(self, waveform: Tensor) -> Tensor:
