@@ -64,7 +64,8 @@ def coloured(waveform: torch.Tensor, draw: random.Random) -> torch.Tensor:
     shaped[delay:] += draw.uniform(0, 0.4) * shaped[:-delay].clone()
     noise = torch.randn(len(shaped), generator=torch.Generator().manual_seed(draw.randrange(1 << 30)))
     shaped = shaped + noise * shaped.std() * 10 ** (draw.uniform(-60, -25) / 20)
-    return shaped * (draw.uniform(0.1, 0.8) / shaped.abs().max())
+    loud: torch.Tensor = shaped * (draw.uniform(0.1, 0.8) / shaped.abs().max())
+    return loud
 
 
 def main(arguments: Sequence[str]) -> None:

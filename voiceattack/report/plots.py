@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from voiceattack.audio import SAMPLE_RATE, load
+from voiceattack.psychoacoustics import masking
 
 __all__ = ["draw_example"]
 
@@ -33,9 +35,11 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     delta = adversarial - clean
     peak = float(np.abs(delta).max())
     gain_db = 20 * np.log10(float(np.abs(clean).max()) / peak) if peak > 0 and np.abs(clean).max() > 0 else 0.0
-    figure = Figure(figsize=(9.6, 8.4), dpi=90, layout="constrained")
+    figure = Figure(figsize=(9.6, 10.8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(4, 1, sharex=True)
+    *axes, spectrum = figure.subplots(5, 1, height_ratios=(1, 1, 1, 1, 1.3))
+    for axis in axes[1:]:
+        axis.sharex(axes[0])
     times = np.arange(len(clean)) / SAMPLE_RATE
     axes[0].plot(times, adversarial, linewidth=0.6, color="#c2410c", label="adversarial")
     axes[0].plot(times, clean, linewidth=0.6, color="#1d4ed8", label="clean")
@@ -55,11 +59,36 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
         axis.set_title(name, fontsize="medium", loc="left")
     axes[-1].set_xlabel("seconds")
     axes[0].set_xlim(0, max(len(clean) / SAMPLE_RATE, 1 / SAMPLE_RATE))
+    _draw_masking(spectrum, clean, delta)
     figure.colorbar(image, ax=list(axes[1:]), label="dB re full scale")
     figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, metadata={"Software": "voiceattack"})
     return out
+
+
+def _draw_masking(axis: Any, clean: NDArray[np.float64], delta: NDArray[np.float64]) -> None:
+    """Spectra of speech, masking threshold and perturbation, mean decibels over the frames in which the speech is on."""
+    speech = torch.from_numpy(clean)[None]
+    hidden = masking(speech)
+    level, threshold = hidden.level_db(speech)[0], hidden.threshold_db[0]
+    loudest = level.amax(dim=0)
+    on = loudest > loudest.max() - 40.0
+    kilohertz = np.linspace(0.0, SAMPLE_RATE / 2000, len(level))
+    curves = [
+        ("speech", level, "#1d4ed8"),
+        ("masking threshold", threshold, "#111827"),
+        ("perturbation", hidden.level_db(torch.from_numpy(delta)[None])[0], "#c2410c"),
+    ]
+    for name, curve, colour in curves:
+        axis.plot(kilohertz, curve[:, on].mean(dim=1).clamp(min=-20.0).numpy(), linewidth=0.8, color=colour, label=name)
+    excess = float(hidden.excess_db(torch.from_numpy(delta)[None]).mean())
+    axis.set_title(f"spectra while speech is on; the perturbation exceeds the threshold by {excess:.3f} dB, mean over all bins")
+    axis.title.set_fontsize("medium")
+    axis.set_xlabel("kHz")
+    axis.set_ylabel("dB SPL, loudest bin at 96")
+    axis.set_xlim(0, SAMPLE_RATE / 2000)
+    axis.legend(loc="upper right", ncols=3, fontsize="small", framealpha=0.9)
 
 
 def _spectrogram(wave: NDArray[np.float64]) -> NDArray[np.float64]:

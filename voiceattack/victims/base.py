@@ -64,8 +64,8 @@ class Victim(ABC):
         """
         if self.max_seconds is not None and seconds > self.max_seconds:
             raise AudioError(
-                f"{name}: {seconds:.1f} s is longer than the {self.max_seconds:g} s window of victim {self.spec!r}; "
-                "cut it into shorter clips (longer audio is not supported yet)"
+                f"{name}: {seconds:.1f} s is longer than the {self.max_seconds:g} s that victim {self.spec!r} takes; "
+                "cut it into shorter clips"
             )
 
     def describe(self) -> dict[str, Any]:

@@ -54,8 +54,11 @@ class LogMel(nn.Module):
         """
         samples = self.samples if frames is None else min(self.samples, frames * HOP)
         waveforms = waveforms[:, :samples]
-        padded = nn.functional.pad(waveforms, (0, samples - waveforms.shape[1]))
-        spectrum = torch.stft(padded, N_FFT, HOP, window=self.hann, return_complex=True)
+        return self.whole(nn.functional.pad(waveforms, (0, samples - waveforms.shape[1])))
+
+    def whole(self, waveforms: Tensor) -> Tensor:
+        """Features float32 (batch, n_mels, samples // 160) of waveforms (batch, samples) of any length, not padded."""
+        spectrum = torch.stft(waveforms, N_FFT, HOP, window=self.hann, return_complex=True)
         # abs() has no gradient at exact silence (0/0 in the chain rule of the power); squares of the parts do.
         power = spectrum.real[..., :-1].square() + spectrum.imag[..., :-1].square()
         log = (self.filters @ power).clamp(min=1e-10).log10()

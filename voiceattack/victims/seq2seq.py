@@ -16,12 +16,14 @@ from voiceattack.errors import TargetError, VictimError
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
 from voiceattack.victims.whisper_hearing import PLAIN, Hearing, features, parse_hearings
+from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_long
 from voiceattack.victims.whisper_search import WhisperSearch
 from voiceattack.victims.whisper_window import Context, decode, encode
 
 __all__ = ["WhisperVictim"]
 
 WINDOW_SECONDS = 30.0
+LONGEST_SECONDS = 300.0  # a search holds every window of a recording in memory at once
 IGNORE = -100
 
 
@@ -44,7 +46,7 @@ class WhisperVictim(DifferentiableVictim):
         VictimError: timestamps are asked of a model that has none.
     """
 
-    max_seconds = WINDOW_SECONDS
+    max_seconds = LONGEST_SECONDS
     mute_text = "."
 
     def __init__(
@@ -89,6 +91,8 @@ class WhisperVictim(DifferentiableVictim):
         return {**super().describe(), "family": "whisper", "device": str(self.device), "hearings": hearings, **self._facts}
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
+        if self.is_long(batch):
+            return [self._whole(clip) for clip in batch.clips()]
         heard = {hearing.label: self._hear(batch, hearing) for hearing in self.hearings}
         plain = next(iter(heard.values()))
         if len(heard) == 1:
@@ -98,6 +102,29 @@ class WhisperVictim(DifferentiableVictim):
             for place, text in enumerate(plain)
         ]
 
+    def is_long(self, batch: Batch) -> bool:
+        """Whether a clip of the batch does not fit the window."""
+        return int(batch.lengths.max()) > self.log_mel.samples
+
+    def _whole(self, clip: Tensor) -> Transcript:
+        if len(clip) <= self.log_mel.samples:
+            return self.transcribe(Batch.of([clip]))[0]
+        with torch.no_grad(), _quiet_transformers():
+            text, windows = hear_long(self, clip.to(self.device, torch.float32))
+        return Transcript(text, {"windows": [{"seconds": window.frame / 100, "text": window.text} for window in windows]})
+
+    def hear_windows(self, clip: Tensor) -> list[Segment]:
+        """The windows that a clip float (samples,) is heard in; one when it fits."""
+        if len(clip) <= self.log_mel.samples:
+            return [Segment(0, self.transcribe(Batch.of([clip]))[0].text)]
+        with torch.no_grad(), _quiet_transformers():
+            return hear_long(self, clip.to(self.device, torch.float32))[1]
+
+    def words(self, tokens: Sequence[int]) -> str:
+        """Raw text of token ids, without timestamps and special tokens."""
+        last = self.model.config.vocab_size if self.first_stamp is None else self.first_stamp
+        return self._decode([token for token in tokens if token < last]).strip()
+
     def _hear(self, batch: Batch, hearing: Hearing) -> list[str]:
         options = {"do_sample": False, "num_beams": 1, **self.generate_options}
         if hearing.timestamps:
@@ -106,8 +133,7 @@ class WhisperVictim(DifferentiableVictim):
             waveforms = batch.waveforms.to(self.device, torch.float32)
             mel = features(self.log_mel, waveforms, batch.lengths, hearing.frontend)
             tokens = self.model.generate(input_features=mel, **options)
-        last = self.model.config.vocab_size if self.first_stamp is None else self.first_stamp
-        return [self._decode([token for token in row.tolist() if token < last]).strip() for row in tokens]
+        return [self.words(row.tolist()) for row in tokens]
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids as the decoder would write ``text``: with a leading space, without special tokens."""
@@ -213,6 +239,11 @@ class WhisperVictim(DifferentiableVictim):
         return torch.cat([begin, first, rest.masked_fill(last[..., None] & word, float("-inf"))], dim=1)
 
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
+        if self.is_long(batch):
+            losses = [LongFormSearch(self, Batch.of([clip])) for clip in batch.clips()]
+            config = LossConfig("toward")
+            parts = [one.attack_loss(batch.waveforms[[row]], [0], [texts[row]], config) for row, one in enumerate(losses)]
+            return torch.cat([part.loss for part in parts])
         total = torch.zeros(len(batch), device=self.device)
         for hearing in self.hearings:
             logits, labels = self._teacher_forced(batch, texts, hearing)
@@ -239,7 +270,15 @@ class WhisperVictim(DifferentiableVictim):
             parts.append(_token_loss(logits, labels, config))
         return AttackLoss.together(parts, toward)
 
+    def window_loss(self, mel: Tensor, lengths: Tensor, texts: Sequence[str], hearing: Hearing, config: LossConfig) -> AttackLoss:
+        """The attack loss of whole windows of features, float (windows, mels, frames), whose sounds last ``lengths`` samples."""
+        blank = Batch(torch.zeros(len(mel), 1), lengths)
+        logits, labels = self._teacher_forced(blank, texts, hearing, encode(self.model, mel), toward=config.direction == "toward")
+        return _token_loss(logits, labels, config)
+
     def search(self, clean: Batch) -> Search:
+        if self.is_long(clean):
+            return LongFormSearch(self, clean)
         return WhisperSearch(self, clean) if self.short_window else super().search(clean)
 
     @classmethod
