@@ -16,6 +16,8 @@ from voiceattack.victims.base import DifferentiableVictim, LossConfig
 
 __all__ = ["CarliniWagner"]
 
+SLACK = 1.0  # logits of head-room that the loss asks for beyond what the check wants, so that rounding does not undo a success
+
 
 class CarliniWagner(base.MinimizationAttack):
     """Carlini & Wagner 2018 for seq2seq and CTC victims: shrink the bound after each success, keep the quietest artefact.
@@ -39,7 +41,7 @@ class CarliniWagner(base.MinimizationAttack):
         step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound")
         momentum: float = Field(0.8, ge=0, lt=1)
         loss: Literal["ce", "margin"] = "margin"
-        confidence: float = Field(1.0, ge=0, description="head-room in logits asked of every token")
+        confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have, for other engines")
         cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
         check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")
         patience: int = Field(0, ge=0, description="stop a clip after this many steps without a new success (0: never)")
@@ -54,7 +56,9 @@ class CarliniWagner(base.MinimizationAttack):
         config, clean = self.config, problem.clean
         direction = problem.objective.direction
         victim_loss = config.loss if self.has_margin(problem) else "ce"
-        loss = LossConfig(direction, victim_loss, config.cap if direction == "away" else None, config.confidence)
+        loss = LossConfig(
+            direction, victim_loss, config.cap if direction == "away" else None, config.confidence + SLACK, config.confidence
+        )
         bounds = torch.full((len(clean),), max(config.start_snr_db, problem.budget.snr_db or float("-inf")))
         delta = torch.zeros_like(clean.waveforms)
         velocity = torch.zeros_like(delta)

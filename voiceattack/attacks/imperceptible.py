@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
-from voiceattack.attacks.cw import CarliniWagner
+from voiceattack.attacks.cw import SLACK, CarliniWagner
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.psychoacoustics import Masking, masking
 from voiceattack.victims.base import LossConfig
@@ -41,7 +41,7 @@ class Imperceptible(base.MinimizationAttack):
         steps: int = Field(300, ge=2, le=100_000, description="of both stages together")
         masking_share: float = Field(0.4, gt=0, lt=1, description="share of the steps spent on stage two")
         start_snr_db: float = Field(15.0, ge=-20, le=120)
-        confidence: float = Field(1.0, ge=0, description="head-room in logits")
+        confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have")
         step_size: float = Field(0.03, gt=0, le=1)
         momentum: float = Field(0.8, ge=0, lt=1)
         gain: float = Field(0.02, gt=0, le=1, description="log2 by which the weight of masking moves a step")
@@ -76,7 +76,9 @@ class Imperceptible(base.MinimizationAttack):
         if not active:
             return
         direction = problem.objective.direction
-        loss = LossConfig(direction, _loss_kind(problem), AWAY_CAP if direction == "away" else None, c.confidence)
+        loss = LossConfig(
+            direction, _loss_kind(problem), AWAY_CAP if direction == "away" else None, c.confidence + SLACK, c.confidence
+        )
         part = Masking(hidden.threshold_db[active], hidden.gain_db[active])
         original, some = clean.waveforms[active], clean.select(active)
         delta = torch.stack([best[row].waveform for row in active]) - original

@@ -60,6 +60,9 @@ def attack(
     l2: Annotated[float | None, typer.Option(help="Most Euclidean norm of the change.")] = None,
     steps: Annotated[int | None, typer.Option(help="Most gradient steps a clip.", show_default="the attack's own")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the attack. Repeatable.")] = None,
+    confidence: Annotated[
+        float | None, typer.Option(metavar="LOGITS", help="Head-room of every token, so that other engines hear it too.")
+    ] = None,
     artefact: Annotated[Path | None, typer.Option(metavar="FILE", help="Attack universal: what 'voiceattack fit' wrote.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, neighbours may change last bits.")] = 1,
@@ -81,6 +84,8 @@ def attack(
         if "steps" in params:
             raise SpecError("steps is given by --steps and by --param; give it once")
         params["steps"] = steps
+    if confidence is not None:
+        params["confidence"] = confidence
     if artefact is not None:
         params["artefact"] = str(artefact)
     limits = {"snr_db": snr_db, "linf": linf, "l2": l2}

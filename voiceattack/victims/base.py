@@ -85,12 +85,14 @@ class LossConfig:
         cap: saturation per token, in nats for ``ce`` and in logits for ``margin`` ("away" only): a token already lost
             by this much takes no more of the budget.
         confidence: head-room in logits that a ``margin`` "toward" asks of every token.
+        headroom: head-room in logits without which the cheap check "toward" does not pass either ("margin" of seq2seq victims).
     """
 
     direction: Literal["away", "toward"]
     kind: Literal["ce", "margin"] = "ce"
     cap: float | None = None
     confidence: float = 0.0
+    headroom: float = 0.0
 
 
 @dataclass

@@ -367,6 +367,7 @@ def _token_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> AttackLos
     else:
         lead = _lead(logits, labels)
         if config.direction == "toward":
+            wrong |= (lead.detach() < config.headroom) & valid
             loss = (torch.relu(config.confidence - lead) * valid).sum(dim=1)
         else:
             floor = -config.cap if config.cap is not None else float("-inf")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from voiceattack.errors import SpecError
-from voiceattack.victims.features import HOP, LogMel
+
+if TYPE_CHECKING:
+    from voiceattack.victims.features import LogMel
 
 __all__ = ["PLAIN", "Hearing", "features", "parse_hearings"]
 
 FrontEnd = Literal["audio-pad", "feature-pad"]
+HOP = 160  # samples a frame
 FRONT_ENDS: tuple[FrontEnd, ...] = ("audio-pad", "feature-pad")
 
 
