@@ -16,7 +16,7 @@ from voiceattack.errors import TargetError, VictimError
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
 from voiceattack.victims.whisper_hearing import PLAIN, Hearing, features, parse_hearings
-from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_long
+from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_long, hear_stamped
 from voiceattack.victims.whisper_search import WhisperSearch
 from voiceattack.victims.whisper_window import Context, decode, encode
 
@@ -126,13 +126,11 @@ class WhisperVictim(DifferentiableVictim):
         return self._decode([token for token in tokens if token < last]).strip()
 
     def _hear(self, batch: Batch, hearing: Hearing) -> list[str]:
-        options = {"do_sample": False, "num_beams": 1, **self.generate_options}
-        if hearing.timestamps:
-            options["return_timestamps"] = True
         with torch.no_grad(), _quiet_transformers():
-            waveforms = batch.waveforms.to(self.device, torch.float32)
-            mel = features(self.log_mel, waveforms, batch.lengths, hearing.frontend)
-            tokens = self.model.generate(input_features=mel, **options)
+            if hearing.timestamps:
+                return [hear_stamped(self, clip.to(self.device, torch.float32), hearing) for clip in batch.clips()]
+            mel = features(self.log_mel, batch.waveforms.to(self.device, torch.float32), batch.lengths, hearing.frontend)
+            tokens = self.model.generate(input_features=mel, do_sample=False, num_beams=1, **self.generate_options)
         return [self.words(row.tolist()) for row in tokens]
 
     def text_ids(self, text: str) -> list[int]:
@@ -175,13 +173,14 @@ class WhisperVictim(DifferentiableVictim):
         states: Tensor | None = None,
         context: Context | None = None,
         toward: bool = True,
+        ends: list[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits float (batch, tokens, vocabulary), what decoding forbids at -inf, and labels int64 (batch, tokens), -100 where
-        padded."""
+        padded. ``ends`` holds each clip's last timestamp and is brought up to date in place."""
         if states is None:
             states = self._states(batch, hearing.frontend, context)
         rows = [self.text_ids(text) for text in texts]
-        prompt, script = self._script(rows, batch, hearing, toward)
+        prompt, script = self._script(rows, batch, hearing, toward, ends)
         width = max(len(labels) for _, labels in script)
         labels = torch.full((len(rows), width), IGNORE, dtype=torch.int64)
         inputs = torch.full((len(rows), len(prompt) + width - 1), self.eot, dtype=torch.int64)
@@ -191,6 +190,9 @@ class WhisperVictim(DifferentiableVictim):
             inputs[place, len(prompt) : len(prompt) + len(said)] = torch.tensor(said, dtype=torch.int64)
         logits = decode(self.model, states, inputs.to(self.device), len(prompt) - 1, context)
         lengths = [len(wanted) for _, wanted in script]
+        if hearing.timestamps and ends is not None:
+            stamps = logits.detach()[..., self.first_stamp :].argmax(dim=-1)
+            ends[:] = [int(stamps[place, length - 2]) for place, length in enumerate(lengths)]
         logits = self._stamped_rules(logits, lengths) if hearing.timestamps else self._plain_rules(logits)
         return logits, labels.to(self.device)
 
@@ -201,7 +203,7 @@ class WhisperVictim(DifferentiableVictim):
         return encode(self.model, features(self.log_mel, waveforms, batch.lengths, frontend, frames), context)
 
     def _script(
-        self, rows: list[list[int]], batch: Batch, hearing: Hearing, toward: bool
+        self, rows: list[list[int]], batch: Batch, hearing: Hearing, toward: bool, ends: list[int] | None
     ) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
         """The prompt, and for each clip the tokens fed after it and the labels, one longer."""
         if not hearing.timestamps:
@@ -209,8 +211,9 @@ class WhisperVictim(DifferentiableVictim):
         assert self.first_stamp is not None
         script = []
         for place, row in enumerate(rows):
-            # The words run from <|0.00|> to the clip's end, in steps of 20 ms.
-            end = self.first_stamp + min(1500, round(int(batch.lengths[place]) / 320))
+            # The words run from <|0.00|> to where the model last ended them, at first to the clip's end, in steps of 20 ms.
+            last = min(1500, round(int(batch.lengths[place]) / 320)) if not ends else ends[place]
+            end = self.first_stamp + last
             begin = self.first_stamp if toward else IGNORE
             script.append(([self.first_stamp, *row, end], [begin, *row, self.first_stamp, self.eot]))
         return [token for token in self.prompt if token != self.first_stamp - 1], script
@@ -251,13 +254,19 @@ class WhisperVictim(DifferentiableVictim):
         return total / len(self.hearings)
 
     def attack_loss(
-        self, batch: Batch, texts: Sequence[str], config: LossConfig, contexts: dict[str, Context] | None = None
+        self,
+        batch: Batch,
+        texts: Sequence[str],
+        config: LossConfig,
+        contexts: dict[str, Context] | None = None,
+        ends: dict[str, list[int]] | None = None,
     ) -> AttackLoss:
         """The mean loss over the victim's hearings; the cheap check wants all of them.
 
         Args:
             batch, texts, config: as in the base class.
             contexts: by front end, what the window holds past the clips; None computes the whole window.
+            ends: by hearing, each clip's last timestamp in steps of 20 ms, empty at first; brought up to date in place.
         """
         toward = config.direction == "toward"
         states: dict[str, Tensor] = {}
@@ -266,7 +275,8 @@ class WhisperVictim(DifferentiableVictim):
             context = None if contexts is None else contexts[hearing.frontend]
             if hearing.frontend not in states:
                 states[hearing.frontend] = self._states(batch, hearing.frontend, context)
-            logits, labels = self._teacher_forced(batch, texts, hearing, states[hearing.frontend], context, toward)
+            last = None if ends is None else ends.setdefault(hearing.label, [])
+            logits, labels = self._teacher_forced(batch, texts, hearing, states[hearing.frontend], context, toward, last)
             parts.append(_token_loss(logits, labels, config))
         return AttackLoss.together(parts, toward)
 

@@ -18,12 +18,12 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.victims.base import AttackLoss, LossConfig, Search
 from voiceattack.victims.features import HOP
-from voiceattack.victims.whisper_hearing import Hearing
+from voiceattack.victims.whisper_hearing import Hearing, features
 
 if TYPE_CHECKING:
     from voiceattack.victims.seq2seq import WhisperVictim
 
-__all__ = ["LongFormSearch", "Segment", "hear_long", "long_features"]
+__all__ = ["LongFormSearch", "Segment", "hear_long", "hear_stamped", "long_features"]
 
 WINDOW_FRAMES = 3000
 STAMPED = Hearing("feature-pad", True)
@@ -39,31 +39,47 @@ class Segment:
 
 def long_features(victim: WhisperVictim, waveform: Tensor) -> Tensor:
     """Features float (1, mels, frames) of a whole recording float (samples,), of any length, with gradients."""
-    features: Tensor = victim.log_mel.whole(waveform[None])
-    return features
+    whole: Tensor = victim.log_mel.whole(waveform[None])
+    return whole
 
 
 def hear_long(victim: WhisperVictim, waveform: Tensor) -> tuple[str, list[Segment]]:
     """The transcript of a recording float (samples,), and its windows as the long-form path cut them."""
-    features = long_features(victim, waveform)
+    found = _windows_of(victim, long_features(victim, waveform))
+    return _joined(found), found
+
+
+def hear_stamped(victim: WhisperVictim, waveform: Tensor, hearing: Hearing) -> str:
+    """The transcript of a clip float (samples,) that fits the window, by a decoder that writes timestamps.
+
+    Where the last segment is complete and sound is left after it, decoding goes on from there, as engines do; not past the clip.
+    """
+    whole = features(victim.log_mel, waveform[None], torch.tensor([len(waveform)]), hearing.frontend)
+    frames = max(1, len(waveform) // HOP)
+    # Zeros past the clip are what the long-form path fills its last window with by itself.
+    mel = whole[..., :frames] if hearing.frontend == "feature-pad" else whole
+    return _joined([segment for segment in _windows_of(victim, mel) if segment.frame < frames])
+
+
+def _joined(windows: Sequence[Segment]) -> str:
+    return " ".join(segment.text for segment in windows if segment.text)
+
+
+def _windows_of(victim: WhisperVictim, mel: Tensor) -> list[Segment]:
+    """The windows that the library's own sequential path hears in features float (1, mels, frames)."""
+    mask = torch.ones(1, mel.shape[-1], dtype=torch.int64, device=mel.device)
     options: dict[str, Any] = {"do_sample": False, "num_beams": 1, **victim.generate_options}
-    mask = torch.ones(1, features.shape[-1], dtype=torch.int64, device=features.device)
     output = victim.model.generate(
-        input_features=features, attention_mask=mask, return_timestamps=True, return_segments=True, **options
+        input_features=mel, attention_mask=mask, return_timestamps=True, return_segments=True, **options
     )
-    windows: dict[int, list[str]] = {}
-    begin = 0
+    begins: dict[int, int] = {}
+    words: dict[int, list[str]] = {}
     for segment in output["segments"][0]:
-        # Segments of one window share their tensor of result; a new one means that the window moved on.
-        tokens = segment["tokens"].tolist()
+        # Segments of one window share their result; a new one means that the window moved on.
         key = id(segment["result"])
-        if key not in windows:
-            windows[key] = []
-            begin = round(float(segment["start"]) * 100)
-            windows[key].append(str(begin))
-        windows[key].append(victim.words(tokens))
-    found = [Segment(int(parts[0]), " ".join(text for text in parts[1:] if text)) for parts in windows.values()]
-    return " ".join(segment.text for segment in found if segment.text), found
+        begins.setdefault(key, round(float(segment["start"]) * 100))
+        words.setdefault(key, []).append(victim.words(segment["tokens"].tolist()))
+    return [Segment(begins[key], " ".join(text for text in words[key] if text)) for key in begins]
 
 
 class LongFormSearch(Search):
@@ -106,8 +122,8 @@ class LongFormSearch(Search):
         return [segment for segment in self._heard[row] if segment.text] or [Segment(0, text)]
 
     def _one(self, waveform: Tensor, windows: Sequence[Segment], config: LossConfig) -> AttackLoss:
-        features = long_features(self.whisper, waveform)
-        cuts = [features[..., window.frame : window.frame + WINDOW_FRAMES] for window in windows]
+        whole = long_features(self.whisper, waveform)
+        cuts = [whole[..., window.frame : window.frame + WINDOW_FRAMES] for window in windows]
         mel = torch.cat([torch.nn.functional.pad(cut, (0, WINDOW_FRAMES - cut.shape[-1])) for cut in cuts])
         lengths = torch.tensor([cut.shape[-1] * HOP for cut in cuts])
         return self.whisper.window_loss(mel, lengths, [window.text for window in windows], STAMPED, config)

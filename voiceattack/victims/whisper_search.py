@@ -35,6 +35,7 @@ class WhisperSearch(Search):
         self.front = front_of(victim.model, int(clean.lengths.max()))
         self._contexts: dict[str, Context] = {}
         self._rows: list[int] = []
+        self._ends: dict[str, dict[int, int]] = {}
         self._age = 0
 
     def stale(self) -> None:
@@ -47,7 +48,12 @@ class WhisperSearch(Search):
         places = self._refreshed(batch, rows)
         contexts = {name: context.select(places) for name, context in self._contexts.items()}
         self._age += 1
-        return self.whisper.attack_loss(batch, texts, config, contexts)
+        # What is said after the last timestamp depends on it, so the one that the model wrote last time is fed.
+        known = {label: [stamps[row] for row in rows] for label, stamps in self._ends.items() if set(rows) <= set(stamps)}
+        result = self.whisper.attack_loss(batch, texts, config, contexts, known)
+        for label, stamps in known.items():
+            self._ends.setdefault(label, {}).update(zip(rows, stamps, strict=False))
+        return result
 
     def _refreshed(self, batch: Batch, rows: Sequence[int]) -> Tensor:
         if self._age >= REFRESH or not self._contexts or not set(rows) <= set(self._rows):
