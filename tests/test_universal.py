@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from speechlike import tones, write_clips
+from speechlike import ROOT, tones, write_clips
 
 from voiceattack import audio
 from voiceattack.attacks import build_attack
@@ -115,3 +115,23 @@ def test_fit_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ]:
         assert main(["fit", str(tmp_path / "two"), "--victim", "tiny", "--quiet", *extra]) == 2
         assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_muting_segment_of_the_samples_mutes_speech_it_never_saw() -> None:
+    whisper = load_victim("whisper-tiny.en", device="cpu")
+    attack = build_attack("universal", artefact=str(ROOT / "docs" / "attacks" / "mute-whisper-tiny.en.flac"))
+    segment, recipe = attack.artefact()
+    assert len(segment) == 10240 and float(segment.abs().max()) <= 0.02
+    muted = noisy = 0
+    names = [f"command-{number:02d}.flac" for number in (1, 8, 15, 20)] + ["sentence-03.flac", "sentence-10.flac"]
+    assert not set(names) & set(recipe.clips)
+    generator = torch.Generator().manual_seed(0)
+    for name in names:
+        clip = audio.quantize16(audio.load(ROOT / "samples" / name))
+        noise = segment[torch.randperm(len(segment), generator=generator)]
+        heard = whisper.transcribe(Batch.of([torch.cat([segment, clip])]))[0].text
+        control = whisper.transcribe(Batch.of([torch.cat([noise, clip])]))[0].text
+        muted += Objective("mute").succeeded("words", heard)
+        noisy += Objective("mute").succeeded("words", control)
+    assert muted == len(names) and noisy == 0

@@ -23,7 +23,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 class Recipe(BaseModel):
     """All that made a universal perturbation.
 
-    ``sha256`` is of the audio file's bytes; ``validation`` says how many clips held out from fitting fell to it.
+    ``sha256`` is of the audio file's bytes, ``start`` of the perturbation that the fit went on from; ``clips`` are the names of
+    the files fitted on; ``validation`` says how many held out from fitting fell to it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Recipe(BaseModel):
     steps: int
     validation: dict[str, Any]
     versions: dict[str, Any]
+    start: str | None = None
     sha256: str = ""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, warn
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, warn
 from voiceattack.errors import AttackError, CorpusError, SpecError
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ def fit(
     linf: Annotated[float, typer.Option(help="Largest amplitude, fraction of full scale.")] = 0.02,
     steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 1000,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips a step.")] = 8,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="crop_seconds, confidence, lr, gain_db, reuse ... Repeatable.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of draws and crops.")] = 0,
     start: Annotated[Path | None, typer.Option(metavar="FILE", help="Go on from an earlier perturbation.")] = None,
     device: DeviceOption = None,
@@ -51,10 +54,11 @@ def fit(
 
     try:
         asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
-        params = FitParams.model_validate(asked)
+        params = FitParams.model_validate({**asked, **parse_params(param)})
     except ValidationError as error:
         first = error.errors()[0]
-        raise SpecError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
+        known = ", ".join(FitParams.model_fields)
+        raise SpecError(f"fit: {first['loc'][0]}: {first['msg']}; parameters: {known}") from error
     objective = Objective("mute" if mute else "untargeted" if target is None else "targeted", target)
     loaded = load_victim(victim, device)
     if not isinstance(loaded, DifferentiableVictim):
@@ -64,6 +68,8 @@ def fit(
     if target is not None:
         loaded.check_target(target)
     names, clips = _clips(inputs, loaded, 0.0 if mode == "additive" else seconds)
+
+    earlier = None if start is None else load_artefact(start)
 
     def recipe(fitted: Fitted) -> Recipe:
         return Recipe(
@@ -79,6 +85,7 @@ def fit(
             steps=fitted.steps,
             validation={"fooled": fitted.fooled, "clips": fitted.validated},
             versions=environment()["versions"],
+            start=None if earlier is None else earlier[1].sha256,
         )
 
     def save(best: Fitted) -> None:
@@ -98,7 +105,7 @@ def fit(
             on_step=tell,
             # Each new best is saved at once: a fit that is killed loses nothing it found.
             on_best=save,
-            start=None if start is None else load_artefact(start)[0],
+            start=None if earlier is None else earlier[0],
         )
     save(fitted)
     say(f"{fitted.fooled} of {fitted.validated} clips held out from fitting fell to it", quiet=quiet)
@@ -129,7 +136,7 @@ def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], l
         except VoiceAttackError as error:
             warn(str(error))
             continue
-        names.append(str(item.path))
+        names.append(item.path.name)
         clips.append(waveform)
     if not clips:
         raise CorpusError(f"no usable audio in {', '.join(inputs)}")
