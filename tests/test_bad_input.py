@@ -148,12 +148,12 @@ def test_weights_with_another_digest_are_not_loaded(tmp_path: Path) -> None:
     fails(done, "SHA-256", "1a5afae06a4db91c", "pip install")
 
 
-def test_a_clip_longer_than_the_window_says_so(tmp_path: Path) -> None:
-    audio.save(tmp_path / "long.flac", tones(0, seconds=31.0))
+def test_a_clip_longer_than_a_victim_takes_says_so(tmp_path: Path) -> None:
+    audio.save(tmp_path / "long.flac", tones(0, seconds=301.0))
     done = in_process("transcribe", tmp_path / "long.flac", "--victim", "whisper-tiny.en")
     lines = error_lines(done)
     assert done.returncode == 2 and len(lines) == 2, lines
-    assert "31.0 s is longer than the 30 s window" in lines[0] and "long.flac" in lines[0]
+    assert "301.0 s is longer than the 300 s that victim" in lines[0] and "long.flac" in lines[0]
 
 
 def files_up_to(size: int) -> Callable[[], None]:

@@ -149,7 +149,15 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path) -> None:
     arguments = command(
         "attack", *clips, "--victim", "tiny", "--steps", "5000", "--param", "stop_at=99", "--out", run, "--snr-db", "25"
     )
-    process = subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        arguments,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A test run started in the background by a shell ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not list(run.glob("clean/*.flac")):
         assert process.poll() is None and time.monotonic() < deadline
