@@ -6,10 +6,12 @@ import platform
 from pathlib import Path
 
 import step_overhead
+import time_to_target
 import torch
 import versus_asr_attack
 
 from voiceattack import __version__
+from voiceattack.samples import samples_manifest
 
 
 def main() -> None:
@@ -23,6 +25,10 @@ def main() -> None:
     target = Path(__file__).with_name("results.md")
     for title, make in (
         ("One attack step over the bare forward and backward pass", lambda: step_overhead.run("whisper-tiny.en", 10)),
+        (
+            "Seconds to a targeted success",
+            lambda: time_to_target.run([str(samples_manifest())], "whisper-tiny.en", 5, 300, 35.0, "unlock the front door", 5e-4),
+        ),
         ("Against asr-attack", lambda: versus_asr_attack.run(5, 100)),
     ):
         parts.append(f"## {title}\n\n{make()}")

@@ -44,6 +44,7 @@ class CarliniWagner(base.MinimizationAttack):
         confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have, for other engines")
         cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
         check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")
+        stop_at_success: bool = Field(False, description="end a clip at its first success instead of making it quieter")
         patience: int = Field(0, ge=0, description="stop a clip after this many steps without a new success (0: never)")
 
     config: Params
@@ -94,6 +95,10 @@ class CarliniWagner(base.MinimizationAttack):
                 direction_now = velocity[row] / velocity[row].norm().clamp(min=1e-20)
                 delta[row] = delta[row] - config.step_size * radius[row] * direction_now
             delta = self._project(problem, delta, bounds)
+            if config.stop_at_success:
+                active = [row for row in active if not (best[row] is not None and best[row].success)]  # type: ignore[union-attr]
+                if not active:
+                    break
             if config.patience:
                 active = [row for row in active if step - last_success[row] < config.patience]
                 if not active:
