@@ -78,7 +78,7 @@ def run(inputs: list[str], spec: str, clips: int, steps: int, snr_db: float, tar
     objective, budget = Objective("targeted", target), Budget(snr_db=snr_db)
     text = victim.target_variants(target)[0]
     lines = [
-        f'Victim `{spec}`, target "{target}", at least {snr_db:g} dB SNR, at most {steps} steps; Adam\'s learning rate is {lr:g}. '
+        f'Victim `{spec}`, target "{target}", at least {snr_db:g} dB SNR, {steps} steps at most; Adam\'s rate {lr:g}. '
         "Seconds include each side's own hearings.",
         "",
         "| clip | Adam, whole window: s | steps | heard | voiceattack cw: s | steps | heard |",

@@ -185,10 +185,11 @@ class CTCVictim(DifferentiableVictim):
         """CTC loss over emissions no less likely than exp(-cap): a frame already lost takes no more of the budget."""
         if cap is None:
             return self._nll(log_probs, frames, ids)
-        clamped = log_probs.detach().clamp(min=-cap).requires_grad_(True)
-        value = self._nll(clamped, frames, ids)
-        # torch's CTC gradient is p - posterior, right only under a log-softmax; clamped emissions need the posterior alone.
-        (gradient,) = torch.autograd.grad(value.sum(), clamped)
+        with torch.enable_grad():  # the posterior is wanted even where the caller asks for the value alone
+            clamped = log_probs.detach().clamp(min=-cap).requires_grad_(True)
+            value = self._nll(clamped, frames, ids)
+            # torch's CTC gradient is p - posterior, right only under a log-softmax; clamped emissions need the posterior alone.
+            (gradient,) = torch.autograd.grad(value.sum(), clamped)
         posterior = (clamped.detach().exp() - gradient) * (log_probs.detach() > -cap)
         surrogate = -(posterior * log_probs).sum(dim=(1, 2))
         return surrogate - surrogate.detach() + value.detach()
