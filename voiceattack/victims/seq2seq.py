@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from voiceattack.audio import Batch
 from voiceattack.errors import TargetError, VictimError
+from voiceattack.victims import seq2seq_losses
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript
 from voiceattack.victims.features import LogMel
+from voiceattack.victims.seq2seq_losses import IGNORE
 
 __all__ = ["WhisperVictim"]
 
 WINDOW_SECONDS = 30.0
-IGNORE = -100
 
 
 class WhisperVictim(DifferentiableVictim):
@@ -132,27 +133,10 @@ class WhisperVictim(DifferentiableVictim):
 
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
         logits, labels = self._teacher_forced(batch, texts)
-        return _cross_entropy(logits, labels).sum(dim=1)
+        return seq2seq_losses.cross_entropy(logits, labels).sum(dim=1)
 
     def attack_loss(self, batch: Batch, texts: Sequence[str], config: LossConfig) -> AttackLoss:
-        logits, labels = self._teacher_forced(batch, texts)
-        valid = labels != IGNORE
-        counts = valid.sum(dim=1)
-        wrong = (logits.detach().argmax(dim=-1) != labels) & valid
-        if config.kind == "ce":
-            tokens = _cross_entropy(logits, labels)
-            sign = 1.0 if config.direction == "toward" else -1.0
-            if config.direction == "away" and config.cap is not None:
-                tokens = tokens.clamp(max=config.cap)
-            loss = sign * tokens.sum(dim=1) / counts
-        else:
-            lead = _lead(logits, labels)
-            if config.direction == "toward":
-                loss = (torch.relu(config.confidence - lead) * valid).sum(dim=1)
-            else:
-                floor = -config.cap if config.cap is not None else float("-inf")
-                loss = (lead.clamp(min=floor) * valid).sum(dim=1) / counts
-        return AttackLoss(loss, matches=~wrong.any(dim=1), distance=wrong.sum(dim=1) / counts)
+        return seq2seq_losses.attack_loss(*self._teacher_forced(batch, texts), config)
 
     @classmethod
     def from_pretrained(
@@ -210,16 +194,3 @@ def _quiet_transformers() -> Iterator[None]:
             yield
     finally:
         transformers_logging.set_verbosity(before)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Per-token cross-entropy in nats, float (batch, tokens), zero where padded."""
-    return nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
-
-
-def _lead(logits: Tensor, labels: Tensor) -> Tensor:
-    """Logit of the labelled token less the best other, float (batch, tokens): positive where the label wins."""
-    index = labels.clamp(min=0).unsqueeze(-1)
-    wanted = logits.gather(-1, index).squeeze(-1)
-    others = logits.scatter(-1, index, float("-inf")).amax(dim=-1)
-    return wanted - others
