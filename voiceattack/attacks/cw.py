@@ -74,7 +74,7 @@ class CarliniWagner(base.MinimizationAttack):
             grad = torch.nan_to_num(grad)
             problem.step(active, step + 1)
             candidates = self._candidates(active, result.matches, direction, step)
-            for row, heard in self._listen(problem, candidates, delta, bounds):
+            for row, heard in self._listen(problem, candidates, delta, bounds, checked=result.matches is not None):
                 value = float(result.loss[active.index(row)].detach())
                 snr = problem.snr(row, heard.waveform)
                 problem.note(row, step=step + 1, loss=value, snr_db=snr, heard=heard.text, success=heard.success)
@@ -95,14 +95,12 @@ class CarliniWagner(base.MinimizationAttack):
                 direction_now = velocity[row] / velocity[row].norm().clamp(min=1e-20)
                 delta[row] = delta[row] - config.step_size * radius[row] * direction_now
             delta = self._project(problem, delta, bounds)
-            if config.stop_at_success:
-                active = [row for row in active if not (best[row] is not None and best[row].success)]  # type: ignore[union-attr]
-                if not active:
-                    break
             if config.patience:
                 active = [row for row in active if step - last_success[row] < config.patience]
-                if not active:
-                    break
+            if config.stop_at_success:
+                active = [row for row in active if not _won(best[row])]
+            if not active:
+                break
         self._final_listen(problem, delta, bounds, best, active)
         problem.tell(problem.max_steps)
         return torch.stack([heard.waveform if heard is not None else clean.waveforms[row] for row, heard in enumerate(best)])
@@ -136,15 +134,17 @@ class CarliniWagner(base.MinimizationAttack):
             return [row for place, row in enumerate(active) if due and (matches is None or not matches[place])]
         return [row for place, row in enumerate(active) if matches[place]]
 
-    def _listen(self, problem: Problem, rows: list[int], delta: Tensor, bounds: Tensor) -> list[tuple[int, Heard]]:
+    def _listen(
+        self, problem: Problem, rows: list[int], delta: Tensor, bounds: Tensor, *, checked: bool = False
+    ) -> list[tuple[int, Heard]]:
         if not rows:
             return []
         realized = [problem.realize(delta[[row]], [row], self._bound(problem, float(bounds[row]))) for row in rows]
-        return list(zip(rows, problem.hear(torch.cat(realized), rows), strict=True))
+        return list(zip(rows, problem.hear(torch.cat(realized), rows, checked=checked), strict=True))
 
     def _final_listen(self, problem: Problem, delta: Tensor, bounds: Tensor, best: list[Heard | None], active: list[int]) -> None:
         """A clip that never passed the cheap check is heard once, so that the report can say how near it came."""
-        unheard = [row for row in active if best[row] is None or not best[row].success]  # type: ignore[union-attr]
+        unheard = [row for row in active if not _won(best[row])]
         for row, heard in self._listen(problem, unheard, delta, bounds):
             kept = best[row]
             if kept is None or (heard.success, heard.nearness) > (kept.success, kept.nearness):
@@ -159,3 +159,7 @@ class CarliniWagner(base.MinimizationAttack):
         for place, row in enumerate(active):
             share = None if distance is None else float(distance[place])
             problem.note(row, step=step + 1, loss=float(losses[place]), bound_snr_db=float(bounds[row]), tokens_wrong=share)
+
+
+def _won(heard: Heard | None) -> bool:
+    return heard is not None and heard.success

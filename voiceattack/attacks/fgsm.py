@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from foolbox.attacks import L2FastGradientAttack, LinfFastGradientAttack
 from pydantic import Field
@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.foolbox_adapter import SpeechSettings, run_foolbox
 from voiceattack.attacks.problem import Problem
-from voiceattack.victims.base import LossConfig
+from voiceattack.victims.base import LossConfig, LossKind
 
 __all__ = ["FGSM"]
 
@@ -26,7 +26,7 @@ class FGSM(base.BudgetAttack):
     class Params(base.Params):
         """Parameters of ``fgsm``."""
 
-        loss: Literal["ce", "margin"] = "ce"
+        loss: LossKind = "ce"
         random_start: bool = Field(False, description="start at a random point of half the budget (Wong et al. 2020)")
 
     config: Params

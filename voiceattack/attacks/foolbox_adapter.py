@@ -8,23 +8,23 @@ heard back, and leaves a clip alone once it is done.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import eagerpy as ep
 import torch
-from foolbox.attacks.gradient_descent_base import BaseGradientDescent, Optimizer
+from foolbox.attacks.gradient_descent_base import BaseGradientDescent, Optimizer, normalize_lp_norms
 from foolbox.criteria import Misclassification
 from foolbox.models.base import Model
 from torch import Tensor
 
 from voiceattack.attacks.base import generators
+from voiceattack.attacks.optimizers import SpeechOptimizer
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.victims.base import LossConfig
 
-__all__ = ["MomentumCosine", "SpeechSettings", "run_foolbox"]
+__all__ = ["SpeechSettings", "run_foolbox"]
 
 FAR = 1e12  # bounds of the scaled space: the true bounds differ by clip and are kept by the budget's projection
 
@@ -46,34 +46,6 @@ class SpeechSettings:
     stop_at: float = 1.0
     optimizer: Callable[[ep.Tensor, float], Optimizer] | None = None
     random_start: bool = False
-
-
-class MomentumCosine(Optimizer):  # type: ignore[misc]
-    """Heavy-ball momentum on unit gradients, its step falling by a cosine from ``stepsize`` to ``final`` times that.
-
-    Args:
-        x: the variable, for its shape.
-        stepsize: first step, in the scaled space (budget radius 1).
-        momentum: in [0, 1).
-        steps: over which the cosine falls.
-        final: last step over first step.
-        sign: take the sign of the momentum (L-inf) instead of its unit vector (L2).
-    """
-
-    def __init__(self, x: ep.Tensor, stepsize: float, *, momentum: float, steps: int, final: float, sign: bool) -> None:
-        self.stepsize, self.momentum, self.steps, self.final, self.sign = stepsize, momentum, steps, final, sign
-        self.velocity = ep.zeros_like(x)
-        self.done = 0
-
-    def __call__(self, gradient: ep.Tensor) -> ep.Tensor:
-        self.velocity = self.momentum * self.velocity + gradient
-        progress = self.done / max(1, self.steps - 1)
-        stepsize = self.stepsize * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress)))
-        self.done += 1
-        if self.sign:
-            return stepsize * self.velocity.sign()
-        norms = self.velocity.norms.l2(axis=-1, keepdims=True)
-        return stepsize * self.velocity / ep.maximum(norms, 1e-12)
 
 
 class _Done(Exception):
@@ -107,6 +79,7 @@ class _Search:
         self.best: list[Heard | None] = [None] * len(clean)
         self.active = list(range(len(clean)))
         self.done = 0
+        self.optimizer: Optimizer | None = None
 
     def delta(self, z: Tensor) -> Tensor:
         return (z - self.z0) * self.scale
@@ -129,6 +102,8 @@ class _Search:
             raise _Done
         full = torch.zeros_like(z)
         full[rows] = grad * self.scale[rows]
+        if isinstance(self.optimizer, SpeechOptimizer):
+            return self.optimizer.observe(z, rows, result.loss.detach(), full)
         return full
 
     def listen(self, z: Tensor, rows: list[int], losses: Tensor | None, matches: Tensor | None) -> list[bool]:
@@ -145,7 +120,7 @@ class _Search:
         success = dict.fromkeys(rows, False)
         if worth:
             realized = self.problem.realize(self.delta(z)[worth], worth)
-            for row, heard in zip(worth, self.problem.hear(realized, worth), strict=True):
+            for row, heard in zip(worth, self.problem.hear(realized, worth, checked=matches is not None), strict=True):
                 success[row] = heard.success
                 best = self.best[row]
                 if best is None or (heard.success, heard.nearness) > (best.success, best.nearness):
@@ -159,11 +134,13 @@ class _Search:
         return [success[row] for row in rows]
 
     def random_start(self) -> Tensor:
+        """A random point of half the budget: on the sphere under L2, uniform in the cube under L-inf alone."""
         start = torch.zeros_like(self.z0)
+        euclidean = self.problem.budget.l2_radius(self.problem.clean) is not None
         for row, generator in enumerate(generators(self.problem)):
             length = int(self.problem.clean.lengths[row])
-            noise = torch.randn(length, generator=generator)
-            start[row, :length] = (0.5 * noise / noise.norm()).to(start)
+            noise = torch.randn(length, generator=generator) if euclidean else torch.rand(length, generator=generator) - 0.5
+            start[row, :length] = (0.5 * noise / noise.norm() if euclidean else noise).to(start)
         return self.z0 + start
 
 
@@ -195,9 +172,14 @@ def _adapted(base: type[BaseGradientDescent], search: _Search) -> type[BaseGradi
             return None, ep.astensor(loss_fn(x.raw))
 
         def get_optimizer(self, x: ep.Tensor, stepsize: float) -> Optimizer:
-            if search.settings.optimizer is None:
-                return super().get_optimizer(x, stepsize)
-            return search.settings.optimizer(x, stepsize)
+            build = search.settings.optimizer or super().get_optimizer
+            search.optimizer = build(x, stepsize)
+            return search.optimizer
+
+        def normalize(self, gradients: ep.Tensor, *, x: ep.Tensor, bounds: Any) -> ep.Tensor:
+            if isinstance(search.optimizer, SpeechOptimizer) and search.optimizer.rule.unit_gradients:
+                return normalize_lp_norms(gradients, p=2)
+            return super().normalize(gradients, x=x, bounds=bounds)
 
         def get_random_start(self, x0: ep.Tensor, epsilon: float) -> ep.Tensor:
             return self.project(ep.astensor(search.random_start()), x0, epsilon)

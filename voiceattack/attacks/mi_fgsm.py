@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from foolbox.attacks import L2MomentumIterativeFastGradientMethod, LinfMomentumIterativeFastGradientMethod
 from pydantic import Field
@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.foolbox_adapter import SpeechSettings, run_foolbox
 from voiceattack.attacks.problem import Problem
-from voiceattack.victims.base import LossConfig
+from voiceattack.victims.base import LossConfig, LossKind
 
 __all__ = ["MIFGSM"]
 
@@ -32,7 +32,7 @@ class MIFGSM(base.BudgetAttack):
         steps: int = Field(30, ge=1, le=100_000)
         step_size: float = Field(0.2, gt=0, le=2)
         momentum: float = Field(1.0, ge=0, le=1)
-        loss: Literal["ce", "margin"] = "ce"
+        loss: LossKind = "ce"
         check_every: int = Field(10, ge=1)
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
         random_start: bool = False

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from functools import partial
+from typing import ClassVar
 
-import eagerpy as ep
 from foolbox.attacks import L2ProjectedGradientDescentAttack, LinfProjectedGradientDescentAttack
 from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
-from voiceattack.attacks.foolbox_adapter import MomentumCosine, SpeechSettings, run_foolbox
+from voiceattack.attacks.foolbox_adapter import SpeechSettings, run_foolbox
+from voiceattack.attacks.optimizers import OptimizerKind, ScheduleKind, build_optimizer
 from voiceattack.attacks.problem import Problem
-from voiceattack.victims.base import LossConfig
+from voiceattack.attacks.stages import Stage, run_in_turn, split_steps
+from voiceattack.victims.base import LossConfig, LossKind
 
 __all__ = ["PGD"]
 
@@ -31,37 +33,72 @@ class PGD(base.BudgetAttack):
     class Params(base.Params):
         """Parameters of ``pgd``; steps are fractions of the budget's radius."""
 
-        steps: int = Field(100, ge=1, le=100_000)
+        steps: int = Field(100, ge=1, le=100_000, description="of all restarts together")
         step_size: float = Field(0.5, gt=0, le=2)
-        final_step: float = Field(0.1, gt=0, le=1, description="last step over first step")
-        momentum: float = Field(0.75, ge=0, lt=1)
-        loss: Literal["ce", "margin"] = "ce"
+        final_step: float = Field(0.1, gt=0, le=1, description="last step over first step, for the cosine schedule")
+        momentum: float = Field(0.75, ge=0, lt=1, description="for the momentum optimiser")
+        loss: LossKind = "ce"
         cap: float = Field(8.0, gt=0, description="untargeted: nats (ce) or logits (margin) a token at which its loss saturates")
         confidence: float = Field(1.0, ge=0, description="targeted margin: head-room in logits")
         check_every: int = Field(20, ge=1)
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
         random_start: bool = False
+        optimizer: OptimizerKind = "momentum"
+        schedule: ScheduleKind = "cosine"
+        restarts: int = Field(
+            1,
+            ge=1,
+            le=1000,
+            description="searches that share the steps; after the first from random points, on clips still unsuccessful",
+        )
 
     config: Params
 
     @property
     def max_queries(self) -> int:
-        return self.config.steps // self.config.check_every + 1
+        return sum(steps // self.config.check_every + 1 for steps in self._parts())
+
+    def _parts(self) -> list[int]:
+        return split_steps(self.config.steps, [1] * self.config.restarts)
 
     def search(self, problem: Problem) -> Tensor:
+        parts = self._parts()
+        if len(parts) == 1:
+            return self._descend(problem, steps=parts[0], random_start=self.config.random_start)
+        run_in_turn(
+            problem,
+            [
+                Stage(
+                    f"restart {number}" if number else "first start",
+                    steps,
+                    partial(self._descend, steps=steps, random_start=bool(number) or self.config.random_start),
+                )
+                for number, steps in enumerate(parts)
+            ],
+        )
+        problem.tell(problem.max_steps)
+        return problem.best()
+
+    def _descend(self, problem: Problem, *, steps: int, random_start: bool) -> Tensor:
+        """One search of ``steps`` steps."""
         c = self.config
         euclidean = problem.budget.l2_radius(problem.clean) is not None
         loss = LossConfig(
             problem.objective.direction, c.loss, c.cap if problem.objective.direction == "away" else None, c.confidence
         )
-
-        def optimizer(x: ep.Tensor, stepsize: float) -> MomentumCosine:
-            return MomentumCosine(x, stepsize, momentum=c.momentum, steps=c.steps, final=c.final_step, sign=not euclidean)
-
+        optimizer = partial(
+            build_optimizer,
+            kind=c.optimizer,
+            schedule=c.schedule,
+            steps=steps,
+            momentum=c.momentum,
+            final=c.final_step,
+            linf=not euclidean,
+        )
         return run_foolbox(
             problem,
             L2ProjectedGradientDescentAttack if euclidean else LinfProjectedGradientDescentAttack,
-            SpeechSettings(loss, c.check_every, c.stop_at, optimizer, c.random_start),
+            SpeechSettings(loss, c.check_every, c.stop_at, optimizer, random_start),
             rel_stepsize=c.step_size,
-            steps=c.steps,
+            steps=steps,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from voiceattack.attacks import validity
 from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.metrics.signal import snr_db
@@ -16,16 +19,6 @@ from voiceattack.objectives import Objective
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Victim
 
 __all__ = ["ClipLog", "Heard", "Problem"]
-
-
-@dataclass
-class ClipLog:
-    """What was spent on one clip, and how it went."""
-
-    steps: int = 0
-    queries: int = 0
-    zero_gradients: int = 0
-    trace: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,29 @@ class Heard:
     text: str
     success: bool
     nearness: float
+
+
+@dataclass
+class ClipLog:
+    """What was spent on one clip, and how it went.
+
+    Attributes:
+        steps, queries: gradient steps and transcriptions.
+        zero_gradients: steps at which the gradient was zero.
+        checked, denied: candidates heard after the victim's cheap check had passed, and those of them that were heard otherwise.
+        best: the candidate heard that is nearest to success.
+        warnings: what else makes this clip's result doubtful; see :mod:`voiceattack.attacks.validity`.
+        trace: how the search went.
+    """
+
+    steps: int = 0
+    queries: int = 0
+    zero_gradients: int = 0
+    checked: int = 0
+    denied: int = 0
+    best: Heard | None = None
+    warnings: list[str] = field(default_factory=list)
+    trace: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Problem:
@@ -80,6 +96,36 @@ class Problem:
         scores = torch.stack([victim.score(self.clean, [variant] * len(self.clean)) for variant in variants])
         return [variants[index] for index in scores.argmax(dim=0).tolist()]
 
+    def subset(self, rows: Sequence[int], *, max_steps: int, draw: int = 0, offset: int = 0) -> Problem:
+        """The clips at ``rows`` as a problem of their own, on which another search can run; it writes to the same logs.
+
+        Args:
+            rows: places in this problem; padding is kept, so that waveforms fit both.
+            max_steps: of the search to come.
+            draw: 0 keeps the clips' seeds, other numbers derive others from them.
+            offset: steps that the progress display counts as done before.
+        """
+        part = copy.copy(self)
+        part.clean = self.clean.select(rows)
+        part.clean_hypotheses = [self.clean_hypotheses[row] for row in rows]
+        part.texts = [self.texts[row] for row in rows]
+        part.seeds = [_derived(self.seeds[row], draw) for row in rows]
+        part.logs = [self.logs[row] for row in rows]
+        part.max_steps = max_steps
+        part._search = None
+        part._on_step = lambda done, most: self.tell(offset + min(done, most))
+        return part
+
+    def standing(self) -> list[int]:
+        """Rows of the clips without a success so far."""
+        return [row for row, log in enumerate(self.logs) if log.best is None or not log.best.success]
+
+    def best(self) -> Tensor:
+        """Each clip's best candidate heard, float (batch, samples); the clean clip where none was."""
+        return torch.stack(
+            [self.clean.waveforms[row] if log.best is None else log.best.waveform for row, log in enumerate(self.logs)]
+        )
+
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], config: LossConfig) -> AttackLoss:
         """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples)."""
         if self._search is None:
@@ -112,17 +158,34 @@ class Problem:
                 rounded[place] = quantize16(clean.waveforms[place] + inward)
         return rounded
 
-    def hear(self, waveforms: Tensor, rows: Sequence[int]) -> list[Heard]:
-        """Transcribe candidates (already realised) through the victim's ordinary path; counts one query a clip."""
+    def hear(self, waveforms: Tensor, rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
+        """Transcribe candidates (already realised) through the victim's ordinary path; counts one query a clip.
+
+        Args:
+            waveforms: float (len(rows), samples).
+            rows: whose candidates they are.
+            checked: whether the victim's cheap check has passed for all of them: it claims that the target is said, or that the
+                clean text is not. What the ear denies is counted.
+        """
         heard = self.victim.transcribe(self.clean.select(rows).replace(waveforms))
         results = []
         for row, waveform, transcript in zip(rows, waveforms, heard, strict=True):
-            self.logs[row].queries += 1
-            clean_text = self.clean_hypotheses[row]
+            log, clean_text = self.logs[row], self.clean_hypotheses[row]
             texts = transcript.hypotheses
-            success = all(self.objective.succeeded(clean_text, text) for text in texts)
-            nearness = min(self.objective.nearness(clean_text, text) for text in texts)
-            results.append(Heard(waveform, transcript.text, success, nearness))
+            candidate = Heard(
+                waveform,
+                transcript.text,
+                all(self.objective.succeeded(clean_text, text) for text in texts),
+                min(self.objective.nearness(clean_text, text) for text in texts),
+            )
+            log.queries += 1
+            if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):
+                log.best = candidate
+            if checked:
+                same = all(text.strip() == clean_text.strip() for text in texts)
+                log.checked += 1
+                log.denied += same if self.objective.direction == "away" else not candidate.success
+            results.append(candidate)
         if self._search is not None and not all(result.success for result in results):
             self._search.stale()
         return results
@@ -148,10 +211,15 @@ class Problem:
             self._on_step(done, self.max_steps)
 
     def warnings(self, row: int) -> list[str]:
-        """Validity warnings after the search (AutoAttack's spirit)."""
+        """Validity warnings after the search (AutoAttack's spirit); see :mod:`voiceattack.attacks.validity`."""
         log = self.logs[row]
-        if log.steps and log.zero_gradients >= log.steps:
-            return ["zero gradients at every step: the victim hides its gradient or the loss is saturated"]
-        if log.zero_gradients > 0.1 * log.steps:
-            return [f"zero gradients at {log.zero_gradients} of {log.steps} steps"]
-        return []
+        counted = (
+            validity.zero_gradients(log.zero_gradients, log.steps),
+            validity.disagreement(log.denied, log.checked),
+        )
+        return [text for text in counted if text] + log.warnings
+
+
+def _derived(seed: int, draw: int) -> int:
+    """Another seed for each ``draw`` of a clip; 0 gives the clip's own."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{draw}".encode()).digest()[:7], "big") if draw else seed

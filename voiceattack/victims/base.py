@@ -13,7 +13,10 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import AttackError, AudioError
 
-__all__ = ["AttackLoss", "DifferentiableVictim", "LossConfig", "Search", "Transcript", "Victim"]
+__all__ = ["AttackLoss", "DifferentiableVictim", "LossConfig", "LossKind", "Search", "Transcript", "Victim"]
+
+LossKind = Literal["ce", "margin", "eot", "sequence"]
+"""See :class:`LossConfig`."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,18 @@ class LossConfig:
         direction: ``"away"`` from the texts (untargeted) or ``"toward"`` them (targeted, mute).
         kind: ``"ce"``, cross-entropy (CTC: negative log-likelihood per token), or ``"margin"``, the logit of the
             wanted token against the best other (Carlini & Wagner 2017's f6, per token). CTC victims take the margin
-            along the most likely alignment.
+            along the most likely alignment. Encoder-decoder victims have two more: ``"sequence"``, the negative
+            log-likelihood of the whole text, which saturates as a whole, and ``"eot"``, end-of-text: "away" makes the
+            decoder stop within the first places at which it may, "toward" right after the text.
         cap: saturation per token, in nats for ``ce`` and in logits for ``margin`` ("away" only): a token already lost
-            by this much takes no more of the budget.
+            by this much takes no more of the budget. ``sequence`` saturates at this times the number of its tokens,
+            ``eot`` does not.
         confidence: head-room in logits that a ``margin`` "toward" asks of every token.
         headroom: head-room in logits without which the cheap check "toward" does not pass either ("margin" of seq2seq victims).
     """
 
     direction: Literal["away", "toward"]
-    kind: Literal["ce", "margin"] = "ce"
+    kind: LossKind = "ce"
     cap: float | None = None
     confidence: float = 0.0
     headroom: float = 0.0

@@ -163,7 +163,15 @@ class CTCVictim(DifferentiableVictim):
         ``margin`` toward: as Carlini & Wagner (2018), the CTC loss until the greedy path spells the text, from then on the
         margin summed along the likeliest alignment, for head-room. (Far from the text, no alignment is likely enough to
         follow: the margin alone cost 5 dB on a small wav2vec2.)
+
+        Raises:
+            AttackError: ``config.kind`` is one of the decoders' own.
         """
+        if config.kind not in ("ce", "margin"):
+            raise AttackError(
+                f"loss {config.kind!r} is for encoder-decoder victims; victim {self.spec!r} is CTC: it has no end-of-text, and "
+                "its 'ce' is the likelihood of the whole sequence already; use loss='ce' or 'margin'"
+            )
         log_probs, frames, ids = self._scored(batch, texts)
         matches, distance = self._compare(log_probs, frames, ids)
         counts = torch.tensor([max(1, len(row)) for row in ids])

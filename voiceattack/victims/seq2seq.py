@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from voiceattack.audio import Batch
 from voiceattack.errors import TargetError, VictimError
+from voiceattack.victims import seq2seq_losses
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
+from voiceattack.victims.seq2seq_losses import IGNORE
 from voiceattack.victims.whisper_hearing import PLAIN, Hearing, features, parse_hearings
 from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_long, hear_stamped
 from voiceattack.victims.whisper_search import WhisperSearch
@@ -24,7 +26,6 @@ __all__ = ["WhisperVictim"]
 
 WINDOW_SECONDS = 30.0
 LONGEST_SECONDS = 300.0  # a search holds every window of a recording in memory at once
-IGNORE = -100
 
 
 class WhisperVictim(DifferentiableVictim):
@@ -250,7 +251,7 @@ class WhisperVictim(DifferentiableVictim):
         total = torch.zeros(len(batch), device=self.device)
         for hearing in self.hearings:
             logits, labels = self._teacher_forced(batch, texts, hearing)
-            total = total + _cross_entropy(logits, labels).sum(dim=1)
+            total = total + seq2seq_losses.cross_entropy(logits, labels).sum(dim=1)
         return total / len(self.hearings)
 
     def attack_loss(
@@ -277,14 +278,14 @@ class WhisperVictim(DifferentiableVictim):
                 states[hearing.frontend] = self._states(batch, hearing.frontend, context)
             last = None if ends is None else ends.setdefault(hearing.label, [])
             logits, labels = self._teacher_forced(batch, texts, hearing, states[hearing.frontend], context, toward, last)
-            parts.append(_token_loss(logits, labels, config))
+            parts.append(seq2seq_losses.attack_loss(logits, labels, config))
         return AttackLoss.together(parts, toward)
 
     def window_loss(self, mel: Tensor, lengths: Tensor, texts: Sequence[str], hearing: Hearing, config: LossConfig) -> AttackLoss:
         """The attack loss of whole windows of features, float (windows, mels, frames), whose sounds last ``lengths`` samples."""
         blank = Batch(torch.zeros(len(mel), 1), lengths)
         logits, labels = self._teacher_forced(blank, texts, hearing, encode(self.model, mel), toward=config.direction == "toward")
-        return _token_loss(logits, labels, config)
+        return seq2seq_losses.attack_loss(logits, labels, config)
 
     def search(self, clean: Batch) -> Search:
         if self.is_long(clean):
@@ -348,38 +349,3 @@ def _quiet_transformers() -> Iterator[None]:
             yield
     finally:
         transformers_logging.set_verbosity(before)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Per-token cross-entropy in nats, float (batch, tokens), zero where padded."""
-    return nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
-
-
-def _lead(logits: Tensor, labels: Tensor) -> Tensor:
-    """Logit of the labelled token less the best other, float (batch, tokens): positive where the label wins."""
-    index = labels.clamp(min=0).unsqueeze(-1)
-    wanted = logits.gather(-1, index).squeeze(-1)
-    others = logits.scatter(-1, index, float("-inf")).amax(dim=-1)
-    return wanted - others
-
-
-def _token_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> AttackLoss:
-    """The attack loss of teacher-forced logits."""
-    valid = labels != IGNORE
-    counts = valid.sum(dim=1)
-    wrong = (logits.detach().argmax(dim=-1) != labels) & valid
-    if config.kind == "ce":
-        tokens = _cross_entropy(logits, labels)
-        sign = 1.0 if config.direction == "toward" else -1.0
-        if config.direction == "away" and config.cap is not None:
-            tokens = tokens.clamp(max=config.cap)
-        loss = sign * tokens.sum(dim=1) / counts
-    else:
-        lead = _lead(logits, labels)
-        if config.direction == "toward":
-            wrong |= (lead.detach() < config.headroom) & valid
-            loss = (torch.relu(config.confidence - lead) * valid).sum(dim=1)
-        else:
-            floor = -config.cap if config.cap is not None else float("-inf")
-            loss = (lead.clamp(min=floor) * valid).sum(dim=1) / counts
-    return AttackLoss(loss, matches=~wrong.any(dim=1), distance=wrong.sum(dim=1) / counts)
