@@ -45,6 +45,7 @@ class CarliniWagner(base.MinimizationAttack):
         cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
         check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")
         patience: int = Field(0, ge=0, description="stop a clip after this many steps without a new success (0: never)")
+        stop_at_success: bool = Field(False, description="stop a clip at its first success instead of seeking a quieter one")
 
     config: Params
 
@@ -96,8 +97,10 @@ class CarliniWagner(base.MinimizationAttack):
             delta = self._project(problem, delta, bounds)
             if config.patience:
                 active = [row for row in active if step - last_success[row] < config.patience]
-                if not active:
-                    break
+            if config.stop_at_success:
+                active = [row for row in active if not self._succeeded(best[row])]
+            if not active:
+                break
         self._final_listen(problem, delta, bounds, best, active)
         problem.tell(problem.max_steps)
         return torch.stack([heard.waveform if heard is not None else clean.waveforms[row] for row, heard in enumerate(best)])
@@ -107,6 +110,10 @@ class CarliniWagner(base.MinimizationAttack):
         """Whether the victim offers per-token logits, so that a margin can be asked for."""
         victim = problem.victim
         return isinstance(victim, DifferentiableVictim) and type(victim).attack_loss is not DifferentiableVictim.attack_loss
+
+    @staticmethod
+    def _succeeded(heard: Heard | None) -> bool:
+        return heard is not None and heard.success
 
     @staticmethod
     def _bound(problem: Problem, snr_db: float) -> Budget:
@@ -139,7 +146,7 @@ class CarliniWagner(base.MinimizationAttack):
 
     def _final_listen(self, problem: Problem, delta: Tensor, bounds: Tensor, best: list[Heard | None], active: list[int]) -> None:
         """A clip that never passed the cheap check is heard once, so that the report can say how near it came."""
-        unheard = [row for row in active if best[row] is None or not best[row].success]  # type: ignore[union-attr]
+        unheard = [row for row in active if not self._succeeded(best[row])]
         for row, heard in self._listen(problem, unheard, delta, bounds):
             kept = best[row]
             if kept is None or (heard.success, heard.nearness) > (kept.success, kept.nearness):
