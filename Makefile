@@ -21,7 +21,7 @@ lint: .venv/.installed  ## style, format, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.installed  ## speed, as ratios within one run
+bench: .venv/.installed  ## speed and comparisons, into docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py
 
 samples: .venv/.installed  ## make samples/ again

@@ -12,16 +12,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import _common
 import torch
 
-from voiceattack import audio
 from voiceattack.attacks import build_attack
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
-from voiceattack.corpus import Utterance, read_corpus
 from voiceattack.objectives import Objective
-from voiceattack.samples import samples_manifest
-from voiceattack.victims import DifferentiableVictim, load_victim
+from voiceattack.victims import DifferentiableVictim
 
 __all__ = ["Overhead", "measure", "table"]
 
@@ -116,21 +114,16 @@ def table(rows: list[Overhead], victim: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(victim_spec: str, steps: int, batches: tuple[int, ...] = (1, 4)) -> str:
-    """The table for every case and batch size."""
-    victim = load_victim(victim_spec)
-    assert isinstance(victim, DifferentiableVictim)
-    clips = [
-        audio.quantize16(audio.load(item.path))
-        for item in list(read_corpus([str(samples_manifest())]))[: max(batches)]
-        if isinstance(item, Utterance)
-    ]
-    return table([measure(victim, case[0], clips[:size], steps) for size in batches for case in CASES], victim_spec)
+def run(victim: str = "whisper-tiny.en", clips: int = 4, steps: int = 10) -> str:
+    """The table for every case, alone and in a batch of ``clips``."""
+    hearing = _common.differentiable(victim)
+    waveforms = [_common.clip(item) for item in _common.clips(clips)]
+    return table([measure(hearing, case[0], waveforms[:size], steps) for size in (1, clips) for case in CASES], victim)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--victim", default="whisper-tiny.en")
+    parser.add_argument("--clips", type=int, default=4, help="clips of the larger batch")
     parser.add_argument("--steps", type=int, default=16)
-    arguments = parser.parse_args()
-    print(run(arguments.victim, arguments.steps))
+    print(run(**vars(parser.parse_args())))
