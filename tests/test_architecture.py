@@ -37,6 +37,7 @@ ORDER = (
     "estimate",
     "replay",
     "summarize",
+    "curve",
     "evaluate",
     "report",
     "doctor",

@@ -14,12 +14,20 @@ from voiceattack.objectives import Objective
 from voiceattack.universal import Recipe, save_artefact
 from voiceattack.victims import Victim, load_victim
 
-BUDGETS = [Budget(snr_db=30), Budget(linf=0.01), Budget(l2=0.3), Budget(snr_db=25, linf=0.02)]
+BUDGETS = [
+    Budget(snr_db=30),
+    Budget(linf=0.01),
+    Budget(l2=0.3),
+    Budget(snr_db=25, linf=0.02),
+    Budget(db_x=-25, window="speech"),
+    Budget(masking_excess_db=3.0, band="100-4000"),
+]
 FEW_STEPS = {
     "pgd": {"steps": 6, "check_every": 2},
     "mi-fgsm": {"steps": 4, "check_every": 2},
     "cw": {"steps": 8},
     "auto": {"steps": 12},
+    "minimum-norm": {"steps": 12},
 }
 SEEDS = [11, 22]
 

@@ -25,7 +25,7 @@ from voiceattack.request import AttackRequest
 from voiceattack.runs import Example, Run, adversarial_comment, example_id, example_seed
 from voiceattack.victims import Victim
 
-__all__ = ["Clip", "Job", "Progress", "attack_batch", "craft_clips", "load_clip", "writing"]
+__all__ = ["Clip", "Job", "Progress", "attack_batch", "craft_clips", "load_clip", "stage_id", "writing"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (gradient steps done, gradient steps at most, name of the clip)."""
@@ -94,6 +94,7 @@ def craft_clips(
     budget: Budget,
     seeds: Sequence[int],
     on_step: Callable[[int, int], None] | None = None,
+    stages_db: float | None = None,
 ) -> list[Crafted | VoiceAttackError]:
     """Attack clean 16-bit clips, float32 (samples,) each, as one batch; if the batch fails, each alone.
 
@@ -103,7 +104,8 @@ def craft_clips(
 
     def go(rows: Sequence[int]) -> list[Crafted | VoiceAttackError]:
         batch = Batch.of([waveforms[row] for row in rows])
-        return attack.craft(victim, batch, [heard[row] for row in rows], objective, budget, [seeds[row] for row in rows], on_step)
+        texts, own = [heard[row] for row in rows], [seeds[row] for row in rows]
+        return attack.craft(victim, batch, texts, objective, budget, own, on_step, stages_db)
 
     rows = range(len(waveforms))
     try:
@@ -111,7 +113,10 @@ def craft_clips(
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         if len(rows) == 1:
             return [as_error(error)]
-    return [craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], on_step)[0] for r in rows]
+    return [
+        craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], on_step, stages_db)[0]
+        for r in rows
+    ]
 
 
 def as_error(error: Exception) -> VoiceAttackError:
@@ -165,7 +170,8 @@ def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
         identifier = example_id(item.name, sha256, request.attack)
         if identifier in job.seen:
             return None
-        pending = job.done(identifier) is None or _wants_control(job, identifier) or _wants_original(job, identifier, item.path)
+        controls = any(_wants_control(job, example) for example in [identifier, *_stages_of(job, identifier)])
+        pending = job.done(identifier) is None or controls or _wants_original(job, identifier, item.path)
         # Clips of one batch must meet again, done or not: the batch decides their last bits.
         if request.batch_size == 1 and not pending:
             job.seen.add(identifier)
@@ -251,13 +257,20 @@ def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
             job.budget,
             seeds,
             lambda done, _: job.tell(done * len(clips), label),
+            job.request.stages_db,
         )
         together = [clip.id for clip in heard]
         for clip, seed, result in zip(heard, seeds, results, strict=True):
             if job.done(clip.id) is None:
+                # The example's own line comes last: who resumes finds it with its stages, or finds neither.
+                for level, waveform in result.stages if isinstance(result, Crafted) else []:
+                    stage = Crafted(waveform, 0, 0, 0.0)
+                    name = stage_id(clip.id, level)
+                    _record(job, clip, name, job.attack, job.budget, seed, stage, together=together, stage=(clip.id, level))
                 _record(job, clip, clip.id, job.attack, job.budget, seed, result, together=together)
     for clip in heard:
-        _control(job, clip)
+        for example in [clip.id, *_stages_of(job, clip.id)]:
+            _control(job, clip, example)
         _original(job, clip)
     job.finished += len(clips)
     job.tell(0, label)
@@ -279,20 +292,30 @@ def _hear(job: Job, clips: Sequence[Clip]) -> list[Clip]:
     return known
 
 
-def _control(job: Job, clip: Clip) -> None:
+def stage_id(example: str, level: float) -> str:
+    """Id of the artefact of ``example`` met at ``level`` dB or a little more."""
+    return f"{example}.{level:g}db"
+
+
+def _stages_of(job: Job, id: str) -> list[str]:
+    return [example.id for example in job.recorded.values() if example.stage_of == id and example.control_for is None]
+
+
+def _control(job: Job, clip: Clip, id: str) -> None:
     """Noise of exactly the saved artefact's SNR on the same clean file, so that "it works" means the attack, not the loudness."""
-    attacked = job.done(clip.id)
-    if attacked is None or not attacked.audio or not _wants_control(job, clip.id):
+    attacked = job.done(id)
+    if attacked is None or not attacked.audio or not _wants_control(job, id):
         return
     saved = audio.load(job.run.resolve(attacked.audio))
     attained = float(snr_db(clip.waveform, saved))
     if not abs(attained) < float("inf"):
         return  # nothing was changed, so there is nothing to compare with
     noise = build_attack("noise")
-    budget = Budget(snr_db=min(max(attained, -20.0), 120.0))
+    budget = Budget(snr_db=min(max(attained, -20.0), 120.0), band=job.budget.band, window=job.budget.window)
     seed = example_seed(job.request.seed, clip.pcm_sha256, noise.name)
     (result,) = craft_clips(job.victim, noise, [clip.waveform], [clip.heard], job.objective, budget, [seed])
-    _record(job, clip, _control_id(clip.id), noise, budget, seed, result, control_for=clip.id)
+    stage = None if attacked.stage_of is None else (attacked.stage_of, float(attacked.recipe["stage_snr_db"]))
+    _record(job, clip, _control_id(id), noise, budget, seed, result, control_for=id, stage=stage)
 
 
 def _original(job: Job, clip: Clip) -> None:
@@ -323,6 +346,7 @@ def _record(
     result: Crafted | VoiceAttackError,
     *,
     control_for: str | None = None,
+    stage: tuple[str, float] | None = None,
     together: Sequence[str] = (),
     heard: bool = True,
 ) -> None:
@@ -347,7 +371,9 @@ def _record(
         "pcm_sha256": clip.pcm_sha256,
         "seed": seed,
         "batch_size": job.request.batch_size,
-        "batch": list(together) if len(together) > 1 else [identifier],
+        "batch": list(together) if len(together) > 1 else [stage[0] if stage and control_for is None else identifier],
+        **({} if job.request.stages_db is None else {"stages_db": job.request.stages_db}),
+        **({} if stage is None else {"stage_snr_db": stage[1]}),
         "device": str(getattr(job.victim, "device", "cpu")),
         "versions": job.run.info["versions"],
     }
@@ -362,6 +388,7 @@ def _record(
             reference=clip.utterance.text,
             clean_hypothesis=clip.heard if heard else None,
             control_for=control_for,
+            stage_of=None if stage is None else stage[0],
             steps=result.steps if isinstance(result, Crafted) else 0,
             queries=result.queries if isinstance(result, Crafted) else 0,
             seconds=result.seconds if isinstance(result, Crafted) else 0.0,

@@ -138,7 +138,10 @@ def _row(
         "audio": example.audio,
         "clean_audio": example.clean_audio,
         "victim": victim.spec,
-        **{name: getattr(example, name) for name in ("source_victim", "attack", "params", "objective", "target", "control_for")},
+        **{
+            name: getattr(example, name)
+            for name in ("source_victim", "attack", "params", "objective", "target", "control_for", "stage_of")
+        },
         **dict.fromkeys(("reference", "reference_source", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized")),
         **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
         "outcome": "error",

@@ -64,13 +64,18 @@ def replay(
         Budget(**recipe["budget"]),
         [member.seed for member in batch],
         None if on_progress is None else lambda done, total: on_progress(done, total, id),
+        recipe.get("stages_db"),
     )
-    result = results[[member.id for member in batch].index(id)]
+    stage = example.stage_of is not None and example.control_for is None
+    result = results[[member.id for member in batch].index(str(example.stage_of) if stage else id)]
     if not isinstance(result, Crafted):
         raise RunError(f"{id}: crafting it again failed: {result}") from result
+    waveform = dict(result.stages).get(recipe["stage_snr_db"]) if stage else result.waveform
+    if waveform is None:
+        raise RunError(f"{id}: this time the search met nothing at {recipe['stage_snr_db']:g} dB")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(str(example.audio)).name
-        audio.save(path, result.waveform, comment=adversarial_comment(run.id, example.source_sha256))
+        audio.save(path, waveform, comment=adversarial_comment(run.id, example.source_sha256))
         got = audio.file_sha256(path)
     differing = _differing(recipe["versions"], environment()["versions"])
     return Replay(id, got == example.sha256, example.sha256, got, differing)

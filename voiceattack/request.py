@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Attack
 from voiceattack.constraints import Budget
+from voiceattack.errors import SpecError
 from voiceattack.objectives import Objective, ObjectiveKind
 
 __all__ = ["AttackRequest"]
@@ -23,7 +25,8 @@ class AttackRequest(BaseModel):
         attack: registered name.
         params: the attack's parameters; missing ones take their defaults.
         objective, target, wer_threshold: see :class:`~voiceattack.objectives.Objective`.
-        budget: any of ``snr_db``, ``linf``, ``l2``; see :class:`~voiceattack.constraints.Budget`.
+        budget: any limits by name (``snr_db``, ``linf``, ``band``, ...); see :class:`~voiceattack.constraints.Budget`.
+        stages_db: also save the best artefact of every so many decibels of SNR met on the way; None leaves it to the attack.
         seed: of the run; each example derives its own from it and from its content.
         batch_size: clips attacked at once. Above 1 the last bits of an example may depend on its neighbours.
         control: whether each artefact gets a noise control of the same SNR.
@@ -39,7 +42,8 @@ class AttackRequest(BaseModel):
     objective: ObjectiveKind = "untargeted"
     target: str | None = None
     wer_threshold: float = 0.5
-    budget: dict[str, float] = Field(default_factory=dict)
+    budget: dict[str, float | str] = Field(default_factory=dict)
+    stages_db: float | None = Field(default=None, gt=0, le=120)
     seed: int = Field(default=0, ge=0)
     batch_size: int = Field(default=1, ge=1)
     control: bool = True
@@ -53,7 +57,7 @@ class AttackRequest(BaseModel):
             SpecError: a parameter, the objective or the budget is wrong.
         """
         objective = Objective(self.objective, self.target, self.wer_threshold)
-        return build_attack(self.attack, **self.params), objective, Budget(**self.budget)
+        return build_attack(self.attack, **self.params), objective, _budget(self.budget)
 
     def identity(self) -> dict[str, Any]:
         """All that decides an example's bytes, and nothing else: the run's id is derived from it, so that adding, removing or
@@ -65,6 +69,15 @@ class AttackRequest(BaseModel):
             "params": attack.params,
             **objective.as_dict(),
             "budget": budget.as_dict(),
+            **({} if self.stages_db is None else {"stages_db": self.stages_db}),
             "seed": self.seed,
             "batch_size": self.batch_size,
         }
+
+
+def _budget(limits: dict[str, Any]) -> Budget:
+    try:
+        return Budget(**limits)
+    except TypeError as error:
+        known = ", ".join(field.name for field in fields(Budget))
+        raise SpecError(f"budget {limits}: a limit is unknown or of the wrong type; limits: {known}") from error

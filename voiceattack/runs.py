@@ -25,6 +25,7 @@ class Example(BaseModel):
 
     Paths are relative to the run directory; ``source`` is as the user gave it. ``sha256`` is of the artefact's file bytes,
     ``source_sha256`` of the source file's. ``control_for`` is the id of the example whose SNR this noise control matches.
+    ``stage_of`` is the id of the example on whose way this one was met, at another SNR; figures leave it out, curves use it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -42,6 +43,7 @@ class Example(BaseModel):
     reference: str | None
     clean_hypothesis: str | None
     control_for: str | None
+    stage_of: str | None = None
     steps: int
     queries: int
     seconds: float

@@ -20,9 +20,11 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     ``n`` counts all rows; ``n_scored`` leaves out errors and clips whose clean version was misheard already
     (``clean_wrong``), and is what ``success_rate`` is over; a file equal to the clean one (``no_effect``) is scored and is
     never a success. WER, clean WER and CER are over the whole corpus of rows that were heard; ``wer_capped`` counts no more
-    errors in a clip than it has words, so that one repetition loop cannot carry the figure.
+    errors in a clip than it has words, so that one repetition loop cannot carry the figure. Artefacts met on the way to another
+    (``stage_of``) are left out; :mod:`voiceattack.curve` is about them.
     """
     keys: dict[tuple[Any, ...], list[Row]] = {}
+    rows = [row for row in rows if row.get("stage_of") is None]
     for row in rows:
         key = (
             row["victim"],

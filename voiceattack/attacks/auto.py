@@ -113,9 +113,8 @@ def _restart(steps: int) -> PGD | None:
 def _loosest_snr_db(problem: Problem) -> float:
     """The SNR at which ``cw`` starts: that of the batch's loosest budget, in dB, within what ``cw`` takes."""
     clean = problem.clean
-    radius = problem.budget.l2_radius(clean)
-    if radius is None:
-        assert problem.budget.linf is not None
-        radius = problem.budget.linf * clean.lengths.to(clean.waveforms).sqrt()
-    ratios = 20 * (clean.waveforms.norm(dim=1) / radius).log10()
+    radius = problem.budget.search_radius(clean)
+    if not problem.budget.euclidean:
+        radius = radius * clean.lengths.to(clean.waveforms).sqrt()
+    ratios = 20 * (clean.waveforms.norm(dim=1) / radius.clamp(min=1e-12)).log10()
     return min(max(float(ratios.min()), -10.0), 80.0)

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from voiceattack.attacks.problem import Problem
+from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, BudgetError, SpecError, VoiceAttackError
@@ -40,6 +40,7 @@ class Crafted:
         seconds: wall-clock seconds of the batch divided by its clips.
         warnings: what makes this example doubtful.
         trace: how the search went: step, loss, snr_db, what the check said.
+        stages: other candidates met on the way, the best of each bin of SNR: the bin's lower edge in dB and the waveform.
     """
 
     waveform: Tensor
@@ -48,6 +49,7 @@ class Crafted:
     seconds: float
     warnings: list[str] = field(default_factory=list)
     trace: list[dict[str, Any]] = field(default_factory=list)
+    stages: list[tuple[float, Tensor]] = field(default_factory=list)
 
 
 class Attack(ABC):
@@ -63,6 +65,8 @@ class Attack(ABC):
     summary: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset({"hears"})
     needs_budget: ClassVar[bool] = True
+    stages_db: ClassVar[float | None] = None
+    """Width in dB of the bins of SNR of which the best candidate is kept too, unless the caller names one; None keeps none."""
     Params: ClassVar[type[Params]] = Params
 
     def __init__(self, **params: Any) -> None:
@@ -112,7 +116,7 @@ class Attack(ABC):
                 f"attacks that work on it: {', '.join(attacks_for(victim))}"
             )
         if self.needs_budget and not budget:
-            raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf or --l2")
+            raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess-db")
         if objective.kind == "targeted" and isinstance(victim, DifferentiableVictim):
             victim.check_target(str(objective.target))
 
@@ -125,6 +129,7 @@ class Attack(ABC):
         budget: Budget,
         seeds: Sequence[int],
         on_step: Callable[[int, int], None] | None = None,
+        stages_db: float | None = None,
     ) -> list[Crafted | VoiceAttackError]:
         """Craft one artefact a clip.
 
@@ -136,6 +141,7 @@ class Attack(ABC):
             budget: limits that the artefact holds to after 16-bit rounding.
             seeds: one a clip; the artefact of a clip attacked alone depends on nothing else.
             on_step: called with (steps done, steps at most).
+            stages_db: width in dB of the bins of SNR of which the best candidate is kept too; None for the attack's own.
 
         Returns:
             One entry a clip, in order: the artefact, or the error that cost this clip alone.
@@ -161,6 +167,7 @@ class Attack(ABC):
             [seeds[row] for row in rows],
             self.max_steps,
             on_step,
+            self.stages_db if stages_db is None else stages_db,
         )
         best = self.search(problem)
         seconds = (time.perf_counter() - started) / len(rows)
@@ -173,7 +180,8 @@ class Attack(ABC):
                 )
                 continue
             log = problem.logs[place]
-            results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace)
+            stages = _stages(log.stages, waveform, list(clean.clips())[place].cpu(), budget)
+            results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages)
         return results
 
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
@@ -196,6 +204,12 @@ class MinimizationAttack(Attack):
     """Finds the smallest perturbation that succeeds; a budget, if given, is the largest it may return."""
 
     needs_budget: ClassVar[bool] = False
+
+
+def _stages(kept: dict[float, Heard], final: Tensor, clean: Tensor, budget: Budget) -> list[tuple[float, Tensor]]:
+    """The stages worth saving, softest first: within budget, and not the final artefact again."""
+    cut = [(level, heard.waveform[: len(clean)].cpu()) for level, heard in sorted(kept.items(), reverse=True)]
+    return [(level, wave) for level, wave in cut if not torch.equal(wave, final) and budget.excess(clean, wave) <= 1.0]
 
 
 def generators(problem: Problem) -> list[torch.Generator]:

@@ -40,7 +40,7 @@ class FGSM(base.BudgetAttack):
         return 1
 
     def search(self, problem: Problem) -> Tensor:
-        euclidean = problem.budget.l2_radius(problem.clean) is not None
+        euclidean = problem.budget.euclidean
         return run_foolbox(
             problem,
             L2FastGradientAttack if euclidean else LinfFastGradientAttack,

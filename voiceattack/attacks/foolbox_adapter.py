@@ -20,6 +20,7 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from voiceattack.attacks.base import generators
+from voiceattack.attacks.diversity import diverse
 from voiceattack.attacks.optimizers import SpeechOptimizer
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.victims.base import LossConfig
@@ -39,6 +40,7 @@ class SpeechSettings:
         stop_at: nearness (WER from clean) at which an untargeted clip is done; a targeted or mute clip is done at success.
         optimizer: builds Foolbox's optimiser, or None for the attack's own.
         random_start: whether to start at a random point of half the budget.
+        diversity: probability with which a step's gradient is taken of a varied clip (:mod:`voiceattack.attacks.diversity`).
     """
 
     loss: LossConfig
@@ -46,6 +48,7 @@ class SpeechSettings:
     stop_at: float = 1.0
     optimizer: Callable[[ep.Tensor, float], Optimizer] | None = None
     random_start: bool = False
+    diversity: float = 0.0
 
 
 class _Done(Exception):
@@ -71,14 +74,12 @@ class _Search:
     def __init__(self, problem: Problem, settings: SpeechSettings) -> None:
         self.problem, self.settings = problem, settings
         clean = problem.clean
-        radius = problem.budget.l2_radius(clean)
-        limit = problem.budget.linf
-        self.scale = torch.full_like(clean.waveforms[:, 0], 1.0 if limit is None else limit) if radius is None else radius
-        self.scale = self.scale.clamp(min=1e-12)[:, None]
+        self.scale = problem.budget.search_radius(clean).clamp(min=1e-12)[:, None]
         self.z0 = clean.waveforms / self.scale
         self.best: list[Heard | None] = [None] * len(clean)
         self.active = list(range(len(clean)))
         self.done = 0
+        self.generators = generators(problem)
         self.optimizer: Optimizer | None = None
 
     def delta(self, z: Tensor) -> Tensor:
@@ -88,13 +89,17 @@ class _Search:
         """Ascent direction of the negated attack loss, zero for finished clips; listens to the candidates when it is time."""
         rows = list(self.active)
         waveforms = (self.problem.clean.waveforms + self.delta(z))[rows].detach().requires_grad_(True)
-        result = self.problem.attack_loss(waveforms, rows, self.settings.loss)
+        listening = bool(self.done) and self.done % self.settings.check_every == 0
+        heard = waveforms
+        if self.settings.diversity and not listening:
+            heard = diverse(waveforms, [self.generators[row] for row in rows], self.settings.diversity)
+        result = self.problem.attack_loss(heard, rows, self.settings.loss)
         (grad,) = torch.autograd.grad(-result.loss.sum(), waveforms)
         grad = torch.nan_to_num(grad)
         for place, row in enumerate(rows):
             if not bool(grad[place].abs().max() > 0):
                 self.problem.logs[row].zero_gradients += 1
-        if self.done and self.done % self.settings.check_every == 0:
+        if listening:
             self.listen(z, rows, result.loss.detach(), result.matches)
         self.done += 1
         self.problem.step(rows, self.done)
@@ -136,7 +141,7 @@ class _Search:
     def random_start(self) -> Tensor:
         """A random point of half the budget: on the sphere under L2, uniform in the cube under L-inf alone."""
         start = torch.zeros_like(self.z0)
-        euclidean = self.problem.budget.l2_radius(self.problem.clean) is not None
+        euclidean = self.problem.budget.euclidean
         for row, generator in enumerate(generators(self.problem)):
             length = int(self.problem.clean.lengths[row])
             noise = torch.randn(length, generator=generator) if euclidean else torch.rand(length, generator=generator) - 0.5

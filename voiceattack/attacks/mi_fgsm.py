@@ -36,6 +36,7 @@ class MIFGSM(base.BudgetAttack):
         check_every: int = Field(10, ge=1)
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
         random_start: bool = False
+        diversity: float = Field(0.0, ge=0, le=1, description="share of steps on a shifted, louder or softer clip, for transfer")
 
     config: Params
 
@@ -45,12 +46,16 @@ class MIFGSM(base.BudgetAttack):
 
     def search(self, problem: Problem) -> Tensor:
         c = self.config
-        euclidean = problem.budget.l2_radius(problem.clean) is not None
+        euclidean = problem.budget.euclidean
         return run_foolbox(
             problem,
             L2MomentumIterativeFastGradientMethod if euclidean else LinfMomentumIterativeFastGradientMethod,
             SpeechSettings(
-                LossConfig(problem.objective.direction, c.loss), c.check_every, c.stop_at, random_start=c.random_start
+                LossConfig(problem.objective.direction, c.loss),
+                c.check_every,
+                c.stop_at,
+                random_start=c.random_start,
+                diversity=c.diversity,
             ),
             rel_stepsize=c.step_size,
             momentum=c.momentum,

@@ -14,7 +14,9 @@ __all__ = ["Noise"]
 
 
 class Noise(BudgetAttack):
-    """White noise that fills the budget: Gaussian under an SNR or L2 limit, uniform under an L-inf limit alone.
+    """White noise that fills the budget: Gaussian under a limit on the norm, uniform under a limit on samples alone.
+
+    Under a band or a window it is noise in that band, in that window, of the same size.
 
     It asks nothing of the victim, so it runs against all of them and uses no queries.
     """
@@ -26,14 +28,15 @@ class Noise(BudgetAttack):
     def search(self, problem: Problem) -> Tensor:
         clean = problem.clean
         delta = torch.zeros_like(clean.waveforms)
-        radius = problem.budget.l2_radius(clean)
+        radius, euclidean = problem.budget.search_radius(clean), problem.budget.euclidean
         for row, generator in enumerate(generators(problem)):
             length = int(clean.lengths[row])
-            if radius is None:
-                assert problem.budget.linf is not None
-                sample = (torch.rand(length, generator=generator) * 2 - 1) * problem.budget.linf
+            if euclidean:
+                delta[row, :length] = torch.randn(length, generator=generator).to(delta)
             else:
-                sample = torch.randn(length, generator=generator)
-                sample = sample / sample.norm() * radius[row].cpu()
-            delta[row, :length] = sample.to(delta)
+                delta[row, :length] = (torch.rand(length, generator=generator) * 2 - 1).to(delta) * radius[row]
+        if euclidean:
+            # At a size that clips nothing, so that only band and window shape it.
+            delta = problem.budget.support.project(1e-4 * delta / delta.norm(dim=1, keepdim=True).clamp(min=1e-12), clean)
+            delta = delta / delta.norm(dim=1, keepdim=True).clamp(min=1e-12) * radius[:, None]
         return problem.realize(delta)

@@ -43,6 +43,7 @@ class PGD(base.BudgetAttack):
         check_every: int = Field(20, ge=1)
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
         random_start: bool = False
+        diversity: float = Field(0.0, ge=0, le=1, description="share of steps on a shifted, louder or softer clip, for transfer")
         optimizer: OptimizerKind = "momentum"
         schedule: ScheduleKind = "cosine"
         restarts: int = Field(
@@ -82,7 +83,7 @@ class PGD(base.BudgetAttack):
     def _descend(self, problem: Problem, *, steps: int, random_start: bool) -> Tensor:
         """One search of ``steps`` steps."""
         c = self.config
-        euclidean = problem.budget.l2_radius(problem.clean) is not None
+        euclidean = problem.budget.euclidean
         loss = LossConfig(
             problem.objective.direction, c.loss, c.cap if problem.objective.direction == "away" else None, c.confidence
         )
@@ -98,7 +99,7 @@ class PGD(base.BudgetAttack):
         return run_foolbox(
             problem,
             L2ProjectedGradientDescentAttack if euclidean else LinfProjectedGradientDescentAttack,
-            SpeechSettings(loss, c.check_every, c.stop_at, optimizer, random_start),
+            SpeechSettings(loss, c.check_every, c.stop_at, optimizer, random_start, c.diversity),
             rel_stepsize=c.step_size,
             steps=steps,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,7 @@ class ClipLog:
         checked, denied: candidates heard after the victim's cheap check had passed, and those of them that were heard otherwise.
         best: the candidate heard that is nearest to success.
         warnings: what else makes this clip's result doubtful; see :mod:`voiceattack.attacks.validity`.
+        stages: the best candidate heard of each bin of ``Problem.stages_db`` decibels, by the bin's lower edge in dB.
         trace: how the search went.
     """
 
@@ -51,6 +53,7 @@ class ClipLog:
     denied: int = 0
     best: Heard | None = None
     warnings: list[str] = field(default_factory=list)
+    stages: dict[float, Heard] = field(default_factory=dict)
     trace: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -61,6 +64,7 @@ class Problem:
         victim, clean, clean_hypotheses, objective, budget, seeds: as given to ``Attack.craft``.
         texts: the text a clip to move away from or toward.
         logs: one :class:`ClipLog` a clip.
+        stages_db: width in dB of the bins of SNR whose best candidates are kept, or None.
     """
 
     def __init__(
@@ -73,8 +77,10 @@ class Problem:
         seeds: Sequence[int],
         max_steps: int,
         on_step: Callable[[int, int], None] | None = None,
+        stages_db: float | None = None,
     ) -> None:
         self.victim = victim
+        self.stages_db = stages_db
         self.clean = clean
         self.clean_hypotheses = list(clean_hypotheses)
         self.objective = objective
@@ -137,7 +143,7 @@ class Problem:
         """Perturbed waveforms float (rows, samples) on the 16-bit grid and within budget.
 
         Rounding adds up to half a step of noise, which can break a budget that the float perturbation held: such a
-        perturbation is scaled down by what it exceeds, and in the last resort rounded toward the clean clip.
+        perturbation is scaled down by what it exceeds, and in the last resort rounded toward the clean clip, or left out.
         """
         clean = self.clean if rows is None else self.clean.select(rows)
         budget = self.budget if budget is None else budget
@@ -156,6 +162,8 @@ class Problem:
             else:
                 inward = (delta[place] * 32768.0).trunc() / 32768.0
                 rounded[place] = quantize16(clean.waveforms[place] + inward)
+                if budget.excess(original, rounded[place, :length]) > 1.0:
+                    rounded[place] = clean.waveforms[place]
         return rounded
 
     def hear(self, waveforms: Tensor, rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
@@ -181,6 +189,8 @@ class Problem:
             log.queries += 1
             if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):
                 log.best = candidate
+            if self.stages_db is not None:
+                self._keep_stage(row, candidate, self.stages_db)
             if checked:
                 same = all(text.strip() == clean_text.strip() for text in texts)
                 log.checked += 1
@@ -189,6 +199,15 @@ class Problem:
         if self._search is not None and not all(result.success for result in results):
             self._search.stale()
         return results
+
+    def _keep_stage(self, row: int, candidate: Heard, width: float) -> None:
+        snr = self.snr(row, candidate.waveform)
+        if math.isfinite(snr):
+            level, stages = math.floor(snr / width) * width, self.logs[row].stages
+            kept = stages.get(level)
+            # Of equals the later counts: a search that goes on has more behind it.
+            if kept is None or (candidate.success, candidate.nearness) >= (kept.success, kept.nearness):
+                stages[level] = candidate
 
     def snr(self, row: int, waveform: Tensor) -> float:
         """Signal-to-noise ratio in dB of one realised candidate."""

@@ -58,12 +58,26 @@ def attack(
     ] = None,
     linf: Annotated[float | None, typer.Option(help="Most change of a sample, fraction of full scale.")] = None,
     l2: Annotated[float | None, typer.Option(help="Most Euclidean norm of the change.")] = None,
+    db_x: Annotated[float | None, typer.Option(help="Peak of the change relative to the clip's, dB, for example -30.")] = None,
+    masking_excess_db: Annotated[
+        float | None, typer.Option(help="Most excess over the masking threshold, mean over bins, dB.")
+    ] = None,
+    band: Annotated[str | None, typer.Option(metavar="LOW-HIGH", help="Change these frequencies only, Hz.")] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Change it only then: 'speech', or seconds as START-END or START-.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Most gradient steps a clip.", show_default="the attack's own")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the attack. Repeatable.")] = None,
     confidence: Annotated[
         float | None, typer.Option(metavar="LOGITS", help="Head-room of every token, so that other engines hear it too.")
     ] = None,
     artefact: Annotated[Path | None, typer.Option(metavar="FILE", help="Attack universal: what 'voiceattack fit' wrote.")] = None,
+    stages: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DB", help="Also save the best artefact of every DB decibels met on the way.", show_default="the attack's own"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, neighbours may change last bits.")] = 1,
     no_control: Annotated[bool, typer.Option("--no-control", help="Leave out the equal-SNR noise controls.")] = False,
@@ -88,7 +102,8 @@ def attack(
         params["confidence"] = confidence
     if artefact is not None:
         params["artefact"] = str(artefact)
-    limits = {"snr_db": snr_db, "linf": linf, "l2": l2}
+    limits = {"snr_db": snr_db, "linf": linf, "l2": l2, "db_x": db_x, "masking_excess_db": masking_excess_db}
+    where = {"band": band, "window": window}
     from voiceattack.craft import AttackRequest, craft
 
     request = AttackRequest(
@@ -99,7 +114,11 @@ def attack(
         objective=_objective(objective, target, mute),
         target=target,
         wer_threshold=wer_threshold,
-        budget=_budget(attack_name, {name: limit for name, limit in limits.items() if limit is not None}, quiet),
+        budget={
+            **_sizes(attack_name, {name: limit for name, limit in limits.items() if limit is not None}, quiet),
+            **{name: text for name, text in where.items() if text is not None},
+        },
+        stages_db=stages,
         seed=seed,
         batch_size=batch_size,
         control=not no_control,
@@ -134,7 +153,7 @@ def _objective(objective: Goal | None, target: str | None, mute: bool) -> Any:
     return objective.value
 
 
-def _budget(attack_name: str, limits: dict[str, float], quiet: bool) -> dict[str, float]:
+def _sizes(attack_name: str, limits: dict[str, float], quiet: bool) -> dict[str, float]:
     from voiceattack.attacks import ATTACKS
 
     if limits or not ATTACKS.get(attack_name).needs_budget:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import AudioError, RunError
 from voiceattack.report.console import number, with_interval
+from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
+from voiceattack.report.transfer import robustness, transfer
 from voiceattack.runs import Run
 
 __all__ = ["render"]
@@ -23,32 +24,23 @@ def render(run: Run) -> Path:
     Raises:
         RunError: not evaluated yet, or cannot be written.
     """
-    rows, summary = run.results(), run.summary()
+    every, summary = run.results(), run.summary()
+    rows = [row for row in every if row.get("stage_of") is None]
     path = run.path / "report.md"
     try:
         pictures = {row["id"]: _picture(run, row) for row in rows if row["audio"] and row["control_for"] is None}
-        parts = [_head(run), _figures(summary), _notes(summary), _apart(rows), *(_examples(run, rows, pictures)), _how(run)]
+        parts = [_head(run), _figures(summary), _notes(summary), transfer(every), robustness(every, run.path), _apart(rows)]
+        parts += [*_examples(run, rows, pictures), _how(run)]
         path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
     return path
 
 
-def escape(text: str | None) -> str:
-    """A transcript as plain Markdown text on one line: nothing in it can end a table cell, start a link or become HTML."""
-    flat = " ".join((text or "").split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#|!~$])", r"\\\1", flat)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
-
-
 def _head(run: Run) -> str:
     request = run.request
-    limits = ", ".join(f"{name} {value:g}" for name, value in request.get("budget", {}).items()) or "none"
+    budget = request.get("budget", {}).items()
+    limits = ", ".join(f"{name} {limit if isinstance(limit, str) else format(limit, 'g')}" for name, limit in budget) or "none"
     params = ", ".join(f"{name}={value}" for name, value in request.get("params", {}).items()) or "none"
     goal = request.get("objective", "untargeted") + (f', target "{escape(request["target"])}"' if request.get("target") else "")
     facts = [
@@ -61,7 +53,7 @@ def _head(run: Run) -> str:
         ("normaliser", str(run.info.get("normalizer", ""))),
     ]
     warning = "The files under `audio/` are adversarial: made to be misheard. Use them on systems that you own.\n"
-    return f"# voiceattack report\n\n{warning}\n" + _table(("asked", ""), facts)
+    return f"# voiceattack report\n\n{warning}\n" + table(("asked", ""), facts)
 
 
 def _figures(summary: dict[str, Any]) -> str:
@@ -106,7 +98,7 @@ def _figures(summary: dict[str, Any]) -> str:
         "are over the corpus, after normalisation, with bootstrap intervals over clips; success has Wilson intervals; sizes are\n"
         "medians.\n"
     )
-    return f"\n## Figures\n\n{text}\n" + _table(head, rows)
+    return f"\n## Figures\n\n{text}\n" + table(head, rows)
 
 
 def _notes(summary: dict[str, Any]) -> str:
@@ -123,7 +115,7 @@ def _apart(rows: Sequence[Row]) -> str:
     def section(title: str, outcome: str, head: Sequence[str], cells: Any) -> None:
         members = [row for row in attacked if row["outcome"] == outcome]
         if members:
-            parts.append(f"\n## {title} ({len(members)})\n\n" + _table(head, [cells(row) for row in members]))
+            parts.append(f"\n## {title} ({len(members)})\n\n" + table(head, [cells(row) for row in members]))
 
     section(
         "Misheard already when clean, counted apart",
@@ -205,7 +197,7 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
             )
             if row["control_for"] is None:
                 cells.append(("clean", f"`{row['victim']}`", escape(row["clean_hypothesis"]), number(row["wer_clean"]), "", ""))
-        yield _table(("audio", "heard by", "heard", "WER", "outcome", "SNR dB"), cells)
+        yield table(("audio", "heard by", "heard", "WER", "outcome", "SNR dB"), cells)
         files = [
             ("adversarial", first["audio"]),
             ("clean", first["clean_audio"]),

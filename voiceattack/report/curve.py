@@ -1,0 +1,102 @@
+"""Robustness curves as a picture, as data, and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from voiceattack.curve import Curve, Defect
+from voiceattack.errors import RunError
+
+__all__ = ["draw_curves", "labels", "write_curves"]
+
+COLOURS = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#0e7490", "#a16207", "#be123c", "#374151")
+
+
+def labels(curves: Sequence[Curve]) -> list[str]:
+    """A short name for each curve: the victim, and what else tells it from the others."""
+    names = []
+    for curve in curves:
+        parts = [curve.victim]
+        if len({other.attack for other in curves}) > 1:
+            parts.append(curve.attack)
+        if len({(other.objective, other.target) for other in curves}) > 1:
+            parts.append(f'"{curve.target}"' if curve.target else curve.objective)
+        if curve.source_victim != curve.victim:
+            parts.append(f"crafted on {curve.source_victim}")
+        names.append(", ".join(parts))
+    return names
+
+
+def draw_curves(curves: Sequence[Curve], out: Path) -> Path:
+    """Write one PNG: success and WER against SNR, with 95% intervals; noise of the same SNR dashed."""
+    figure = Figure(figsize=(9.6, 7.2), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 1, sharex=True)
+    for place, (curve, name) in enumerate(zip(curves, labels(curves), strict=True)):
+        colour = COLOURS[place % len(COLOURS)]
+        levels = [point["snr_db"] for point in curve.points]
+        for axis, value, interval in ((axes[0], "success_rate", "success_ci95"), (axes[1], "wer", "wer_ci95")):
+            heights = [point[value] for point in curve.points]
+            axis.plot(
+                levels, heights, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=f"{name} (n={len(curve.clips)})"
+            )
+            bounds = [point[interval] or (point[value], point[value]) for point in curve.points]
+            low, high = [bound[0] for bound in bounds], [bound[1] for bound in bounds]
+            if None not in low and None not in high:
+                axis.fill_between(levels, low, high, color=colour, alpha=0.15, linewidth=0)
+        for axis, value in ((axes[0], "noise_success_rate"), (axes[1], "noise_wer")):
+            if all(point[value] is not None for point in curve.points):
+                axis.plot(levels, [point[value] for point in curve.points], color=colour, linewidth=1.0, linestyle="--")
+    axes[0].set_ylabel("share of clips fooled")
+    axes[0].set_ylim(-0.03, 1.03)
+    axes[1].set_ylabel("WER")
+    # One clip on which a recogniser repeats itself without end would flatten all the rest.
+    axes[1].set_ylim(
+        -0.05, min(3.0, max(1.1, 1.1 * max((p["wer"] or 0.0 for curve in curves for p in curve.points), default=1.0)))
+    )
+    axes[1].set_xlabel("signal-to-noise ratio, dB (to the right: a quieter perturbation)")
+    for axis in axes:
+        axis.grid(alpha=0.25)
+    axes[0].legend(loc="lower left", fontsize="small", framealpha=0.9)
+    axes[0].set_title("robustness; dashed: random noise of the same SNR", fontsize="medium", loc="left")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, metadata={"Software": "voiceattack"})
+    return out
+
+
+def write_curves(curves: Sequence[Curve], found: Sequence[Defect], folder: Path) -> list[Path]:
+    """``curve.png``, ``curve.json`` and ``curve.csv`` in ``folder``; their paths.
+
+    Raises:
+        RunError: they cannot be written.
+    """
+    picture, data, sheet = (folder / f"curve.{suffix}" for suffix in ("png", "json", "csv"))
+    try:
+        draw_curves(curves, picture)
+        whole = {"curves": [curve.as_dict() for curve in curves], "defects": [vars(defect) for defect in found]}
+        data.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
+        with sheet.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            names = ("victim", "source_victim", "attack", "objective", "target")
+            points = [*curves[0].points[0]] if curves else []
+            writer.writerow([*names, *(f"{name}_{end}" if end else name for name in points for end in _ends(name))])
+            for curve in curves:
+                for point in curve.points:
+                    cells = [
+                        value for name in points for value in (point[name] or ("", "") if _ends(name) != [""] else [point[name]])
+                    ]
+                    writer.writerow([*(getattr(curve, name) for name in names), *cells])
+    except OSError as error:
+        raise RunError(f"{folder}: the curve cannot be written ({error.strerror}); make room or choose another folder") from error
+    return [picture, data, sheet]
+
+
+def _ends(name: str) -> list[str]:
+    """An interval fills two columns."""
+    return ["low", "high"] if name.endswith("_ci95") else [""]

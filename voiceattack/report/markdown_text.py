@@ -1,0 +1,21 @@
+"""Text and tables that stay what they are in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+__all__ = ["escape", "table"]
+
+
+def escape(text: str | None) -> str:
+    """A transcript as plain Markdown text on one line: nothing in it can end a table cell, start a link or become HTML."""
+    flat = " ".join((text or "").split())
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#|!~$])", r"\\\1", flat)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; cells are Markdown already."""
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"

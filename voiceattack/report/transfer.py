@@ -1,0 +1,91 @@
+"""The report's sections on other victims and on sizes: transfer and deployment matrix, robustness curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from voiceattack.curve import Curve, curves
+from voiceattack.report.console import number, with_interval
+from voiceattack.report.curve import draw_curves, labels
+from voiceattack.report.markdown_text import escape, table
+
+__all__ = ["robustness", "transfer"]
+
+Row = dict[str, Any]
+MOST_CLIPS = 12
+
+
+def transfer(rows: Sequence[Row]) -> str:
+    """What each victim makes of the artefacts, as Markdown; empty when only one listened.
+
+    The dB of a clip is the highest SNR among its artefacts, stages included, at which the victim was fooled.
+    """
+    found = curves(rows)
+    if len({curve.victim for curve in found}) < 2:
+        return ""
+    clips = list(dict.fromkeys(name for curve in found for name in curve.clips))
+    shown = clips if len(clips) <= MOST_CLIPS else []
+    head = ("heard by", "fooled [95%]", "WER", "noise: fooled", "median dB", *(escape(name) for name in shown))
+    lines = [_line(curve, rows, shown) for curve in sorted(found, key=lambda curve: curve.victim != curve.source_victim)]
+    text = (
+        "Artefacts crafted on one victim, heard by all. A clip's figure is the highest SNR in dB of its artefacts, those met on\n"
+        "the way (`--stages`) included, at which that victim was fooled; a dash: at none. Clips that a victim mishears when\n"
+        "clean are left out of its row.\n"
+    )
+    return f"\n## Transfer and deployments\n\n{text}\n" + table(head, lines)
+
+
+def _line(curve: Curve, rows: Sequence[Row], shown: Sequence[str]) -> tuple[str, ...]:
+    members = [row for row in rows if row["victim"] == curve.victim and row.get("stage_of") is None and row["id"] in curve.clips]
+    loosest = curve.points[0]
+    noise = [
+        row for row in rows if row["victim"] == curve.victim and row["control_for"] in curve.clips and row["success"] is not None
+    ]
+    words = sum(len(row["reference"].split()) for row in members)
+    wer = sum(row["wer"] * len(row["reference"].split()) for row in members) / words if words else None
+    name = f"`{curve.victim}`" + (" (attacked)" if curve.victim == curve.source_victim else "")
+    cells = ["-" if curve.clips.get(clip) is None else number(curve.clips[clip], 1) for clip in shown]
+    cells = ["misheard" if clip not in curve.clips else cell for clip, cell in zip(shown, cells, strict=True)]
+    return (
+        name,
+        with_interval(loosest["success_rate"], loosest["success_ci95"]) + f" of {loosest['n']}",
+        number(wer),
+        f"{sum(bool(row['success']) for row in noise)} of {len(noise)}" if noise else "-",
+        number(curve.median_snr_db, 1),
+        *cells,
+    )
+
+
+def robustness(rows: Sequence[Row], folder: Path) -> str:
+    """The robustness curve as Markdown with its picture, ``plots/curve.png``; empty without stages."""
+    if not any(row.get("stage_of") is not None for row in rows):
+        return ""
+    found = curves(rows, level_db=5.0)
+    draw_curves(curves(rows), folder / "plots" / "curve.png")
+    head = (
+        "SNR dB",
+        *(f"{escape(name)}: {what}" for name in labels(found) for what in ("fooled [95%]", "noise", "WER [95%]", "noise")),
+    )
+    levels = sorted({point["snr_db"] for curve in found for point in curve.points})
+    lines = []
+    for level in levels:
+        cells = []
+        for curve in found:
+            point = next((point for point in curve.points if point["snr_db"] == level), None)
+            cells += ["-"] * 4 if point is None else [
+                with_interval(point["success_rate"], point["success_ci95"]),
+                number(point["noise_success_rate"]),
+                with_interval(point["wer"], point["wer_ci95"]),
+                number(point["noise_wer"]),
+            ]  # fmt: skip
+        lines.append((f"{level:g}", *cells))
+    medians = "; ".join(
+        f"{escape(name)} {number(curve.median_snr_db, 1)} dB" for curve, name in zip(found, labels(found), strict=True)
+    )
+    text = (
+        "Share of clips fooled, and WER, by artefacts of at least that SNR; noise of the same SNR beside it. Median over clips\n"
+        f"of the highest SNR that fools them: {medians}. A victim that falls only at a lower SNR is the more robust one.\n"
+    )
+    return f"\n## Robustness curve\n\n{text}\n![Success and WER against SNR](plots/curve.png)\n\n" + table(head, lines)
