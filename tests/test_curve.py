@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from speechlike import run_cli, write_clips
+from speechlike import in_process, write_clips
 
 from voiceattack.curve import curves, defects
 from voiceattack.replay import replay
@@ -96,8 +96,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("curve")
     clips = write_clips(folder / "in", 2)
     out = folder / "run"
-    code, _, err = run_cli("attack", *clips, "--victim", "tiny", "--attack", "minimum-norm", "--steps", "40", "--out", str(out))
-    assert code == 0, err
+    done = in_process("attack", *clips, "--victim", "tiny", "--attack", "minimum-norm", "--steps", "40", "--out", str(out))
+    assert done.returncode == 0, done.stderr
     return out
 
 
@@ -110,9 +110,9 @@ def test_minimum_norm_saves_its_stages_with_controls_and_draws_the_curve(made: P
     assert {group["n"] for group in run.summary()["groups"]} == {2}, "stages are counted in the figures"
     report = (made / "report.md").read_text()
     assert "## Robustness curve" in report and (made / "plots" / "curve.png").stat().st_size > 5000
-    code, out, err = run_cli("curve", str(made))
-    assert code == 0, err
-    assert "minimum-norm" in out and "DEFECT" not in out
+    done = in_process("curve", str(made))
+    assert done.returncode == 0, done.stderr
+    assert "minimum-norm" in done.stdout and "DEFECT" not in done.stdout
     whole = json.loads((made / "curve.json").read_text())
     assert len(whole["curves"]) == 1 and whole["defects"] == []
     rows = run.results()
@@ -132,8 +132,8 @@ def test_a_stage_is_crafted_again_to_the_byte(made: Path) -> None:
 def test_resuming_a_finished_run_adds_nothing(made: Path) -> None:
     before = (made / "examples.jsonl").read_bytes()
     clips = sorted(map(str, (made.parent / "in").iterdir()))
-    code, _, err = run_cli("attack", *clips, "--victim", "tiny", "--attack", "minimum-norm", "--steps", "40", "--out", str(made))
-    assert code == 0, err
+    done = in_process("attack", *clips, "--victim", "tiny", "--attack", "minimum-norm", "--steps", "40", "--out", str(made))
+    assert done.returncode == 0, done.stderr
     assert (made / "examples.jsonl").read_bytes() == before
 
 
@@ -155,13 +155,13 @@ def test_any_attack_keeps_stages_when_asked(tmp_path: Path) -> None:
         str(out),
         "--no-control",
     )
-    code, _, err = run_cli(*asked, "--param", "start_snr_db=0")
-    assert code == 0, err
+    done = in_process(*asked, "--param", "start_snr_db=0")
+    assert done.returncode == 0, done.stderr
     stages = [example for example in Run.open(out).examples() if example.stage_of]
     assert stages and all(example.recipe["stages_db"] == 3.0 for example in stages)
     assert replay(Run.open(out), stages[0].id).same
 
 
 def test_a_run_without_results_says_what_to_do(tmp_path: Path) -> None:
-    code, _, err = run_cli("curve", str(tmp_path))
-    assert code == 2 and "is no run" in err
+    done = in_process("curve", str(tmp_path))
+    assert done.returncode == 2 and "is no run" in done.stderr

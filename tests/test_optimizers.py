@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
+from voiceattack.attacks.diversity import diverse
 from voiceattack.attacks.optimizers import Adam, Momentum, Sign, SpeechOptimizer
 from voiceattack.attacks.problem import Problem
 from voiceattack.attacks.schedules import Constant, Cosine, Plateau, Schedule, checkpoints
@@ -172,3 +173,35 @@ def test_stages_in_turn_on_what_stands(victim: Victim) -> None:
     assert seen[0][1] == [1, 2, 3] and len({tuple(seeds[:1]) for _, seeds in seen}) == 3
     assert problem.standing() == [0, 2] and [log.steps for log in problem.logs] == [2, 1, 2]
     assert told == [(4, 10), (10, 10)] and torch.equal(problem.best()[0], clips.waveforms[0])
+
+
+def test_input_diversity_varies_the_clip_that_a_gradient_is_of_and_stays_repeatable() -> None:
+    waveforms = torch.stack([tones(0), tones(1)])
+
+    def varied(probability: float, seed: int = 3) -> torch.Tensor:
+        return diverse(waveforms, [torch.Generator().manual_seed(seed + row) for row in range(2)], probability)
+
+    assert torch.equal(varied(0.0), waveforms)
+    assert torch.equal(varied(1.0), varied(1.0)) and not torch.equal(varied(1.0), varied(1.0, seed=9))
+    for clip, other in zip(waveforms, varied(1.0), strict=True):
+        gain_db = 20 * float((other.norm() / clip.norm()).log10())
+        assert abs(gain_db) <= 3.01 and not torch.equal(clip, other)
+    leaf = waveforms.clone().requires_grad_(True)
+    diverse(leaf, [torch.Generator().manual_seed(row) for row in range(2)], 1.0).sum().backward()
+    assert leaf.grad is not None and bool((leaf.grad != 0).all())
+
+
+@pytest.mark.parametrize("name", ["pgd", "mi-fgsm"])
+def test_an_attack_with_input_diversity_succeeds_and_differs(name: str) -> None:
+    victim = load_victim("tiny", device="cpu")
+    batch = Batch.of([tones(0)])
+    heard = [victim.transcribe(batch)[0].text]
+
+    def crafted(**params: float) -> Crafted:
+        (made,) = build_attack(name, steps=20, **params).craft(victim, batch, heard, Objective(), Budget(snr_db=25), [1])
+        assert isinstance(made, Crafted)
+        return made
+
+    plain, varied = crafted(), crafted(diversity=0.7)
+    assert Objective().succeeded(heard[0], victim.transcribe(Batch.of([varied.waveform]))[0].text)
+    assert not torch.equal(plain.waveform, varied.waveform)
