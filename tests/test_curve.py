@@ -25,9 +25,9 @@ def row(id: str, snr_db: float, heard: str, *, success: bool, **facts: Any) -> d
         "control_for": None,
         "stage_of": None,
         "snr_db": snr_db,
-        "reference": "one two three four",
+        "reference": "call my sister now",
         "hypothesis_normalized": heard,
-        "clean_hypothesis_normalized": "one two three four",
+        "clean_hypothesis_normalized": "call my sister now",
         "wer": 0.0,
         "success": success,
         "outcome": "fooled" if success else "held",
@@ -37,12 +37,12 @@ def row(id: str, snr_db: float, heard: str, *, success: bool, **facts: Any) -> d
 
 
 ROWS = [
-    row("a", 40.0, "one two", success=True),
+    row("a", 40.0, "call my", success=True),
     row("a.30db", 30.0, "", success=True, stage_of="a"),
-    row("a.45db", 45.0, "one two three", success=False, stage_of="a"),
-    row("a.noise", 40.0, "one two three four", success=False, control_for="a", attack="noise"),
-    row("b", 25.0, "five", success=True),
-    row("b.noise", 25.0, "one two three", success=False, control_for="b", attack="noise"),
+    row("a.45db", 45.0, "call my sister", success=False, stage_of="a"),
+    row("a.noise", 40.0, "call my sister now", success=False, control_for="a", attack="noise"),
+    row("b", 25.0, "hello", success=True),
+    row("b.noise", 25.0, "call my sister", success=False, control_for="b", attack="noise"),
 ]
 
 
@@ -70,8 +70,8 @@ def test_curves_never_rise_with_the_snr() -> None:
 
 
 def test_half_of_the_clips_never_fooled_have_no_median() -> None:
-    held = row("c", 12.0, "one two three four", success=False)
-    (curve,) = curves([*ROWS[:1], held, row("d", 10.0, "one two three four", success=False)])
+    held = row("c", 12.0, "call my sister now", success=False)
+    (curve,) = curves([*ROWS[:1], held, row("d", 10.0, "call my sister now", success=False)])
     assert curve.clips == {"a": 40.0, "c": None, "d": None} and curve.median_snr_db is None
 
 

@@ -35,12 +35,12 @@ class CarliniWagner(base.MinimizationAttack):
     class Params(base.Params):
         """Parameters of ``cw``."""
 
-        steps: int = Field(400, ge=1, le=100_000)
+        steps: int = Field(400, ge=1, le=100_000, description="gradient steps")
         start_snr_db: float = Field(15.0, ge=-10, le=80, description="the first bound; a budget that is tighter takes its place")
         shrink_db: float = Field(1.0, gt=0, le=20, description="how far under the last success the next bound lies")
         step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound")
-        momentum: float = Field(0.8, ge=0, lt=1)
-        loss: Literal["ce", "margin"] = "margin"
+        momentum: float = Field(0.8, ge=0, lt=1, description="share of the last direction that is kept")
+        loss: Literal["ce", "margin"] = Field("margin", description="ce: cross-entropy; margin: the wanted token's lead")
         confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have, for other engines")
         cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
         check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")

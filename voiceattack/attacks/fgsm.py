@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.foolbox_adapter import SpeechSettings, run_foolbox
 from voiceattack.attacks.problem import Problem
-from voiceattack.victims.base import LossConfig, LossKind
+from voiceattack.victims.base import LOSSES, LossConfig, LossKind
 
 __all__ = ["FGSM"]
 
@@ -26,7 +26,7 @@ class FGSM(base.BudgetAttack):
     class Params(base.Params):
         """Parameters of ``fgsm``."""
 
-        loss: LossKind = "ce"
+        loss: LossKind = Field("ce", description=LOSSES)
         random_start: bool = Field(False, description="start at a random point of half the budget (Wong et al. 2020)")
 
     config: Params

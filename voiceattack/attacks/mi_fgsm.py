@@ -11,7 +11,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.foolbox_adapter import SpeechSettings, run_foolbox
 from voiceattack.attacks.problem import Problem
-from voiceattack.victims.base import LossConfig, LossKind
+from voiceattack.victims.base import LOSSES, LossConfig, LossKind
 
 __all__ = ["MIFGSM"]
 
@@ -29,13 +29,13 @@ class MIFGSM(base.BudgetAttack):
     class Params(base.Params):
         """Parameters of ``mi-fgsm``; steps are fractions of the budget's radius."""
 
-        steps: int = Field(30, ge=1, le=100_000)
-        step_size: float = Field(0.2, gt=0, le=2)
-        momentum: float = Field(1.0, ge=0, le=1)
-        loss: LossKind = "ce"
-        check_every: int = Field(10, ge=1)
+        steps: int = Field(30, ge=1, le=100_000, description="gradient steps")
+        step_size: float = Field(0.2, gt=0, le=2, description="each step, as a fraction of the budget's radius")
+        momentum: float = Field(1.0, ge=0, le=1, description="share of the gradients so far that is kept")
+        loss: LossKind = Field("ce", description=LOSSES)
+        check_every: int = Field(10, ge=1, description="steps between two decodes")
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
-        random_start: bool = False
+        random_start: bool = Field(False, description="start at a random point of half the budget")
         diversity: float = Field(0.0, ge=0, le=1, description="share of steps on a shifted, louder or softer clip, for transfer")
 
     config: Params

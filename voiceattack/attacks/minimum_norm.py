@@ -63,12 +63,12 @@ class MinimumNorm(base.MinimizationAttack):
     class Params(base.Params):
         """Parameters of ``minimum-norm``; steps are fractions of the bound's radius."""
 
-        steps: int = Field(500, ge=2, le=100_000)
+        steps: int = Field(500, ge=2, le=100_000, description="gradient steps")
         start_snr_db: float = Field(25.0, ge=-10, le=80, description="the first bound; a tighter budget takes its place")
         loosen_db: float = Field(5.0, gt=0, le=40, description="by which the bound moves out before the first success")
         patience: int = Field(30, ge=2, description="steps after which a bound that resists is moved")
-        step_size: float = Field(0.15, gt=0, le=2)
-        momentum: float = Field(0.8, ge=0, lt=1)
+        step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound; finer while a bound resists")
+        momentum: float = Field(0.8, ge=0, lt=1, description="share of the last direction that is kept")
         check_every: int = Field(5, ge=1, description="untargeted: steps between two decodes")
         harm_share: float = Field(0.4, ge=0, lt=1, description="untargeted: share of the steps for harm within looser bounds")
 

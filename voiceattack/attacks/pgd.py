@@ -14,7 +14,7 @@ from voiceattack.attacks.foolbox_adapter import SpeechSettings, run_foolbox
 from voiceattack.attacks.optimizers import OptimizerKind, ScheduleKind, build_optimizer
 from voiceattack.attacks.problem import Problem
 from voiceattack.attacks.stages import Stage, run_in_turn, split_steps
-from voiceattack.victims.base import LossConfig, LossKind
+from voiceattack.victims.base import LOSSES, LossConfig, LossKind
 
 __all__ = ["PGD"]
 
@@ -34,18 +34,18 @@ class PGD(base.BudgetAttack):
         """Parameters of ``pgd``; steps are fractions of the budget's radius."""
 
         steps: int = Field(100, ge=1, le=100_000, description="of all restarts together")
-        step_size: float = Field(0.5, gt=0, le=2)
+        step_size: float = Field(0.5, gt=0, le=2, description="the first step, as a fraction of the budget's radius")
         final_step: float = Field(0.1, gt=0, le=1, description="last step over first step, for the cosine schedule")
         momentum: float = Field(0.75, ge=0, lt=1, description="for the momentum optimiser")
-        loss: LossKind = "ce"
+        loss: LossKind = Field("ce", description=LOSSES)
         cap: float = Field(8.0, gt=0, description="untargeted: nats (ce) or logits (margin) a token at which its loss saturates")
         confidence: float = Field(1.0, ge=0, description="targeted margin: head-room in logits")
-        check_every: int = Field(20, ge=1)
+        check_every: int = Field(20, ge=1, description="steps between two decodes")
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
-        random_start: bool = False
+        random_start: bool = Field(False, description="start at a random point of half the budget")
         diversity: float = Field(0.0, ge=0, le=1, description="share of steps on a shifted, louder or softer clip, for transfer")
-        optimizer: OptimizerKind = "momentum"
-        schedule: ScheduleKind = "cosine"
+        optimizer: OptimizerKind = Field("momentum", description="momentum, adam or sign: how a step follows from gradients")
+        schedule: ScheduleKind = Field("cosine", description="cosine, constant, or plateau: halved where the loss stalls")
         restarts: int = Field(
             1,
             ge=1,

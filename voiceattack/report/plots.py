@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voiceattack.audio import SAMPLE_RATE, load
 from voiceattack.psychoacoustics import masking
 
-__all__ = ["draw_example"]
+__all__ = ["draw_example", "draw_perturbation"]
 
 WINDOW, HOP = 512, 128
 RANGE_DB = 80.0
@@ -62,6 +62,35 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     _draw_masking(spectrum, clean, delta)
     figure.colorbar(image, ax=list(axes[1:]), label="dB re full scale")
     figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, metadata={"Software": "voiceattack"})
+    return out
+
+
+def draw_perturbation(clean_path: Path, audio_path: Path, title: str, out: Path) -> Path:
+    """Write a small PNG for a page of text: spectrograms of the adversarial audio and of the perturbation alone, on one scale.
+
+    Args:
+        clean_path, audio_path: the saved pair, 16 kHz.
+        title: one line.
+        out: where to.
+    """
+    clean, adversarial = (load(path).double().numpy() for path in (clean_path, audio_path))
+    figure = Figure(figsize=(8.0, 3.6), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 1, sharex=True)
+    top = _spectrogram(clean).max()
+    extent = (0.0, len(clean) / SAMPLE_RATE, 0.0, SAMPLE_RATE / 2000)
+    image: Any = None
+    for axis, name, wave in ((axes[0], "adversarial", adversarial), (axes[1], "the perturbation alone", adversarial - clean)):
+        image = axis.imshow(
+            _spectrogram(wave).T, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=top - RANGE_DB, vmax=top
+        )
+        axis.set_ylabel("kHz")
+        axis.set_title(name, fontsize="small", loc="left")
+    axes[-1].set_xlabel("seconds")
+    figure.colorbar(image, ax=list(axes), label="dB re full scale")
+    figure.suptitle(title.replace("$", r"\$"), fontsize="small")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, metadata={"Software": "voiceattack"})
     return out

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.curve import Curve, curves
+from voiceattack.metrics.text import normalize
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
 from voiceattack.report.markdown_text import escape, table
@@ -43,8 +44,8 @@ def _line(curve: Curve, rows: Sequence[Row], shown: Sequence[str]) -> tuple[str,
     noise = [
         row for row in rows if row["victim"] == curve.victim and row["control_for"] in curve.clips and row["success"] is not None
     ]
-    words = sum(len(row["reference"].split()) for row in members)
-    wer = sum(row["wer"] * len(row["reference"].split()) for row in members) / words if words else None
+    words = [len(normalize(row["reference"]).split()) for row in members]
+    wer = sum(row["wer"] * count for row, count in zip(members, words, strict=True)) / sum(words) if any(words) else None
     name = f"`{curve.victim}`" + (" (attacked)" if curve.victim == curve.source_victim else "")
     cells = ["-" if curve.clips.get(clip) is None else number(curve.clips[clip], 1) for clip in shown]
     cells = ["misheard" if clip not in curve.clips else cell for clip, cell in zip(shown, cells, strict=True)]

@@ -13,10 +13,11 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import AttackError, AudioError
 
-__all__ = ["AttackLoss", "DifferentiableVictim", "LossConfig", "LossKind", "Search", "Transcript", "Victim"]
+__all__ = ["LOSSES", "AttackLoss", "DifferentiableVictim", "LossConfig", "LossKind", "Search", "Transcript", "Victim"]
 
 LossKind = Literal["ce", "margin", "eot", "sequence"]
 """See :class:`LossConfig`."""
+LOSSES = "ce: cross-entropy; margin: the wanted token's lead; Whisper also sequence and eot"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,98 @@
+"""Bring ``docs/attacks/<name>.md`` up to date: the table of parameters, and with ``--pictures`` a spectrogram of one example.
+
+    python scripts/document_attacks.py [--pictures] [NAME ...]
+
+Tables come from the attacks' own parameters. Pictures are of a clip of ``samples/`` on the bundled Whisper, minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from voiceattack.attacks import ATTACKS
+from voiceattack.craft import AttackRequest, craft
+from voiceattack.evaluate import evaluate
+from voiceattack.report.plots import draw_perturbation
+from voiceattack.victims import Victim, load_victim
+
+__all__ = ["main", "parameters", "with_part"]
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs" / "attacks"
+CLIP = ROOT / "samples" / "sentence-01.flac"
+TARGET: dict[str, Any] = {"objective": "targeted", "target": "unlock the front door"}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "noise": {"budget": {"snr_db": 35}},
+    "fgsm": {"budget": {"snr_db": 35}},
+    "pgd": {"budget": {"snr_db": 40}},
+    "mi-fgsm": {"budget": {"snr_db": 35}},
+    "cw": TARGET,
+    "minimum-norm": {"params": {"steps": 300}},
+    "auto": {"budget": {"snr_db": 40}},
+    "imperceptible": TARGET,
+    "universal": {"objective": "mute", "params": {"artefact": str(PAGES / "mute-whisper-tiny.en.flac")}},
+}
+
+
+def parameters(name: str) -> str:
+    """The table of an attack's parameters, as Markdown."""
+    fields = ATTACKS.get(name).Params.model_fields
+    if not fields:
+        return "It has no parameters.\n"
+    lines = [f"| `{field}` | {_shown(info.default)} | {info.description or ''} |" for field, info in fields.items()]
+    return "\n".join(["| parameter (`--param NAME=VALUE`) | default | |", "| --- | --- | --- |", *lines]) + "\n"
+
+
+def _shown(value: Any) -> str:
+    return {True: "yes", False: "no", "": ""}.get(value, str(value)) if isinstance(value, (bool, str)) else f"{value:g}"
+
+
+def with_part(page: str, name: str, body: str) -> str:
+    """``page`` with what stands between the markers of ``name`` set to ``body``."""
+    found = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", lambda m: m[1] + body + m[2], page, count=1, flags=re.DOTALL)
+    if f"<!-- end {name} -->" not in found:
+        raise SystemExit(f"the page has no <!-- {name} --> ... <!-- end {name} -->")
+    return found
+
+
+def picture(name: str, victim: Victim) -> str:
+    """Attack the clip, draw it, and say under the picture what was heard."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = craft(AttackRequest(inputs=(str(CLIP),), attack=name, **EXAMPLES[name]), folder, victim=victim)
+        evaluate(run, [victim])
+        row = next(row for row in run.results() if row["control_for"] is None and row["stage_of"] is None)
+        title = f"{name} at {row['snr_db']:.1f} dB SNR"
+        draw_perturbation(run.resolve(row["clean_audio"]), run.resolve(row["audio"]), title, PAGES / f"{name}.png")
+    asked = ", ".join(f"{key}={value}" for key, value in EXAMPLES[name].get("budget", {}).items()) or row["objective"]
+    heard = " ".join(row["hypothesis"].split())
+    heard = heard if len(heard) < 100 else heard[:97] + "..."
+    return (
+        f"![Spectrograms]({name}.png)\n\n"
+        f'`samples/{CLIP.name}` on whisper-tiny.en ({asked}): "{row["clean_hypothesis"].strip()}" is heard as "{heard}" at '
+        f"{row['snr_db']:.1f} dB SNR, PESQ {row['pesq']:.2f}, {row['masking_excess_db']:.2f} dB over the masking threshold; "
+        f"{row['steps']} steps.\n"
+    )
+
+
+def main() -> None:
+    """Update the pages named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--pictures", action="store_true")
+    arguments = parser.parse_args()
+    victim = load_victim("whisper-tiny.en") if arguments.pictures else None
+    for name in arguments.names or ATTACKS.names():
+        page = PAGES / f"{name}.md"
+        text = with_part(page.read_text(encoding="utf-8"), "parameters", parameters(name))
+        if victim is not None:
+            text = with_part(text, "picture", picture(name, victim))
+        page.write_text(text, encoding="utf-8")
+        print(page, flush=True)
+
+
+if __name__ == "__main__":
+    main()
