@@ -36,6 +36,8 @@ class Context:
 
     def select(self, rows: Tensor) -> Context:
         """The context of some clips."""
+        if torch.equal(rows, torch.arange(len(self.encoder[0][0]), device=rows.device)):
+            return self
         return Context(
             self.front,
             tuple((keys[rows], values[rows]) for keys, values in self.encoder),
@@ -95,11 +97,9 @@ def decode(model: Any, states: Tensor, ids: Tensor, first: int, context: Context
     for place, layer in enumerate(decoder.layers):
         kept = None if context is None else context.decoder[place]
         normed = layer.self_attn_layer_norm(hidden)
-        keys, values = _keys_values(layer.self_attn, normed)
-        hidden = hidden + _attend(layer.self_attn, normed, keys, values, causal=True)
+        hidden = hidden + _attend(layer.self_attn, normed, *_keys_values(layer.self_attn, normed), causal=True)
         normed = layer.encoder_attn_layer_norm(hidden)
-        keys, values = _with_kept(*_keys_values(layer.encoder_attn, states), kept)
-        hidden = hidden + _attend(layer.encoder_attn, normed, keys, values)
+        hidden = hidden + _attend(layer.encoder_attn, normed, *_keys_values(layer.encoder_attn, states), kept)
         hidden = hidden + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden))))
     logits: Tensor = model.proj_out(decoder.layer_norm(hidden[:, first:]))
     return logits.float()
@@ -117,15 +117,9 @@ def _encoder_layer(layer: Any, states: Tensor, kept: tuple[Tensor, Tensor] | Non
     """The layer's output and its own keys and values."""
     normed = layer.self_attn_layer_norm(states)
     keys, values = _keys_values(layer.self_attn, normed)
-    states = states + _attend(layer.self_attn, normed, *_with_kept(keys, values, kept))
+    states = states + _attend(layer.self_attn, normed, keys, values, kept)
     states = states + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(states))))
     return states, keys, values
-
-
-def _with_kept(keys: Tensor, values: Tensor, kept: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-    if kept is None:
-        return keys, values
-    return torch.cat([keys, kept[0]], dim=2), torch.cat([values, kept[1]], dim=2)
 
 
 def _heads(attention: Any, flat: Tensor) -> Tensor:
@@ -137,8 +131,53 @@ def _keys_values(attention: Any, states: Tensor) -> tuple[Tensor, Tensor]:
     return _heads(attention, attention.k_proj(states)), _heads(attention, attention.v_proj(states))
 
 
-def _attend(attention: Any, states: Tensor, keys: Tensor, values: Tensor, causal: bool = False) -> Tensor:
+def _attend(
+    attention: Any,
+    states: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    kept: tuple[Tensor, Tensor] | None = None,
+    causal: bool = False,
+) -> Tensor:
     queries = _heads(attention, attention.q_proj(states))
-    mixed = scaled_dot_product_attention(queries, keys, values, is_causal=causal)
+    if kept is None:
+        mixed = scaled_dot_product_attention(queries, keys, values, is_causal=causal)
+    else:
+        mixed = _KeptAttention.apply(queries, keys, values, *kept)
     output: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
     return output
+
+
+class _KeptAttention(torch.autograd.Function):
+    """Attention over positions computed afresh and positions that are kept, which take part in the softmax and get no gradient.
+
+    Joining both and calling the library's attention gives the same numbers, but copies the kept part at every step and computes
+    gradients of it that nobody wants: on clips of 3 s more than half of a step.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, kept_keys: Tensor, kept_values: Tensor) -> Tensor:
+        queries = queries * queries.shape[-1] ** -0.5
+        fresh = queries @ keys.transpose(-1, -2)
+        kept = queries @ kept_keys.transpose(-1, -2)
+        # One softmax over both parts, in place.
+        most = torch.maximum(fresh.amax(dim=-1, keepdim=True), kept.amax(dim=-1, keepdim=True))
+        fresh.sub_(most).exp_()
+        kept.sub_(most).exp_()
+        whole = fresh.sum(dim=-1, keepdim=True) + kept.sum(dim=-1, keepdim=True)
+        mixed = (fresh @ values + kept @ kept_values) / whole
+        ctx.save_for_backward(queries, keys, values, kept_keys, kept_values, fresh, kept, whole, mixed)
+        return mixed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        queries, keys, values, kept_keys, kept_values, fresh, kept, whole, mixed = ctx.saved_tensors
+        (gradient,) = gradients
+        shared = (gradient * mixed).sum(dim=-1, keepdim=True)
+        scaled = gradient / whole
+        to_values = fresh.transpose(-1, -2) @ scaled
+        to_fresh = (gradient @ values.transpose(-1, -2)).sub_(shared).mul_(fresh).div_(whole)
+        to_kept = (gradient @ kept_values.transpose(-1, -2)).sub_(shared).mul_(kept).div_(whole)
+        to_keys = to_fresh.transpose(-1, -2) @ queries
+        to_queries = (to_fresh @ keys + to_kept @ kept_keys) * queries.shape[-1] ** -0.5
+        return to_queries, to_keys, to_values, None, None
