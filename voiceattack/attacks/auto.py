@@ -26,7 +26,8 @@ class Auto(base.BudgetAttack):
     """Complementary attacks, each on the clips that withstood those before, in the spirit of AutoAttack (Croce & Hein 2020).
 
     Untargeted: ``pgd`` on the saturating cross-entropy (35 % of the steps), ``pgd`` on the margin (25 %), ``pgd`` with Adam, a
-    step halved on plateaus and a random start (20 %), ``mi-fgsm`` (20 %). Targeted and mute: ``cw`` up to its first success
+    step halved on plateaus and a random start (20 %), ``mi-fgsm`` (20 %); where the victim's hallucinations are known, ``pgd``
+    toward them comes first and ``mi-fgsm`` falls away. Targeted and mute: ``cw`` up to its first success
     (40 %), ``pgd`` on the cross-entropy (25 %), ``pgd`` on the margin (20 %), the Adam search (15 %). A clip leaves at its first
     success; steps that a stage leaves over are not passed on. Each clip's best candidate heard is returned.
 
@@ -50,14 +51,24 @@ class Auto(base.BudgetAttack):
     @property
     def max_queries(self) -> int:
         directions: tuple[Literal["away", "toward"], ...] = ("away", "toward")
-        plans = (_plan(direction, self.config.steps, margin=True, start_snr_db=15.0) for direction in directions)
+        plans = (
+            _plan(direction, self.config.steps, margin=True, start_snr_db=15.0, hallucinate=hallucinate)
+            for direction in directions
+            for hallucinate in (False, True)
+        )
         # One more to hear the clean clip again, and one for the noise.
         return max(sum(attack.max_queries for _, attack in plan) for plan in plans) + 2
 
     def search(self, problem: Problem) -> Tensor:
         validity.randomised(problem)
         margin = CarliniWagner.has_margin(problem)
-        plan = _plan(problem.objective.direction, self.config.steps, margin=margin, start_snr_db=_loosest_snr_db(problem))
+        plan = _plan(
+            problem.direction,
+            self.config.steps,
+            margin=margin,
+            start_snr_db=_loosest_snr_db(problem),
+            hallucinate=problem.aimed().direction != problem.direction,
+        )
         winners = run_in_turn(problem, [Stage(name, attack.max_steps, attack.search) for name, attack in plan])
         standing = problem.standing()
         if standing:
@@ -72,12 +83,19 @@ class Auto(base.BudgetAttack):
 
 
 def _plan(
-    direction: Literal["away", "toward"], steps: int, *, margin: bool, start_snr_db: float
+    direction: Literal["away", "toward"], steps: int, *, margin: bool, start_snr_db: float, hallucinate: bool
 ) -> list[tuple[str, base.Attack]]:
     """Name and attack of each stage that has steps."""
     first, second, third, fourth = split_steps(steps, AWAY if direction == "away" else TOWARD)
     plan: list[tuple[str, base.Attack | None]]
-    if direction == "away":
+    if direction == "away" and hallucinate:
+        plan = [
+            ("pgd hallucination", PGD(steps=first) if first else None),
+            ("pgd ce", _pgd(second)),
+            _other(third, margin),
+            ("pgd adam restart", _restart(fourth)),
+        ]
+    elif direction == "away":
         plan = [
             ("pgd ce", _pgd(first)),
             _other(second, margin),
@@ -96,18 +114,18 @@ def _plan(
 
 
 def _pgd(steps: int) -> PGD | None:
-    return PGD(steps=steps) if steps else None
+    return PGD(steps=steps, hallucinate=False) if steps else None
 
 
 def _other(steps: int, margin: bool) -> tuple[str, PGD | None]:
     """The margin, or for a victim without one the same loss from elsewhere."""
     if not margin:
-        return "pgd ce restart", PGD(steps=steps, random_start=True) if steps else None
-    return "pgd margin", PGD(steps=steps, loss="margin") if steps else None
+        return "pgd ce restart", PGD(steps=steps, hallucinate=False, random_start=True) if steps else None
+    return "pgd margin", PGD(steps=steps, hallucinate=False, loss="margin") if steps else None
 
 
 def _restart(steps: int) -> PGD | None:
-    return PGD(steps=steps, optimizer="adam", schedule="plateau", random_start=True) if steps else None
+    return PGD(steps=steps, hallucinate=False, optimizer="adam", schedule="plateau", random_start=True) if steps else None
 
 
 def _loosest_snr_db(problem: Problem) -> float:

@@ -20,7 +20,10 @@ from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import DifferentiableVictim, Victim
 
-__all__ = ["Attack", "BudgetAttack", "Crafted", "MinimizationAttack", "Params"]
+__all__ = ["HALLUCINATE", "Attack", "BudgetAttack", "Crafted", "MinimizationAttack", "Params"]
+
+HALLUCINATE = "untargeted: toward what the victim writes when nothing is said, where that is known, not merely away"
+"""Description of a parameter that several attacks share; see :meth:`Problem.aimed`."""
 
 
 class Params(BaseModel):

@@ -43,6 +43,7 @@ class CarliniWagner(base.MinimizationAttack):
         loss: Literal["ce", "margin"] = Field("margin", description="ce: cross-entropy; margin: the wanted token's lead")
         confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have, for other engines")
         cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
+        hallucinate: bool = Field(True, description=base.HALLUCINATE)
         check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")
         stop_at_success: bool = Field(False, description="end a clip at its first success instead of making it quieter")
         patience: int = Field(0, ge=0, description="stop a clip after this many steps without a new success (0: never)")
@@ -54,8 +55,9 @@ class CarliniWagner(base.MinimizationAttack):
         return self.config.steps
 
     def search(self, problem: Problem) -> Tensor:
+        problem = problem.aimed(self.config.hallucinate)
         config, clean = self.config, problem.clean
-        direction = problem.objective.direction
+        direction = problem.direction
         victim_loss = config.loss if self.has_margin(problem) else "ce"
         loss = LossConfig(
             direction, victim_loss, config.cap if direction == "away" else None, config.confidence + SLACK, config.confidence

@@ -44,5 +44,5 @@ class FGSM(base.BudgetAttack):
         return run_foolbox(
             problem,
             L2FastGradientAttack if euclidean else LinfFastGradientAttack,
-            SpeechSettings(LossConfig(problem.objective.direction, self.config.loss), random_start=self.config.random_start),
+            SpeechSettings(LossConfig(problem.direction, self.config.loss), random_start=self.config.random_start),
         )

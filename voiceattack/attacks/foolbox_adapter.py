@@ -133,7 +133,8 @@ class _Search:
                 loss = float(losses[rows.index(row)]) if losses is not None else None
                 snr = self.problem.snr(row, heard.waveform)
                 self.problem.note(row, step=self.done, loss=loss, snr_db=snr, heard=heard.text, success=heard.success)
-                finished = heard.nearness >= self.settings.stop_at if self.settings.loss.direction == "away" else heard.success
+                away = self.problem.objective.direction == "away"
+                finished = heard.nearness >= self.settings.stop_at if away else heard.success
                 if finished and row in self.active:
                     self.active.remove(row)
         return [success[row] for row in rows]

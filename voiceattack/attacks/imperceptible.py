@@ -54,6 +54,7 @@ class Imperceptible(base.MinimizationAttack):
 
     def search(self, problem: Problem) -> Tensor:
         c = self.config
+        problem = problem.aimed()
         second = max(1, round(c.steps * c.masking_share))
         first = CarliniWagner(steps=c.steps - second, start_snr_db=c.start_snr_db, confidence=c.confidence)
         found = first.search(problem)
@@ -75,7 +76,7 @@ class Imperceptible(base.MinimizationAttack):
         c, clean = self.config, problem.clean
         if not active:
             return
-        direction = problem.objective.direction
+        direction = problem.direction
         loss = LossConfig(
             direction, _loss_kind(problem), AWAY_CAP if direction == "away" else None, c.confidence + SLACK, c.confidence
         )

@@ -51,7 +51,7 @@ class MIFGSM(base.BudgetAttack):
             problem,
             L2MomentumIterativeFastGradientMethod if euclidean else LinfMomentumIterativeFastGradientMethod,
             SpeechSettings(
-                LossConfig(problem.objective.direction, c.loss),
+                LossConfig(problem.direction, c.loss),
                 c.check_every,
                 c.stop_at,
                 random_start=c.random_start,

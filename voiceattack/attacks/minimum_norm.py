@@ -17,9 +17,12 @@ from voiceattack.victims.base import LossConfig
 __all__ = ["MinimumNorm"]
 
 LOOSEST_DB, TIGHTEST_DB = -10.0, 100.0
-LONGEST_STRIDE_DB, SHORTEST_STRIDE_DB = 4.0, 0.05
+LONGEST_STRIDE_DB, SHORTEST_STRIDE_DB = 4.0, 0.25
+QUICK = 1.0  # share of the patience within which a success doubles the stride
+DECAY = 0.7  # of the step at each bound that resists
 FINEST_STEP = 0.02
 CAPS: dict[str, float] = {"ce": 8.0, "margin": 6.0}  # untargeted: nats and logits a token at which a loss saturates
+AIMED_SHARE = 0.7  # untargeted: of the steps for the least, those toward a hallucination; the rest go merely away
 LEVELS = 5  # looser bounds that the rest of an untargeted search explores
 LEVEL_STEP, LEVEL_LAST = 0.5, 0.1  # its first and last step, fractions of the bound
 
@@ -46,9 +49,10 @@ class MinimumNorm(base.MinimizationAttack):
 
     Each clip has a bound on its SNR. After a success heard, the bound is drawn ``stride`` dB tighter than that success, and the
     stride doubles when the success came fast; a bound that resists for ``patience`` steps halves the stride, returns to the best
-    artefact and goes on with finer steps; before any success it is loosened instead. Untargeted searches alternate between the
-    capped cross-entropy and the capped margin, and spend the rest of their steps on the most harm within looser bounds, 5 dB
-    apart, each starting from what was found under the tighter one. The best artefact of each 5 dB is kept beside the
+    artefact and goes on with finer steps; before any success it is loosened instead. Untargeted searches go toward what the
+    victim hallucinates, where that is known, then merely away, by turns on the capped cross-entropy and the capped margin;
+    they spend the rest of their steps on the most harm within looser bounds, 5 dB apart, each starting from what was found under
+    the tighter one. The best artefact of each 5 dB is kept beside the
     final one: together they are the clip's part of the robustness curve.
 
     After Carlini & Wagner 2018's outer search and the decoupled norms of Rony et al. 2019; what differs: the radius moves in
@@ -70,6 +74,7 @@ class MinimumNorm(base.MinimizationAttack):
         step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound; finer while a bound resists")
         momentum: float = Field(0.8, ge=0, lt=1, description="share of the last direction that is kept")
         check_every: int = Field(5, ge=1, description="untargeted: steps between two decodes")
+        hallucinate: bool = Field(True, description=base.HALLUCINATE)
         harm_share: float = Field(0.4, ge=0, lt=1, description="untargeted: share of the steps for harm within looser bounds")
 
     config: Params
@@ -80,24 +85,32 @@ class MinimumNorm(base.MinimizationAttack):
 
     def search(self, problem: Problem) -> Tensor:
         c, clean = self.config, problem.clean
-        away = problem.objective.direction == "away"
+        away = problem.direction == "away"
         rest = round(c.steps * c.harm_share) if away else 0
         start = max(c.start_snr_db, problem.budget.snr_db or float("-inf"))
         clips = [_Clip(start, LONGEST_STRIDE_DB) for _ in range(len(clean))]
-        delta = self._minimise(problem, clips, c.steps - rest)
+        aimed, done = problem.aimed(c.hallucinate), 0
+        if aimed is not problem:
+            done = round((c.steps - rest) * AIMED_SHARE)
+            self._minimise(aimed, clips, 0, done)
+        delta = self._minimise(problem, clips, done, c.steps - rest)
         if rest:
             self._harm(problem, clips, delta, rest)
         problem.tell(problem.max_steps)
         found = [clip.result for clip in clips]
         return torch.stack([clean.waveforms[row] if heard is None else heard.waveform for row, heard in enumerate(found)])
 
-    def _minimise(self, problem: Problem, clips: list[_Clip], steps: int) -> Tensor:
-        """Move each clip's bound in, in place; the last perturbations, float (batch, samples)."""
+    def _minimise(self, problem: Problem, clips: list[_Clip], start: int, stop: int) -> Tensor:
+        """Move each clip's bound in, in place, from step ``start`` on; the last perturbations, float (batch, samples)."""
         c, clean = self.config, problem.clean
-        direction = problem.objective.direction
+        direction = problem.direction
         delta, velocity = torch.zeros_like(clean.waveforms), torch.zeros_like(clean.waveforms)
+        for row, clip in enumerate(clips):
+            clip.since, clip.failures = start, 0
+            if clip.best is not None:
+                delta[row] = clip.best.waveform - clean.waveforms[row]
         rows = list(range(len(clean)))
-        for step in range(steps):
+        for step in range(start, stop):
             loss = self._loss(problem, direction, step // c.patience)
             waveforms = (clean.waveforms + delta).detach().requires_grad_(True)
             result = problem.attack_loss(waveforms, rows, loss)
@@ -115,12 +128,12 @@ class MinimumNorm(base.MinimizationAttack):
                     continue
                 velocity[row] = c.momentum * velocity[row] + _unit(grad[row])
                 radius = clean.waveforms[row].norm() * 10.0 ** (-clip.bound / 20.0)
-                size = max(c.step_size * 0.7**clip.failures, FINEST_STEP)
+                size = max(c.step_size * DECAY**clip.failures, FINEST_STEP)
                 delta[row] = delta[row] - size * radius * _unit(velocity[row])
             delta = self._project(problem, delta, [clip.bound for clip in clips])
         for row, clip in enumerate(clips):
             if clip.best is None:
-                self._listen(problem, clip, row, delta, steps - 1, checked=False)
+                self._listen(problem, clip, row, delta, stop - 1, checked=False)
         return delta
 
     @staticmethod
@@ -150,7 +163,7 @@ class MinimumNorm(base.MinimizationAttack):
         if clip.nearest is None or heard.nearness > clip.nearest.nearness:
             clip.nearest = heard
         if heard.success and snr > clip.best_snr:
-            quick = step - clip.since <= self.config.patience // 3
+            quick = step - clip.since <= QUICK * self.config.patience
             clip.stride = min(2 * clip.stride, LONGEST_STRIDE_DB) if quick else clip.stride
             clip.best, clip.best_snr, clip.since, clip.failures = heard, snr, step, 0
             clip.bound = min(snr + clip.stride, TIGHTEST_DB)

@@ -40,6 +40,7 @@ class PGD(base.BudgetAttack):
         loss: LossKind = Field("ce", description=LOSSES)
         cap: float = Field(8.0, gt=0, description="untargeted: nats (ce) or logits (margin) a token at which its loss saturates")
         confidence: float = Field(1.0, ge=0, description="targeted margin: head-room in logits")
+        hallucinate: bool = Field(True, description=base.HALLUCINATE)
         check_every: int = Field(20, ge=1, description="steps between two decodes")
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
         random_start: bool = Field(False, description="start at a random point of half the budget")
@@ -64,6 +65,7 @@ class PGD(base.BudgetAttack):
 
     def search(self, problem: Problem) -> Tensor:
         parts = self._parts()
+        problem = problem.aimed(self.config.hallucinate)
         if len(parts) == 1:
             return self._descend(problem, steps=parts[0], random_start=self.config.random_start)
         run_in_turn(
@@ -84,9 +86,7 @@ class PGD(base.BudgetAttack):
         """One search of ``steps`` steps."""
         c = self.config
         euclidean = problem.budget.euclidean
-        loss = LossConfig(
-            problem.objective.direction, c.loss, c.cap if problem.objective.direction == "away" else None, c.confidence
-        )
+        loss = LossConfig(problem.direction, c.loss, c.cap if problem.direction == "away" else None, c.confidence)
         optimizer = partial(
             build_optimizer,
             kind=c.optimizer,

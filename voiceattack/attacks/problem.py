@@ -15,6 +15,7 @@ from torch import Tensor
 from voiceattack.attacks import validity
 from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
+from voiceattack.errors import TargetError
 from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Victim
@@ -62,6 +63,7 @@ class Problem:
 
     Attributes:
         victim, clean, clean_hypotheses, objective, budget, seeds: as given to ``Attack.craft``.
+        direction: whether the search moves ``"away"`` from ``texts`` or ``"toward"`` them.
         texts: the text a clip to move away from or toward.
         logs: one :class:`ClipLog` a clip.
         stages_db: width in dB of the bins of SNR whose best candidates are kept, or None.
@@ -90,6 +92,7 @@ class Problem:
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
         self._search: Search | None = None
+        self.direction = objective.direction
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
         if objective.kind == "targeted" and isinstance(victim, DifferentiableVictim):
             self.texts = self._likeliest_spelling(victim, str(objective.target))
@@ -120,6 +123,28 @@ class Problem:
         part.max_steps = max_steps
         part._search = None
         part._on_step = lambda done, most: self.tell(offset + min(done, most))
+        return part
+
+    def aimed(self, hallucinate: bool = True) -> Problem:
+        """This problem, or where it only says "away" and ``hallucinate`` is true, the same with a place to go.
+
+        A recogniser that has learned to write certain texts over silence (Whisper: "Thank you.") is more easily led to one of
+        these than merely away from what was said: away, most steps buy other spellings of the same words. Success is judged as
+        before. Each clip aims at the first of ``victim.hallucinations`` that has no word of it, or of those with most harm.
+        """
+        victim = self.victim
+        if not hallucinate or self.direction == "toward" or not isinstance(victim, DifferentiableVictim):
+            return self
+        known = [text for text in victim.hallucinations if _can_say(victim, text)]
+        if not known:
+            return self
+        part = copy.copy(self)
+        part.direction = "toward"
+        part.texts = [
+            max(known, key=lambda text: min(1.0, self.objective.wer_against_clean(heard, text)))  # the first of equals
+            for heard in self.clean_hypotheses
+        ]
+        part._search = None
         return part
 
     def standing(self) -> list[int]:
@@ -194,7 +219,7 @@ class Problem:
             if checked:
                 same = all(text.strip() == clean_text.strip() for text in texts)
                 log.checked += 1
-                log.denied += same if self.objective.direction == "away" else not candidate.success
+                log.denied += same if self.direction == "away" else not candidate.success
             results.append(candidate)
         if self._search is not None and not all(result.success for result in results):
             self._search.stale()
@@ -237,6 +262,14 @@ class Problem:
             validity.disagreement(log.denied, log.checked),
         )
         return [text for text in counted if text] + log.warnings
+
+
+def _can_say(victim: DifferentiableVictim, text: str) -> bool:
+    try:
+        victim.check_target(text)
+    except TargetError:
+        return False
+    return True
 
 
 def _derived(seed: int, draw: int) -> int:

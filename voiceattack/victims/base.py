@@ -47,6 +47,7 @@ class Victim(ABC):
         max_seconds: longest clip it accepts, None for no limit.
         mute_text: the text to aim at so that the normalised hypothesis is empty.
         language: two-letter code of the speech it expects.
+        hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"hears"})
@@ -55,6 +56,7 @@ class Victim(ABC):
     max_seconds: float | None = None
     mute_text: str = ""
     language: str = "en"
+    hallucinations: tuple[str, ...] = ()
 
     @abstractmethod
     def transcribe(self, batch: Batch) -> list[Transcript]:

@@ -39,6 +39,10 @@ class EnsembleVictim(DifferentiableVictim):
         self.max_seconds = min(limits) if limits else None
         self.mute_text = members[0].mute_text
         self.language = members[0].language
+        first, *others = members
+        self.hallucinations = tuple(
+            text for text in first.hallucinations if all(text in member.hallucinations for member in others)
+        )
 
     @property
     def device(self) -> torch.device:

@@ -25,6 +25,8 @@ from voiceattack.victims.whisper_window import Context, decode, encode
 __all__ = ["WhisperVictim"]
 
 WINDOW_SECONDS = 30.0
+# What Whisper's English models write over silence and noise (Koenecke et al. 2024), the easiest to bring about first.
+HALLUCINATIONS = ("Thank you.", "Thanks for watching!", "See you next time.", "you")
 LONGEST_SECONDS = 300.0  # a search holds every window of a recording in memory at once
 
 
@@ -49,6 +51,7 @@ class WhisperVictim(DifferentiableVictim):
 
     max_seconds = LONGEST_SECONDS
     mute_text = "."
+    hallucinations = HALLUCINATIONS
 
     def __init__(
         self,
