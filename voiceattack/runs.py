@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import Self
 
 from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError
+from voiceattack.jsonl import append_line, whole_lines
 from voiceattack.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
+from voiceattack.unicode_text import escape_json
 
 __all__ = ["Example", "Run", "adversarial_comment", "environment", "example_id", "example_seed", "slug"]
 
@@ -63,12 +65,15 @@ class Run:
         info: run.json whole: ``request, run_id, versions, platform, git_commit, normalizer, created``.
     """
 
+    RECORDS: ClassVar[str] = "examples.jsonl"
+    FOLDERS: ClassVar[tuple[str, ...]] = ("audio", "clean")
+
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
         self.path = path
         self.info = info
 
     @classmethod
-    def create(cls, path: str | Path, request: Mapping[str, Any]) -> Run:
+    def create(cls, path: str | Path, request: Mapping[str, Any]) -> Self:
         """Start a run, or resume the one there if it was asked the same.
 
         When it is resumed under other versions, run.json names the new ones and keeps the old under ``earlier``.
@@ -94,14 +99,14 @@ class Run:
                 created = datetime.now(timezone.utc).isoformat(timespec="seconds")
                 run = cls(path, {"request": asked, "run_id": run_id(asked), **environment(), "created": created})
                 run._write_json("run.json", run.info)
-            for folder in ("audio", "clean"):
+            for folder in cls.FOLDERS:
                 (path / folder).mkdir(exist_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from error
         return run
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Path) -> Self:
         """Open a run that exists.
 
         Raises:
@@ -161,23 +166,13 @@ class Run:
         Raises:
             RunError: the disk refuses (full, read-only); the lines already there stay whole.
         """
-        file = self.path / "examples.jsonl"
-        line = (_dumps(example.model_dump()) + "\n").encode()
+        self.append_record(_dumps(example.model_dump()), _is_example)
+
+    def append_record(self, line: str, is_whole: Callable[[bytes], bool]) -> None:
+        """Add one line to :attr:`RECORDS`; raises RunError when the disk refuses."""
+        file = self.path / self.RECORDS
         try:
-            self._mend()
-            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                before = os.fstat(descriptor).st_size
-                try:
-                    rest = memoryview(line)
-                    while rest:
-                        rest = rest[os.write(descriptor, rest) :]
-                    os.fsync(descriptor)
-                except BaseException:
-                    os.ftruncate(descriptor, before)
-                    raise
-            finally:
-                os.close(descriptor)
+            append_line(file, line.encode(), is_whole)
         except OSError as error:
             raise _unwritable(file, error) from error
 
@@ -191,7 +186,7 @@ class Run:
         """
         file = self.path / "examples.jsonl"
         found: dict[str, Example] = {}
-        for number, line in enumerate(self._whole_lines(), 1):
+        for number, line in enumerate(self.records(_is_example), 1):
             try:
                 example = Example.model_validate(json.loads(line))
             except (ValueError, RecursionError) as error:
@@ -253,35 +248,13 @@ class Run:
             if path is not None:
                 self.resolve(path)
 
-    def _mend(self) -> None:
-        """Cut off a last line that a killed run tore; one that only lacks its line feed is kept."""
-        file = self.path / "examples.jsonl"
-        if not file.exists():
-            return
-        with open(file, "rb+") as handle:
-            end = handle.seek(0, os.SEEK_END)
-            if end == 0 or (handle.seek(end - 1), handle.read(1))[1] == b"\n":
-                return
-            handle.seek(0)
-            data = handle.read()
-            start = data.rfind(b"\n") + 1
-            if _is_example(data[start:]):
-                handle.write(b"\n")
-            else:
-                handle.truncate(start)
-            handle.flush()
-            os.fsync(handle.fileno())
-
-    def _whole_lines(self) -> Sequence[bytes]:
-        file = self.path / "examples.jsonl"
+    def records(self, is_whole: Callable[[bytes], bool]) -> list[bytes]:
+        """The lines of :attr:`RECORDS`, a torn last one left out; raises RunError when the file cannot be read."""
+        file = self.path / self.RECORDS
         try:
-            data = file.read_bytes()
-        except FileNotFoundError:
-            return []
+            return whole_lines(file, is_whole)
         except OSError as error:
             raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
-        *lines, last = data.split(b"\n")
-        return [*lines, last] if _is_example(last) else lines
 
     def _read(self, name: str) -> bytes:
         try:
@@ -333,7 +306,8 @@ def _short(value: Any) -> str:
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent).encode("utf-8", "replace").decode()
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return escape_json(text)
 
 
 def _finite(value: Any) -> Any:

@@ -15,6 +15,7 @@ import typer
 from voiceattack import __version__
 from voiceattack.cli import attack, curve, demo, doctor, evaluate, fit, list_, replay, report, transcribe
 from voiceattack.errors import VoiceAttackError
+from voiceattack.unicode_text import visible
 
 __all__ = ["app", "main"]
 
@@ -96,4 +97,4 @@ def _message(error: Exception) -> str:
 
 
 def _print_error(message: str) -> None:
-    print(f"voiceattack: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"voiceattack: error: {visible(' '.join(message.split()))}", file=sys.stderr)

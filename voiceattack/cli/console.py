@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.errors import SpecError
+from voiceattack.unicode_text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,12 +57,12 @@ def stdout() -> Console:
 def say(text: str, *, quiet: bool = False) -> None:
     """One line on stdout."""
     if not quiet:
-        print(text, flush=True)
+        print(visible(text), flush=True)
 
 
 def warn(text: str) -> None:
     """One line on stderr."""
-    print(f"voiceattack: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    print(f"voiceattack: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

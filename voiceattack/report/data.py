@@ -9,6 +9,7 @@ from typing import Any
 
 from voiceattack.errors import RunError
 from voiceattack.runs import Run
+from voiceattack.unicode_text import escape_json, visible
 
 __all__ = ["render_csv", "render_json"]
 
@@ -18,7 +19,7 @@ def render_json(run: Run) -> Path:
     path = run.path / "report.json"
     whole = {"run": run.info, "summary": run.summary(), "results": run.results()}
     try:
-        path.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
+        path.write_text(escape_json(json.dumps(whole, ensure_ascii=False, indent=1)), encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another folder") from error
     return path
@@ -41,6 +42,8 @@ def render_csv(run: Run) -> Path:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False)
+        return escape_json(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, str):
+        value = visible(value)
     # A spreadsheet would run a transcript that begins like a formula.
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value[:1] else value

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from voiceattack.unicode_text import visible
+
 __all__ = ["escape", "table"]
 
 
 def escape(text: str | None) -> str:
-    """A transcript as plain Markdown text on one line: nothing in it can end a table cell, start a link or become HTML."""
-    flat = " ".join((text or "").split())
+    """A transcript as plain Markdown text on one line: nothing in it can end a table cell, start a link, become HTML or hide."""
+    flat = visible(" ".join((text or "").split()))
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]()#|!~$])", r"\\\1", flat)
 

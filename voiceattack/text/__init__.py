@@ -1,0 +1,28 @@
+"""Text attacks: perturbed wording, typed or spoken. One file and one registration line a perturbation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voiceattack.registry import Registry
+from voiceattack.text.base import Perturbation, build
+
+__all__ = ["PERTURBATIONS", "Perturbation", "build_perturbation"]
+
+PERTURBATIONS: Registry[type[Perturbation]] = Registry("perturbation", group="voiceattack.perturbations")
+
+_HERE = "voiceattack.text"
+PERTURBATIONS.add("zero-width", f"{_HERE}.zero_width:ZeroWidth", "an invisible character inside a word")
+PERTURBATIONS.add("homoglyphs", f"{_HERE}.homoglyphs:Homoglyphs", "a letter replaced by its lookalike", requires="text")
+PERTURBATIONS.add("typos", f"{_HERE}.typos:Typos", "neighbouring key, swapped, dropped or repeated letter")
+PERTURBATIONS.add("homophones", f"{_HERE}.homophones:Homophones", "a word that sounds the same or nearly so", requires="text")
+
+
+def build_perturbation(name: str, **params: Any) -> Perturbation:
+    """A perturbation with its parameters checked.
+
+    Raises:
+        UnknownNameError: no such perturbation.
+        SpecError: a parameter is unknown or out of range.
+    """
+    return build(PERTURBATIONS.get(name), params)
