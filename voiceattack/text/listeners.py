@@ -1,0 +1,95 @@
+"""Who answers a text, and what the answer is: an action, a label, or what was heard of the spoken text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+
+from voiceattack.audio import Batch
+from voiceattack.errors import AttackError
+from voiceattack.metrics.text import normalize
+from voiceattack.victims.base import Victim
+
+__all__ = ["NOTHING", "Answer", "Listener"]
+
+NOTHING = "-"
+"""The answer when nothing is understood and nothing is done."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a victim made of a text.
+
+    Attributes:
+        label: the action, class or normalised transcript, comparable; :data:`NOTHING` when there is none.
+        heard: the raw transcript, when the text was spoken.
+        confidences: of each label in [0, 1], when the victim tells.
+    """
+
+    label: str
+    heard: str | None = None
+    confidences: dict[str, float] | None = None
+
+    def away_from(self, clean: Answer) -> float:
+        """How far this answer is from ``clean``, higher is farther: what a search climbs. In [0, 1], and above 1 once it differs."""
+        if self.label != clean.label:
+            return 1.0 + (0.0 if self.confidences is None else self.confidences.get(self.label, 0.0))
+        if self.confidences is not None:
+            return 1.0 - self.confidences.get(clean.label, 0.0)
+        if self.heard is not None and clean.heard is not None:
+            return Levenshtein.normalized_distance(normalize(clean.heard).split(), normalize(self.heard).split())
+        return 0.0
+
+
+class Listener:
+    """A victim as one that answers texts; every text is asked once.
+
+    Args:
+        victim: it interprets (``acts``), or hears, or both.
+        speak: text to audio float32 (samples,) at 16 kHz; needed when the victim is to hear the text. With it the answer is the
+            action of what was heard where the victim also interprets, else what was heard.
+
+    Raises:
+        AttackError: the victim hears only, and nobody speaks.
+    """
+
+    def __init__(self, victim: Victim, speak: Callable[[str], Tensor] | None = None) -> None:
+        self.victim = victim
+        self.speak = speak
+        self.acts = hasattr(victim, "interpret")
+        self.queries = 0
+        self._known: dict[str, Answer] = {}
+        if speak is None and not self.acts:
+            raise AttackError(
+                f"victim {victim.spec!r} hears and reads no text; add --speak to speak the text to it, "
+                "or name a victim that reads: intents:home, hf-text:<folder>"
+            )
+
+    def answer(self, text: str) -> Answer:
+        """The victim's answer; asking the same text again costs no query. Raises VictimError as the victim does."""
+        if text not in self._known:
+            self.queries += 1
+            self._known[text] = self.hear(self.speak(text)) if self.speak is not None else self.read(text)
+        return self._known[text]
+
+    def read(self, text: str) -> Answer:
+        """The answer to a typed text."""
+        intent = self.victim.interpret(text)  # type: ignore[attr-defined]
+        confidences: Any = getattr(self.victim, "confidences", None)
+        return Answer(str(intent) if intent else NOTHING, None, None if confidences is None else confidences(text))
+
+    def hear(self, waveform: Tensor) -> Answer:
+        """The answer to audio float32 (samples,) at 16 kHz."""
+        heard = self.victim.transcribe(Batch.of([waveform]))[0].text
+        if self.acts:
+            intent = self.victim.interpret(heard)  # type: ignore[attr-defined]
+            return Answer(str(intent) if intent else NOTHING, heard)
+        return Answer(normalize(heard, self.victim.language) or NOTHING, heard)
+
+    def guess(self, text: str) -> Answer | None:
+        """What the spoken text would do if it were heard to the letter: costs nothing and orders the search; None if unknown."""
+        return self.read(text) if self.speak is not None and self.acts else None
