@@ -1,7 +1,7 @@
 """Text as a reader sees it: invisible characters marked, and lookalikes, reorderings and deletions folded away as a defence.
 
-Boucher et al. 2022 ("Bad Characters") change what a program reads and not what a person sees. :func:`visible` shows such a change,
-:func:`normalise` undoes it.
+Boucher et al. 2022 ("Bad Characters") change what a program reads and not what a person sees. :func:`visible` shows such a
+change, :func:`normalise` undoes it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def visible(text: str) -> str:
 
 
 def escape_json(document: str) -> str:
-    r"""A JSON document with invisible characters as ``\u200b``: the same value when read, and nothing hidden for who looks at it."""
+    r"""A JSON document with invisible characters as ``\u200b``: the same value, and nothing hidden from who looks at it."""
     return "".join(_escape(character) if is_invisible(character) else character for character in document)
 
 

@@ -19,6 +19,9 @@ class Kind(str, Enum):
     victims = "victims"
     attacks = "attacks"
     metrics = "metrics"
+    perturbations = "perturbations"
+    searches = "searches"
+    speakers = "speakers"
     formats = "formats"
 
 
@@ -26,12 +29,15 @@ REGISTRIES = {
     Kind.victims: ("voiceattack.victims", "VICTIMS"),
     Kind.attacks: ("voiceattack.attacks", "ATTACKS"),
     Kind.metrics: ("voiceattack.metrics", "METRICS"),
+    Kind.perturbations: ("voiceattack.text", "PERTURBATIONS"),
+    Kind.searches: ("voiceattack.text.search", "SEARCHES"),
+    Kind.speakers: ("voiceattack.text.speech", "SPEAKERS"),
     Kind.formats: ("voiceattack.report", "FORMATS"),
 }
 
 
 def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List victims, attacks, metrics or report formats."""
+    """List victims, attacks, metrics, text perturbations, searches, speakers or report formats."""
     module, name = REGISTRIES[kind]
     entries = list(getattr(importlib.import_module(module), name).entries())
     width = max((len(entry.name) for entry in entries), default=0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-__all__ = ["summary_table"]
+__all__ = ["number", "summary_table", "text_table", "with_interval"]
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -38,3 +38,28 @@ def number(value: float | None, digits: int = 2) -> str:
 def with_interval(value: float | None, interval: Any) -> str:
     """``0.50 [0.25, 0.75]``."""
     return number(value) if value is None or interval is None else f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def text_table(summary: dict[str, Any]) -> Table:
+    """One row per victim and perturbation of a run of texts."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("perturbation", "victim"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "success [95% CI]", "flipped", "voided", "words", "edits", "meaning", "looks", "phones", "queries"):
+        table.add_column(name, justify="right")
+    for group in summary["groups"]:
+        table.add_row(
+            group["perturbation"],
+            group["victim"] or "-",
+            str(group["n"]),
+            with_interval(group["success_rate"], group["success_ci95"]),
+            str(group["n_flipped"]),
+            str(group["n_voided"]),
+            number(group["words_touched_median"], 0),
+            number(group["edit_distance_median"], 0),
+            number(group["semantic_similarity_median"]),
+            number(group["visual_similarity_median"]),
+            number(group["phonetic_distance_median"]),
+            str(group["queries_total"]),
+        )
+    return table

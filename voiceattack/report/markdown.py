@@ -10,6 +10,7 @@ from voiceattack.errors import AudioError, RunError
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
+from voiceattack.report.text import render_text
 from voiceattack.report.transfer import robustness, transfer
 from voiceattack.runs import Run
 
@@ -24,6 +25,8 @@ def render(run: Run) -> Path:
     Raises:
         RunError: not evaluated yet, or cannot be written.
     """
+    if run.request.get("kind") == "text":
+        return _write(run, render_text(run))
     every, summary = run.results(), run.summary()
     rows = [row for row in every if row.get("stage_of") is None]
     path = run.path / "report.md"
@@ -31,7 +34,15 @@ def render(run: Run) -> Path:
         pictures = {row["id"]: _picture(run, row) for row in rows if row["audio"] and row["control_for"] is None}
         parts = [_head(run), _figures(summary), _notes(summary), transfer(every), robustness(every, run.path), _apart(rows)]
         parts += [*_examples(run, rows, pictures), _how(run)]
-        path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
+    return _write(run, "\n".join(part for part in parts if part))
+
+
+def _write(run: Run, text: str) -> Path:
+    path = run.path / "report.md"
+    try:
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
     return path

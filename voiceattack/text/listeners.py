@@ -35,7 +35,7 @@ class Answer:
     confidences: dict[str, float] | None = None
 
     def away_from(self, clean: Answer) -> float:
-        """How far this answer is from ``clean``, higher is farther: what a search climbs. In [0, 1], and above 1 once it differs."""
+        """How far this answer is from ``clean``: what a search climbs. In [0, 1], and 1 to 2 once it differs."""
         if self.label != clean.label:
             return 1.0 + (0.0 if self.confidences is None else self.confidences.get(self.label, 0.0))
         if self.confidences is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -99,7 +100,7 @@ class Problem:
     def admissible(self, edits: Iterable[Edit]) -> bool:
         """Whether edits fit together and keep within the limits."""
         ordered = sorted(edits)
-        if any(later.start < edit.end or later.start == edit.start for edit, later in zip(ordered, ordered[1:], strict=False)):
+        if any(later.start < edit.end or later.start == edit.start for edit, later in pairwise(ordered)):
             return False
         if not within(self.text, ordered, self.limits):
             return False
@@ -117,9 +118,9 @@ def within(text: str, edits: Sequence[Edit], limits: Limits) -> bool:
     """Whether ``edits`` of ``text`` keep within all limits but that on queries."""
     if sum(edit.words for edit in edits) > limits.max_words:
         return False
-    if limits.max_edit_distance is not None:
-        if sum(max(len(edit.old), len(edit.new)) for edit in edits) > limits.max_edit_distance:
-            return False
+    characters = sum(max(len(edit.old), len(edit.new)) for edit in edits)
+    if limits.max_edit_distance is not None and characters > limits.max_edit_distance:
+        return False
     if limits.min_similarity is None and limits.min_visual is None:
         return True
     changed = apply(text, edits)

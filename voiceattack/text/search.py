@@ -24,8 +24,8 @@ GENERATIONS = 20
 
 
 def greedy(problem: Problem) -> Trial | None:
-    """Words in order of what leaving each out does to the answer (TextFooler, Jin et al. 2020; where a victim gives no scores, words
-    whose loss changes the answer come first), at each the option that takes the answer farthest. Stops at the first success."""
+    """Words in order of what leaving each out does to the answer (TextFooler, Jin et al. 2020; where a victim gives no
+    scores, words whose loss changes the answer come first), at each the option that takes it farthest, to the first success."""
     best: Trial | None = None
     for place in _by_importance(problem):
         kept = best.edits if best is not None else ()
@@ -61,7 +61,7 @@ def beam(problem: Problem, width: int = BEAM) -> Trial | None:
 
 
 def genetic(problem: Problem) -> Trial | None:
-    """Texts with random edits; the fitter are likelier parents, a child takes each word's edit from either (Alzantot et al. 2018)."""
+    """Texts with random edits; the fitter are likelier parents, a child has edits of either (Alzantot et al. 2018)."""
     rng = problem.rng
     places = [place for place, offered in enumerate(problem.options) if offered]
     if not places:

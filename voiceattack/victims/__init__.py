@@ -41,6 +41,19 @@ VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, b
 VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
 VICTIMS.add("ensemble", f"{_HERE}.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)")
 VICTIMS.add(
+    "intents",
+    f"{_HERE}.intents:load",
+    "intents:home or intents:<folder of sentences>, Home Assistant's intent recogniser: text in, action out",
+    requires="assistant",
+)
+VICTIMS.add(
+    "nearest",
+    f"{_HERE}.nearest:load",
+    "nearest:<manifest>, the action of the example nearest in meaning: text in, action out",
+    requires="text",
+)
+VICTIMS.add("hf-text", f"{_HERE}.hf_text:load", "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out")
+VICTIMS.add(
     "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
 )
 
@@ -66,7 +79,8 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
     """The victim that ``spec`` names.
 
     Args:
-        spec: ``scheme[:rest][?option=value&...]``, for example ``hf:./my-model`` or ``whisper-tiny.en``.
+        spec: ``scheme[:rest][?option=value&...]``, for example ``hf:./my-model`` or ``whisper-tiny.en``. Any victim that reads
+            text takes the option ``normalise=nfkc+confusables``, a defence before it.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None takes CUDA when there.
 
     Raises:
@@ -84,15 +98,22 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         return ensemble
     body, mark, query = spec.strip().partition("?")
     try:
+        # A plus joins the steps of normalise=nfkc+confusables; it stands for no space here.
+        query = query.replace("+", "%2B")
         options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}
     except ValueError as error:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
     scheme, _, rest = body.partition(":")
+    defence = options.pop("normalise", None)
     try:
         victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
     except (ImportError, OSError, RuntimeError) as error:
         if (reason := mismatch(error)) is None:
             raise
         raise MissingExtraError(reason) from error
+    if defence is not None:
+        from voiceattack.victims.normalised import NormalisedVictim
+
+        victim = NormalisedVictim(victim, defence)
     victim.spec = spec.strip()
     return victim

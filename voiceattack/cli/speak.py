@@ -1,0 +1,59 @@
+"""``voiceattack speak``: texts as audio, by a synthesiser independent of the recogniser under test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.console import QuietOption, progress, say, warn
+
+__all__ = ["speak"]
+
+
+def speak(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Texts, .txt files (one a line), or .jsonl manifests.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the clips and their manifest.jsonl.")] = Path("spoken"),
+    speaker: Annotated[
+        str,
+        typer.Option("--speaker", help="hibari[?speed=S], or 'command:PROGRAM {text} {out}'; see: voiceattack list speakers."),
+    ] = "hibari",
+    quiet: QuietOption = False,
+) -> None:
+    """Speak INPUT into 16 kHz FLAC files, with a manifest that 'voiceattack attack' and 'transcribe' read."""
+    from voiceattack import audio
+    from voiceattack.audio_files import write_whole
+    from voiceattack.errors import RunError, VoiceAttackError
+    from voiceattack.provenance import slug
+    from voiceattack.text.corpus import read_texts
+    from voiceattack.text.speech import load_speaker
+
+    voice = load_speaker(speaker)
+    items = list(read_texts(inputs))
+    lines: list[str] = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with progress("speaking", quiet=quiet) as on_progress:
+            for place, item in enumerate(items):
+                try:
+                    if item.error:
+                        raise VoiceAttackError(item.error)
+                    waveform = voice(item.text)
+                except VoiceAttackError as error:
+                    warn(str(error))
+                    continue
+                name = f"{slug(item.text)[:40].rstrip('-._')}-{item.sha256[:8]}.flac"
+                audio.save(out / name, waveform, comment=f"synthetic speech by {speaker}", title=item.text)
+                row = {"audio_filepath": name, "text": item.text, "duration": round(len(waveform) / audio.SAMPLE_RATE, 4)}
+                lines.append(json.dumps(row if item.expected is None else {**row, "action": item.expected}))
+                if on_progress is not None:
+                    on_progress(place + 1, len(items), item.text[:40])
+        if lines:
+            write_whole(out / "manifest.jsonl", "".join(f"{line}\n" for line in lines).encode())
+    except OSError as error:
+        raise RunError(f"{out}: cannot be written ({error.strerror}); make room or choose another folder") from error
+    if not lines:
+        raise RunError(f"none of the {len(items)} texts could be spoken; the reasons are above")
+    say(f"{len(lines)} clips: {out / 'manifest.jsonl'}", quiet=quiet)

@@ -1,0 +1,141 @@
+"""``voiceattack text``: change the wording of texts so that a victim takes them for something else, or make a corpus."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.console import (
+    DeviceOption,
+    OutputOption,
+    QuietOption,
+    formats_of,
+    parse_params,
+    progress,
+    say,
+    stdout,
+    warn,
+    write_reports,
+)
+from voiceattack.errors import RunError, SpecError
+
+__all__ = ["text"]
+
+
+class Goal(str, Enum):
+    """The objectives, as choices of an option."""
+
+    any = "any"
+    wrong_action = "wrong-action"
+    no_action = "no-action"
+    action = "action"
+
+
+def text(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Texts, .txt files (one a line), or .jsonl manifests.")],
+    perturbation: Annotated[list[str], typer.Option(help="What to change; see: voiceattack list perturbations. Repeatable.")],
+    victim: Annotated[
+        str | None, typer.Option(help="Who answers: intents:home, hf-text:<folder>, ...; without one a corpus is made.")
+    ] = None,
+    evaluate: Annotated[
+        list[str] | None, typer.Option("--also", metavar="VICTIM", help="Ask this victim the finished texts too. Repeatable.")
+    ] = None,
+    search: Annotated[str, typer.Option(help="How to search; see: voiceattack list searches.")] = "greedy",
+    objective: Annotated[Goal, typer.Option(help="What counts as success.")] = Goal.any,
+    target: Annotated[
+        str | None, typer.Option(metavar="ACTION", help="The action or label wanted; implies --objective action.")
+    ] = None,
+    max_words: Annotated[int, typer.Option(min=1, help="Most words touched.")] = 1,
+    max_edits: Annotated[int | None, typer.Option(min=1, help="Most characters changed.")] = None,
+    min_similarity: Annotated[
+        float | None, typer.Option(min=-1, max=1, help="Least likeness in meaning (cosine of sentence embeddings).")
+    ] = None,
+    min_visual: Annotated[float | None, typer.Option(min=0, max=1, help="Least likeness in looks.")] = None,
+    max_queries: Annotated[int, typer.Option(min=1, help="Most texts asked of the victim for one.")] = 500,
+    speak: Annotated[
+        str | None,
+        typer.Option(metavar="SPEAKER", help="Speak each text to the victim: hibari.", show_default="typed"),
+    ] = None,
+    variants: Annotated[int, typer.Option(min=1, max=1000, help="Without a victim: texts to draw from each.")] = 1,
+    language: Annotated[str, typer.Option(help="Language of the texts.")] = "en",
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A perturbation's parameter. Repeatable.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
+    out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Change the wording of INPUT so that the victim takes it for something else; ask again from the saved file, and report."""
+    outputs = formats_of(output)
+    if evaluate and victim is None:
+        raise SpecError("--also needs --victim, the one that is attacked")
+    from voiceattack.text.craft import TextRequest, craft_texts
+    from voiceattack.text.evaluate import evaluate_texts
+    from voiceattack.text.problem import Limits
+
+    request = TextRequest(
+        inputs=tuple(inputs),
+        perturbations=tuple(perturbation),
+        params=parse_params(param),
+        victim=victim,
+        search=search,
+        objective="action" if target is not None and objective is Goal.any else objective.value,
+        target=target,
+        limits=Limits(
+            max_words=max_words,
+            max_edit_distance=max_edits,
+            min_similarity=min_similarity,
+            min_visual=min_visual,
+            max_queries=max_queries,
+        ),
+        speak=speak,
+        variants=variants,
+        language=language,
+        seed=seed,
+    )
+    request.build()
+    if dry_run:
+        _dry_run(request)
+        return
+    from voiceattack.report.console import text_table
+    from voiceattack.victims import load_victim
+
+    loaded = None if victim is None else load_victim(victim, device)
+    others = [load_victim(spec, device) for spec in evaluate or ()]
+    with progress("changing texts", quiet=quiet) as on_progress:
+        run = craft_texts(request, out, victim=loaded, on_progress=on_progress, on_error=warn)
+    examples = run.texts()
+    if all(example.error for example in examples):
+        raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")
+    with progress("asking again", quiet=quiet) as on_progress:
+        summary = evaluate_texts(run, [] if loaded is None else [loaded, *others], on_progress=on_progress)
+    written = write_reports(run, ["md"], outputs)
+    if not quiet:
+        stdout().print(text_table(summary))
+        for line in summary["warnings"]:
+            say(f"note: {line}")
+        for path in [run.path / run.RECORDS, run.path / "results.jsonl", *written]:
+            say(f"written: {path}")
+
+
+def _dry_run(request: object) -> None:
+    from voiceattack.text.corpus import read_texts
+    from voiceattack.text.craft import TextRequest, _options
+
+    assert isinstance(request, TextRequest)
+    built = request.build()
+    items = list(read_texts(request.inputs))
+    for item in items:
+        if item.error:
+            warn(item.error)
+    usable = [item for item in items if not item.error]
+    offered = [sum(map(len, _options(built, item.text))) for item in usable]
+    say(f"texts: {len(usable)}; edits offered: {sum(offered)}, at most {max(offered, default=0)} a text")
+    if request.victim is not None:
+        say(f"victim: {request.victim}; at most {request.limits.max_queries * len(usable)} queries")
+    if not usable:
+        raise RunError("none of the inputs can be used")

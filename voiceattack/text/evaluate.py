@@ -1,0 +1,161 @@
+"""Evaluate a run of texts: read the saved texts, or hear the saved audio, through each victim, and score the answers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from voiceattack import audio
+from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.metrics.intervals import wilson
+from voiceattack.text.listeners import NOTHING, Answer, Listener
+from voiceattack.text.problem import succeeded
+from voiceattack.text.runs import TextExample, TextRun
+from voiceattack.victims.base import Victim
+
+__all__ = ["evaluate_texts", "summarize_texts"]
+
+Row = dict[str, Any]
+SIZES = ("edit_distance", "words_touched", "words_share", "semantic_similarity", "visual_similarity", "phonetic_distance")
+
+
+def evaluate_texts(
+    run: TextRun, victims: Sequence[Victim], *, on_progress: Callable[[int, int, str], None] | None = None
+) -> dict[str, Any]:
+    """Ask each victim every text of ``run`` anew, as it lies on the disk; write results.jsonl and summary.json.
+
+    Rows of victims asked earlier are kept. Spoken examples are heard from their saved files. A victim that
+    fails on one costs that row.
+
+    Args:
+        run: crafted texts.
+        victims: the attacked one, or others (transfer).
+        on_progress: called with (rows done, rows in all, victim).
+
+    Returns:
+        The summary, as written.
+
+    Raises:
+        RunError: the run holds no texts or cannot be written.
+    """
+    examples = run.texts()
+    if not examples:
+        raise RunError(f"{run.path}: holds no texts; run: voiceattack text INPUT --out {run.path}")
+    specs = {victim.spec for victim in victims}
+    earlier = run.results() if (run.path / "results.jsonl").exists() else []
+    ids = {example.id for example in examples}
+    rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
+    spoken = bool(run.request.get("speak"))
+    for victim in victims:
+        listener = Listener(victim, _not_here) if spoken else Listener(victim)
+        heard: dict[str, Answer] = {}
+        for place, example in enumerate(examples):
+            rows.append(_row(run, example, victim, listener, heard))
+            if on_progress is not None:
+                on_progress(place + 1, len(examples), victim.spec)
+    if not victims:
+        rows = [_row(run, example, None, None, {}) for example in examples]
+    run.write_results(rows)
+    summary = {"run_id": run.id, "kind": "text", **summarize_texts(rows)}
+    run.write_summary(summary)
+    return summary
+
+
+def _not_here(text: str) -> Any:
+    raise RunError(f"nothing is spoken during evaluation; {text[:30]!r} has no saved audio")
+
+
+def _row(run: TextRun, example: TextExample, victim: Victim | None, listener: Listener | None, heard: dict[str, Answer]) -> Row:
+    row: Row = {
+        **example.model_dump(exclude={"sizes", "warnings", "error"}),
+        "victim": None if victim is None else victim.spec,
+        **{name: example.sizes.get(name) for name in SIZES},
+        **dict.fromkeys(("clean_answer", "answer", "clean_heard", "heard", "success", "effect")),
+        "outcome": "error" if example.error else "no_effect" if example.perturbed is None else "made",
+        "warnings": example.warnings,
+        "error": example.error,
+    }
+    if example.error or listener is None:
+        return row
+    try:
+        clean = _ask(run, example.text, example.clean_audio, listener, heard)
+        answer = clean if example.perturbed is None else _ask(run, example.perturbed, example.audio, listener, heard)
+    except VoiceAttackError as error:
+        return {**row, "outcome": "error", "error": str(error)}
+    except Exception as error:  # a victim may be anybody's code
+        return {**row, "outcome": "error", "error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+    success = example.perturbed is not None and succeeded(example.objective, example.target, clean, answer)  # type: ignore[arg-type]
+    wrong = clean.label == NOTHING if example.expected is None else clean.label != example.expected
+    outcome = "no_effect" if example.perturbed is None else "clean_wrong" if wrong else "fooled" if success else "held"
+    return {
+        **row,
+        "clean_answer": clean.label,
+        "answer": answer.label,
+        "clean_heard": clean.heard,
+        "heard": answer.heard,
+        "success": success,
+        "effect": None if answer.label == clean.label else "voided" if answer.label == NOTHING else "flipped",
+        "outcome": outcome,
+    }
+
+
+def _ask(run: TextRun, text: str, path: str | None, listener: Listener, heard: dict[str, Answer]) -> Answer:
+    if listener.speak is None:
+        return listener.answer(text)
+    if path is None:
+        raise RunError(f"{run.path}: has no audio of {text[:30]!r}; delete its line in texts.jsonl to craft it again")
+    if path not in heard:
+        heard[path] = listener.hear(audio.load(run.resolve(path)))
+    return heard[path]
+
+
+def summarize_texts(rows: Sequence[Row]) -> dict[str, Any]:
+    """Groups per (victim, perturbation, objective). ``success_rate`` is over fooled, held and no_effect; texts that the victim
+    answers wrongly when clean, and errors, are counted apart."""
+    keys: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        keys.setdefault((row["victim"], row["source_victim"], row["perturbation"], row["objective"]), []).append(row)
+    groups = []
+    for (victim, source, perturbation, objective), members in keys.items():
+        outcomes = [row["outcome"] for row in members]
+        scored = [row for row in members if row["outcome"] in ("fooled", "held", "no_effect")] if victim is not None else []
+        fooled = outcomes.count("fooled")
+        won = [row for row in members if row["outcome"] in ("fooled", "made")]
+        groups.append(
+            {
+                "victim": victim,
+                "source_victim": source,
+                "perturbation": perturbation,
+                "objective": objective,
+                "n": len(members),
+                "n_scored": len(scored),
+                **{f"n_{name}": outcomes.count(name) for name in ("fooled", "held", "no_effect", "clean_wrong", "error")},
+                **{f"n_{effect}": sum(row["effect"] == effect for row in scored) for effect in ("flipped", "voided")},
+                "success_rate": fooled / len(scored) if scored else None,
+                "success_ci95": wilson(fooled, len(scored)),
+                **{f"{name}_median": _median(won, name) for name in SIZES},
+                "queries_total": sum(row["queries"] for row in members),
+                "seconds_total": round(sum(row["seconds"] for row in members), 3),
+            }
+        )
+    return {"groups": groups, "warnings": _warnings(groups)}
+
+
+def _median(rows: Sequence[Row], name: str) -> float | None:
+    values = [row[name] for row in rows if row[name] is not None]
+    return statistics.median(values) if values else None
+
+
+def _warnings(groups: Sequence[dict[str, Any]]) -> list[str]:
+    notes = []
+    for group in groups:
+        name = group["perturbation"] + (f" on {group['victim']}" if group["victim"] else "")
+        for key, words in (
+            ("n_clean_wrong", "texts are answered wrongly, or not at all, when clean: left out of the success rate"),
+            ("n_no_effect", "texts have no admissible change (no_effect)"),
+            ("n_error", "texts failed (error)"),
+        ):
+            if group[key]:
+                notes.append(f"{name}: {group[key]} of {group['n']} {words}")
+    return notes
