@@ -60,7 +60,11 @@ def normalise(text: str, steps: str) -> str:
         SpecError: an unknown step.
         MissingExtraError: ``confusables`` without the extra ``text``.
     """
-    for step in parse_steps(steps):
+    wanted = parse_steps(steps)
+    if "confusables" in wanted:
+        # Before NFKC too: that turns the lunate sigma, drawn as c, into a final sigma, and the long s, drawn as f, into s.
+        text = skeleton(text)
+    for step in wanted:
         text = unicodedata.normalize("NFKC", text) if step == "nfkc" else skeleton(text)
     return text
 

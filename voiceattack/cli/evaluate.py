@@ -19,11 +19,19 @@ def evaluate(
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Transcribe the saved artefacts of RUN and score them."""
+    """Hear the saved artefacts of RUN (or read its texts) anew and score them."""
     outputs = formats_of(output)
     from voiceattack.runs import Run
     from voiceattack.victims import load_victim
 
     opened = Run.open(run)
-    victims = [load_victim(spec, device) for spec in dict.fromkeys(victim or [opened.request["victim"]])]
+    is_text = opened.request.get("kind") == "text"
+    attacked = [spec for spec in [opened.request.get("victim")] if spec]
+    victims = [load_victim(spec, device) for spec in dict.fromkeys(victim or attacked)]
+    if is_text:
+        from voiceattack.cli.text import ask_and_show
+        from voiceattack.text.runs import TextRun
+
+        ask_and_show(TextRun.open(run), victims, formats=[], outputs=outputs, quiet=quiet)
+        return
     evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,12 @@ from voiceattack.cli.console import (
 )
 from voiceattack.errors import RunError, SpecError
 
-__all__ = ["text"]
+if TYPE_CHECKING:
+    from voiceattack.text.craft import TextRequest
+    from voiceattack.text.runs import TextRun
+    from voiceattack.victims.base import Victim
+
+__all__ = ["ask_and_show", "text"]
 
 
 class Goal(str, Enum):
@@ -74,7 +79,6 @@ def text(
     if evaluate and victim is None:
         raise SpecError("--also needs --victim, the one that is attacked")
     from voiceattack.text.craft import TextRequest, craft_texts
-    from voiceattack.text.evaluate import evaluate_texts
     from voiceattack.text.problem import Limits
 
     request = TextRequest(
@@ -101,7 +105,6 @@ def text(
     if dry_run:
         _dry_run(request)
         return
-    from voiceattack.report.console import text_table
     from voiceattack.victims import load_victim
 
     loaded = None if victim is None else load_victim(victim, device)
@@ -111,9 +114,17 @@ def text(
     examples = run.texts()
     if all(example.error for example in examples):
         raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")
+    ask_and_show(run, [] if loaded is None else [loaded, *others], formats=["md"], outputs=outputs, quiet=quiet)
+
+
+def ask_and_show(run: TextRun, victims: list[Victim], *, formats: list[str], outputs: dict[Path, str], quiet: bool) -> None:
+    """Ask the victims the saved texts, write the reports, print the table and where everything lies."""
+    from voiceattack.report.console import text_table
+    from voiceattack.text.evaluate import evaluate_texts
+
     with progress("asking again", quiet=quiet) as on_progress:
-        summary = evaluate_texts(run, [] if loaded is None else [loaded, *others], on_progress=on_progress)
-    written = write_reports(run, ["md"], outputs)
+        summary = evaluate_texts(run, victims, on_progress=on_progress)
+    written = write_reports(run, formats, outputs)
     if not quiet:
         stdout().print(text_table(summary))
         for line in summary["warnings"]:
@@ -122,18 +133,17 @@ def text(
             say(f"written: {path}")
 
 
-def _dry_run(request: object) -> None:
+def _dry_run(request: TextRequest) -> None:
     from voiceattack.text.corpus import read_texts
-    from voiceattack.text.craft import TextRequest, _options
+    from voiceattack.text.craft import offers
 
-    assert isinstance(request, TextRequest)
     built = request.build()
     items = list(read_texts(request.inputs))
     for item in items:
         if item.error:
             warn(item.error)
     usable = [item for item in items if not item.error]
-    offered = [sum(map(len, _options(built, item.text))) for item in usable]
+    offered = [sum(map(len, offers(built, item.text))) for item in usable]
     say(f"texts: {len(usable)}; edits offered: {sum(offered)}, at most {max(offered, default=0)} a text")
     if request.victim is not None:
         say(f"victim: {request.victim}; at most {request.limits.max_queries * len(usable)} queries")

@@ -14,6 +14,8 @@ PERTURBATIONS: Registry[type[Perturbation]] = Registry("perturbation", group="vo
 _HERE = "voiceattack.text"
 PERTURBATIONS.add("zero-width", f"{_HERE}.zero_width:ZeroWidth", "an invisible character inside a word")
 PERTURBATIONS.add("homoglyphs", f"{_HERE}.homoglyphs:Homoglyphs", "a letter replaced by its lookalike", requires="text")
+PERTURBATIONS.add("bidi", f"{_HERE}.bidi_reorder:Bidi", "letters stored in another order than shown", requires="text")
+PERTURBATIONS.add("deletions", f"{_HERE}.deletions:Deletions", "a letter and the backspace that takes it away")
 PERTURBATIONS.add("typos", f"{_HERE}.typos:Typos", "neighbouring key, swapped, dropped or repeated letter")
 PERTURBATIONS.add("homophones", f"{_HERE}.homophones:Homophones", "a word that sounds the same or nearly so", requires="text")
 

@@ -26,7 +26,7 @@ from voiceattack.text.sizes import measure
 from voiceattack.text.speech import load_speaker
 from voiceattack.victims.base import Victim
 
-__all__ = ["TextRequest", "craft_texts", "listener_of"]
+__all__ = ["TextRequest", "craft_texts", "listener_of", "offers"]
 
 Progress = Callable[[int, int, str], None]
 
@@ -57,7 +57,7 @@ class TextRequest(BaseModel):
     search: str = "greedy"
     objective: TextObjective = "any"
     target: str | None = None
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Limits()
     speak: str | None = None
     variants: int = Field(default=1, ge=1, le=1000)
     language: str = "en"
@@ -179,14 +179,14 @@ def _one(
         if item.error:
             raise SpecError(item.error)
         rng = np.random.default_rng(seed)
-        options = _options(perturbations, item.text)
+        options = offers(perturbations, item.text)
         found, error, warnings = _search(request, item, options, listener, rng)
     except VoiceAttackError as problem:
         found, error, warnings = (), str(problem), []
     except Exception as problem:  # a victim or a perturbation may be anybody's code: it costs this text
         found, error, warnings = (), f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}", []
     perturbed = apply(item.text, found) if found else None
-    spoken: dict[str, str] = {}
+    spoken: dict[str, Any] = {}
     if listener is not None and listener.speak is not None and error is None:
         spoken = _save(run, identifier, item, perturbed, listener)
     return TextExample(
@@ -202,7 +202,8 @@ def _one(
     )
 
 
-def _options(perturbations: Sequence[Perturbation], text: str) -> list[list[Edit]]:
+def offers(perturbations: Sequence[Perturbation], text: str) -> list[list[Edit]]:
+    """The edits of all perturbations at each word of ``text``."""
     offered: list[list[Edit]] = [[] for _ in words_of(text)]
     for perturbation in perturbations:
         for place, edits in enumerate(perturbation.all_options(text)):

@@ -43,4 +43,5 @@ def _picture(character: str) -> NDArray[np.float32] | None:
         return None
     canvas = Image.new("L", (2 * PIXELS, 2 * PIXELS))
     ImageDraw.Draw(canvas).text((PIXELS // 2, PIXELS // 4), character, fill=255, font=font)  # type: ignore[arg-type]
-    return np.asarray(canvas, dtype=np.float32) / 255
+    picture: NDArray[np.float32] = np.asarray(canvas, dtype=np.float32) / np.float32(255)
+    return picture

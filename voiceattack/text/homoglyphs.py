@@ -30,8 +30,8 @@ class Homoglyphs(base.Perturbation):
             least_alike: least share of ink in common with the letter, 0 to 1.
         """
 
-        each: int = Field(2, ge=1)
-        least_alike: float = Field(0.8, ge=0, le=1)
+        each: int = Field(default=2, ge=1)
+        least_alike: float = Field(default=0.8, ge=0, le=1)
 
     config: Params
 

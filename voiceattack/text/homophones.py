@@ -28,9 +28,9 @@ class Homophones(base.Perturbation):
             each: most words tried for one.
         """
 
-        max_distance: float = Field(1.0, ge=0, le=3)
-        least_zipf: float = Field(3.0, ge=0, le=8)
-        each: int = Field(12, ge=1)
+        max_distance: float = Field(default=1.0, ge=0, le=3)
+        least_zipf: float = Field(default=3.0, ge=0, le=8)
+        each: int = Field(default=12, ge=1)
 
     config: Params
 

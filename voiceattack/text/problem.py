@@ -33,11 +33,11 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_words: int = Field(1, ge=1)
-    max_edit_distance: int | None = Field(None, ge=1)
-    min_similarity: float | None = Field(None, ge=-1, le=1)
-    min_visual: float | None = Field(None, ge=0, le=1)
-    max_queries: int = Field(500, ge=1)
+    max_words: int = Field(default=1, ge=1)
+    max_edit_distance: int | None = Field(default=None, ge=1)
+    min_similarity: float | None = Field(default=None, ge=-1, le=1)
+    min_visual: float | None = Field(default=None, ge=0, le=1)
+    max_queries: int = Field(default=500, ge=1)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Typos(base.Perturbation):
 
         kinds: tuple[Literal["swap", "drop", "repeat", "key"], ...] = ("swap", "repeat", "drop", "key")
         keyboard: Literal["en", "de", "fr"] = "en"
-        shortest: int = Field(3, ge=2)
+        shortest: int = Field(default=3, ge=2)
 
     config: Params
 

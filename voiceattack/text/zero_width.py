@@ -23,7 +23,7 @@ class ZeroWidth(base.Perturbation):
     class Params(base.Params):
         """Parameters of ``zero-width``: which characters, as a string; each is tried."""
 
-        characters: str = Field("\u200b\u200c\u200d\u2060", min_length=1)
+        characters: str = Field(default="\u200b\u200c\u200d\u2060", min_length=1)
 
     config: Params
 

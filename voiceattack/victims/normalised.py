@@ -35,7 +35,7 @@ class NormalisedVictim(Victim):
 
     def interpret(self, text: str) -> Intent:
         """What the victim inside makes of the normalised text."""
-        intent: Intent = self.inner.interpret(normalise(text, self.steps))  # type: ignore[attr-defined]
+        intent: Intent = self.inner.interpret(normalise(text, self.steps))
         return intent
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
