@@ -64,6 +64,10 @@ def text(
         str | None,
         typer.Option(metavar="SPEAKER", help="Speak each text to the victim: hibari.", show_default="typed"),
     ] = None,
+    interpreter: Annotated[
+        str | None,
+        typer.Option(metavar="VICTIM", help="Who acts on what was heard: intents:home.", show_default="the victim"),
+    ] = None,
     variants: Annotated[int, typer.Option(min=1, max=1000, help="Without a victim: texts to draw from each.")] = 1,
     language: Annotated[str, typer.Option(help="Language of the texts.")] = "en",
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A perturbation's parameter. Repeatable.")] = None,
@@ -97,6 +101,7 @@ def text(
             max_queries=max_queries,
         ),
         speak=speak,
+        interpreter=interpreter,
         variants=variants,
         language=language,
         seed=seed,

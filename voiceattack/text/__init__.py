@@ -18,6 +18,9 @@ PERTURBATIONS.add("bidi", f"{_HERE}.bidi_reorder:Bidi", "letters stored in anoth
 PERTURBATIONS.add("deletions", f"{_HERE}.deletions:Deletions", "a letter and the backspace that takes it away")
 PERTURBATIONS.add("typos", f"{_HERE}.typos:Typos", "neighbouring key, swapped, dropped or repeated letter")
 PERTURBATIONS.add("homophones", f"{_HERE}.homophones:Homophones", "a word that sounds the same or nearly so", requires="text")
+PERTURBATIONS.add(
+    "boundaries", f"{_HERE}.boundaries:Boundaries", "words cut at another place, said nearly the same", requires="text"
+)
 
 
 def build_perturbation(name: str, **params: Any) -> Perturbation:

@@ -24,6 +24,7 @@ from voiceattack.text.runs import TextExample, TextRun
 from voiceattack.text.search import SEARCHES
 from voiceattack.text.sizes import measure
 from voiceattack.text.speech import load_speaker
+from voiceattack.victims import load_victim
 from voiceattack.victims.base import Victim
 
 __all__ = ["TextRequest", "craft_texts", "listener_of", "offers"]
@@ -42,6 +43,7 @@ class TextRequest(BaseModel):
         search: registered name.
         objective, target: see :func:`voiceattack.text.problem.succeeded`.
         limits: what a change may cost.
+        interpreter: spec of who acts on what ``victim`` heard, when that does not itself.
         speak: spec of a speaker, when the victim is to hear the texts.
         variants: texts to draw from each, without a victim.
         language: two-letter code of the texts.
@@ -58,6 +60,7 @@ class TextRequest(BaseModel):
     objective: TextObjective = "any"
     target: str | None = None
     limits: Limits = Limits()
+    interpreter: str | None = None
     speak: str | None = None
     variants: int = Field(default=1, ge=1, le=1000)
     language: str = "en"
@@ -84,6 +87,8 @@ class TextRequest(BaseModel):
             wanted[owner][name] = value
         if (self.objective == "action") != (self.target is not None):
             raise SpecError("objective action needs --target, and --target the objective action; give both or neither")
+        if self.interpreter is not None and self.speak is None:
+            raise SpecError("--interpreter acts on what a victim heard; add --speak, or name it as --victim")
         SEARCHES.entry(self.search)
         built = [build_perturbation(PERTURBATIONS.entry(name).name, **params) for name, params in wanted.items()]
         for perturbation in built:
@@ -98,12 +103,15 @@ class TextRequest(BaseModel):
         data = self.model_dump(mode="json", exclude={"inputs", "perturbations", "params"})
         if self.victim is None:
             del data["search"]
+        if self.interpreter is None:
+            del data["interpreter"]
         return {"perturbations": built, **data}
 
 
 def listener_of(request: TextRequest, victim: Victim) -> Listener:
     """The victim as one that answers texts, spoken if the request says so."""
-    return Listener(victim, load_speaker(request.speak) if request.speak else None)
+    interpreter = load_victim(request.interpreter) if request.interpreter else None
+    return Listener(victim, load_speaker(request.speak) if request.speak else None, interpreter)
 
 
 def craft_texts(

@@ -12,6 +12,7 @@ from voiceattack.metrics.intervals import wilson
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
+from voiceattack.victims import load_victim
 from voiceattack.victims.base import Victim
 
 __all__ = ["evaluate_texts", "summarize_texts"]
@@ -47,8 +48,9 @@ def evaluate_texts(
     ids = {example.id for example in examples}
     rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
     spoken = bool(run.request.get("speak"))
+    interpreter = load_victim(run.request["interpreter"]) if run.request.get("interpreter") else None
     for victim in victims:
-        listener = Listener(victim, _not_here) if spoken else Listener(victim)
+        listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
         heard: dict[str, Answer] = {}
         for place, example in enumerate(examples):
             rows.append(_row(run, example, victim, listener, heard))

@@ -41,7 +41,7 @@ class Homophones(base.Perturbation):
             for size, other in phonetics.near(said, self.config.max_distance, self.config.least_zipf):
                 if other != word.text.lower():
                     found[other] = min(size, found.get(other, size))
-        best = sorted((size, other) for other, size in found.items())[: self.config.each]
+        best = sorted(((size, other) for other, size in found.items()), key=lambda pair: round(pair[0], 1))[: self.config.each]
         return [Edit(word.start, word.end, word.text, cased(other, word.text), 1, round(size, 3)) for size, other in best]
 
 

@@ -52,15 +52,19 @@ class Listener:
         victim: it interprets (``acts``), or hears, or both.
         speak: text to audio float32 (samples,) at 16 kHz; needed when the victim is to hear the text. With it the answer is the
             action of what was heard where the victim also interprets, else what was heard.
+        interpreter: who acts on what ``victim`` heard, when it does not itself.
 
     Raises:
         AttackError: the victim hears only, and nobody speaks.
     """
 
-    def __init__(self, victim: Victim, speak: Callable[[str], Tensor] | None = None) -> None:
+    def __init__(self, victim: Victim, speak: Callable[[str], Tensor] | None = None, interpreter: Victim | None = None) -> None:
         self.victim = victim
         self.speak = speak
-        self.acts = hasattr(victim, "interpret")
+        self.interpreter: Any = victim if interpreter is None else interpreter
+        self.acts = hasattr(self.interpreter, "interpret")
+        if interpreter is not None and not self.acts:
+            raise AttackError(f"victim {interpreter.spec!r} reads no text; as interpreter name one that does, as intents:home")
         self.queries = 0
         self._known: dict[str, Answer] = {}
         if speak is None and not self.acts:
@@ -78,15 +82,15 @@ class Listener:
 
     def read(self, text: str) -> Answer:
         """The answer to a typed text."""
-        intent = self.victim.interpret(text)  # type: ignore[attr-defined]
-        confidences: Any = getattr(self.victim, "confidences", None)
+        intent = self.interpreter.interpret(text)
+        confidences: Any = getattr(self.interpreter, "confidences", None)
         return Answer(str(intent) if intent else NOTHING, None, None if confidences is None else confidences(text))
 
     def hear(self, waveform: Tensor) -> Answer:
         """The answer to audio float32 (samples,) at 16 kHz."""
         heard = self.victim.transcribe(Batch.of([waveform]))[0].text
         if self.acts:
-            intent = self.victim.interpret(heard)  # type: ignore[attr-defined]
+            intent = self.interpreter.interpret(heard)
             return Answer(str(intent) if intent else NOTHING, heard)
         return Answer(normalize(heard, self.victim.language) or NOTHING, heard)
 

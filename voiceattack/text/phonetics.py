@@ -36,6 +36,10 @@ _KIN = frozenset({frozenset(pair) for pair in (("stop", "affricate"), ("fricativ
 _WEAK = {"HH": 0.6, "AH": 0.6, "IH": 0.7, "T": 0.8, "D": 0.8}
 """What it costs to leave out or add a phone that running speech often swallows; 1 for all others."""
 PHONES = (*_VOWELS, *_CONSONANTS)
+SHORT = frozenset(
+    ("a", "i", "am", "an", "as", "at", "be", "by", "do", "go", "he", "hi", "if", "in", "is", "it", "me", "my", "no", "of", "on")
+    + ("or", "so", "to", "up", "us", "we")
+)
 _CODE = {phone: chr(65 + place) for place, phone in enumerate(PHONES)}
 
 _IPA: dict[str, Phones] = {
@@ -131,8 +135,9 @@ def common_words(least_zipf: float) -> tuple[tuple[str, Phones, str], ...]:
     frequency = optional_import("wordfreq", extra="text", feature=FEATURE).zipf_frequency
     found = []
     for word, ways in _dictionary().items():
-        if word.isalpha() and (len(word) > 1 or word in "ai") and frequency(word, "en") >= least_zipf:
-            found += [(word, said, _encode(said)) for said in ways]
+        # Dictionaries list letters and interjections ("sh", "mm") as words; nobody takes them for one.
+        if word.isalpha() and (len(word) > 2 or word in SHORT) and frequency(word, "en") >= least_zipf:
+            found += [(word, said, _encode(said)) for said in ways if any(phone in _VOWELS for phone in said)]
     return tuple(found)
 
 
@@ -142,14 +147,16 @@ def _encode(said: Phones) -> str:
 
 @lru_cache(maxsize=8192)
 def near(said: Phones, most: float, least_zipf: float) -> tuple[tuple[float, str], ...]:
-    """Common words pronounced at most ``most`` phones from ``said``: (distance, word), nearest first."""
+    """Common words pronounced at most ``most`` phones from ``said``: (distance, word), the nearest first, of those
+    as near the commoner."""
     code = _encode(said)
-    edits = int(most / 0.25) + 1  # the cheapest edit is dearer than 0.25 but for a few pairs
-    edits = min(edits, max(1, round(most * 2)), 4)
+    edits = min(max(1, round(most * 3)), 4)  # a phone for a similar one costs a third on average
     found: dict[str, float] = {}
     for word, ways, other in common_words(least_zipf):
         if abs(len(code) - len(other)) <= 2 and Levenshtein.distance(code, other, score_cutoff=edits) <= edits:
             size = distance(said, ways)
             if size <= most and size < found.get(word, most + 1):
                 found[word] = size
-    return tuple(sorted((size, word) for word, size in found.items()))
+    frequency = optional_import("wordfreq", extra="text", feature=FEATURE).zipf_frequency
+    ranked = sorted(found.items(), key=lambda pair: (round(pair[1], 1), -frequency(pair[0], "en"), pair[0]))
+    return tuple((size, word) for word, size in ranked)

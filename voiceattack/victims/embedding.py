@@ -28,13 +28,16 @@ def _model() -> tuple[Any, Any]:
     from transformers import BertModel, BertTokenizerFast
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     logging.set_verbosity_error()  # it would tell of a table of positions that the file has and the model computes
     try:
         model = BertModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, add_pooling_layer=False)
         return model.eval(), BertTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @lru_cache(maxsize=8192)
