@@ -37,32 +37,7 @@ _WEAK = {"HH": 0.6, "AH": 0.6, "IH": 0.7, "T": 0.8, "D": 0.8}
 """What it costs to leave out or add a phone that running speech often swallows; 1 for all others."""
 PHONES = (*_VOWELS, *_CONSONANTS)
 SHORT = frozenset(
-    (
-        *(
-            "a",
-            "i",
-            "am",
-            "an",
-            "as",
-            "at",
-            "be",
-            "by",
-            "do",
-            "go",
-            "he",
-            "hi",
-            "if",
-            "in",
-            "is",
-            "it",
-            "me",
-            "my",
-            "no",
-            "of",
-            "on",
-        ),
-        *("or", "so", "to", "up", "us", "we"),
-    )
+    "a i am an as at be by do go he hi if in is it me my no of on or so to up us we".split()  # noqa: SIM905
 )
 _CODE = {phone: chr(65 + place) for place, phone in enumerate(PHONES)}
 
