@@ -13,7 +13,22 @@ from typing import Annotated, Any
 import typer
 
 from voiceattack import __version__
-from voiceattack.cli import attack, curve, demo, doctor, evaluate, fit, list_, replay, report, speak, text, transcribe
+from voiceattack.cli import (
+    attack,
+    confusions,
+    curve,
+    demo,
+    doctor,
+    evaluate,
+    fit,
+    list_,
+    prompts,
+    replay,
+    report,
+    speak,
+    text,
+    transcribe,
+)
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
 
@@ -39,6 +54,8 @@ app.command("report")(report.report)
 app.command("transcribe")(transcribe.transcribe)
 app.command("text")(text.text)
 app.command("speak")(speak.speak)
+app.command("confusions")(confusions.confusions)
+app.command("prompts")(prompts.prompts)
 app.command("curve")(curve.curve)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)

@@ -22,7 +22,7 @@ from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_l
 from voiceattack.victims.whisper_search import WhisperSearch
 from voiceattack.victims.whisper_window import Context, decode, encode
 
-__all__ = ["WhisperVictim"]
+__all__ = ["WhisperVictim", "quiet_transformers"]
 
 WINDOW_SECONDS = 30.0
 # What Whisper's English models write over silence and noise (Koenecke et al. 2024), the easiest to bring about first.
@@ -113,7 +113,7 @@ class WhisperVictim(DifferentiableVictim):
     def _whole(self, clip: Tensor) -> Transcript:
         if len(clip) <= self.log_mel.samples:
             return self.transcribe(Batch.of([clip]))[0]
-        with torch.no_grad(), _quiet_transformers():
+        with torch.no_grad(), quiet_transformers():
             text, windows = hear_long(self, clip.to(self.device, torch.float32))
         return Transcript(text, {"windows": [{"seconds": window.frame / 100, "text": window.text} for window in windows]})
 
@@ -121,7 +121,7 @@ class WhisperVictim(DifferentiableVictim):
         """The windows that a clip float (samples,) is heard in; one when it fits."""
         if len(clip) <= self.log_mel.samples:
             return [Segment(0, self.transcribe(Batch.of([clip]))[0].text)]
-        with torch.no_grad(), _quiet_transformers():
+        with torch.no_grad(), quiet_transformers():
             return hear_long(self, clip.to(self.device, torch.float32))[1]
 
     def words(self, tokens: Sequence[int]) -> str:
@@ -130,7 +130,7 @@ class WhisperVictim(DifferentiableVictim):
         return self._decode([token for token in tokens if token < last]).strip()
 
     def _hear(self, batch: Batch, hearing: Hearing) -> list[str]:
-        with torch.no_grad(), _quiet_transformers():
+        with torch.no_grad(), quiet_transformers():
             if hearing.timestamps:
                 return [hear_stamped(self, clip.to(self.device, torch.float32), hearing) for clip in batch.clips()]
             mel = features(self.log_mel, batch.waveforms.to(self.device, torch.float32), batch.lengths, hearing.frontend)
@@ -141,6 +141,10 @@ class WhisperVictim(DifferentiableVictim):
         """Token ids as the decoder would write ``text``: with a leading space, without special tokens."""
         stripped = text.strip()
         return self._encode(" " + stripped) if stripped and stripped != self.mute_text else self._encode(stripped)
+
+    def text_ids_raw(self, text: str) -> list[int]:
+        """Token ids of ``text`` as it stands, special tokens by their names."""
+        return self._encode(text)
 
     def check_target(self, text: str) -> None:
         ids = self.text_ids(text)
@@ -197,7 +201,7 @@ class WhisperVictim(DifferentiableVictim):
         if hearing.timestamps and ends is not None:
             stamps = logits.detach()[..., self.first_stamp :].argmax(dim=-1)
             ends[:] = [int(stamps[place, length - 2]) for place, length in enumerate(lengths)]
-        logits = self._stamped_rules(logits, lengths) if hearing.timestamps else self._plain_rules(logits)
+        logits = self._stamped_rules(logits, lengths) if hearing.timestamps else self.plain_rules(logits)
         return logits, labels.to(self.device)
 
     def _states(self, batch: Batch, frontend: str, context: Context | None) -> Tensor:
@@ -222,7 +226,8 @@ class WhisperVictim(DifferentiableVictim):
             script.append(([self.first_stamp, *row, end], [begin, *row, self.first_stamp, self.eot]))
         return [token for token in self.prompt if token != self.first_stamp - 1], script
 
-    def _plain_rules(self, logits: Tensor) -> Tensor:
+    def plain_rules(self, logits: Tensor) -> Tensor:
+        """Logits float (batch, tokens, vocabulary) from the first word on, with what ordinary decoding forbids at -inf."""
         banned = self._suppressed.expand(logits.shape[1], -1).clone()
         banned[0] = self._suppressed_first
         return logits.masked_fill(banned, float("-inf"))
@@ -342,7 +347,7 @@ class WhisperVictim(DifferentiableVictim):
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Whisper's generate() warns at every call of how it sets its own defaults; nothing there is for the user to act on."""
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()

@@ -1,0 +1,66 @@
+"""``voiceattack confusions``: which command of a catalogue is misheard as which other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.console import DeviceOption, QuietOption, progress, say, warn
+from voiceattack.errors import SpecError
+
+__all__ = ["confusions"]
+
+
+def confusions(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="The catalogue: commands, .txt or .jsonl files.")],
+    victim: Annotated[str, typer.Option(help="Who listens.")] = "whisper-tiny.en",
+    interpreter: Annotated[
+        str | None, typer.Option(metavar="VICTIM", help="Who acts on what was heard: intents:home.", show_default="the victim")
+    ] = None,
+    speaker: Annotated[str, typer.Option("--speaker", help="Who speaks; see: voiceattack list speakers.")] = "hibari",
+    speeds: Annotated[str, typer.Option(metavar="LIST", help="Speeds of the voice.")] = "0.9,1.0,1.2",
+    snr_db: Annotated[str, typer.Option(metavar="LIST", help="White noise, dB below the speech; 'clean' is none.")] = "clean,10",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the matrix and the tables.")] = Path("confusions"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Speak a catalogue of commands in several ways; draw which is heard as which, and rank them by how easily that happens."""
+    from voiceattack.text.corpus import read_texts
+
+    rates = [_number(word, "--speeds") for word in speeds.split(",")]
+    noises = [None if word.strip() == "clean" else _number(word, "--snr-db") for word in snr_db.split(",")]
+    items = list(read_texts(inputs))
+    for item in items:
+        if item.error:
+            warn(item.error)
+    commands = [item.text for item in items if not item.error]
+    if dry_run:
+        say(f"commands: {len(set(commands))}; clips to speak and hear: {len(set(commands)) * len(rates) * len(noises)}")
+        return
+    from voiceattack.text.confusions import confuse
+    from voiceattack.text.listeners import Listener
+    from voiceattack.text.speech import load_speaker
+    from voiceattack.victims import load_victim
+
+    acting = None if interpreter is None else load_victim(interpreter, device)
+    listener = Listener(load_victim(victim, device), load_speaker(speaker), acting)
+    with progress("listening", quiet=quiet) as on_progress:
+        found = confuse(commands, listener, speaker=speaker, speeds=rates, snrs_db=noises, seed=seed, on_progress=on_progress)
+    written = found.write(out)
+    for row in found.ranking()[:10]:
+        if row["wrong"] or row["none"]:
+            told = f", most often {row['most_often_as']!r}" if row["most_often_as"] else ""
+            say(f"{row['command']}: of {row['n']} times {row['wrong']} as another{told}, {row['none']} as none", quiet=quiet)
+    for path in written:
+        say(f"written: {path}", quiet=quiet)
+
+
+def _number(word: str, option: str) -> float:
+    try:
+        return float(word)
+    except ValueError as error:
+        raise SpecError(f"{option} {word!r}: must be numbers with commas between, as 0.9,1.0") from error
