@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from speechlike import in_process
 
 from voiceattack.errors import RunError, SpecError
-from voiceattack.text import PERTURBATIONS, build_perturbation
+from voiceattack.text import PERTURBATIONS, Perturbation, build_perturbation, phonetics
 from voiceattack.text.corpus import read_texts
 from voiceattack.text.edits import Edit, apply, revert, words_of
 from voiceattack.text.listeners import Answer, Listener
@@ -44,10 +44,22 @@ class Keywords:
         return Intent("On") if "on" in words and "lamp" in words else Intent("Off") if "off" in words else Intent()
 
 
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a victim misheard, as voiceattack confusions writes it."""
+    path = tmp_path_factory.mktemp("heard") / "words.json"
+    path.write_text(json.dumps({"lamp": {"lump": 3, "ramp": 1}, "stop": {"shop": 1}}))
+    return str(path)
+
+
+def built(name: str, heard: str) -> Perturbation:
+    return build_perturbation(name, **({"words": heard} if name == "squatting" else {}))
+
+
 @pytest.mark.parametrize("name", PERTURBATIONS.names())
 @pytest.mark.parametrize("text", TEXTS)
-def test_every_perturbation_changes_the_text_and_can_be_undone(name: str, text: str) -> None:
-    perturbation = build_perturbation(name)
+def test_every_perturbation_changes_the_text_and_can_be_undone(name: str, text: str, heard: str) -> None:
+    perturbation = built(name, heard)
     for place, offered in enumerate(perturbation.all_options(text)):
         assert len(offered) == len(set(offered))
         for edit in offered:
@@ -59,9 +71,19 @@ def test_every_perturbation_changes_the_text_and_can_be_undone(name: str, text: 
         assert offered == perturbation.options(text, words_of(text), place), "the same text offers the same edits"
 
 
-def test_every_perturbation_offers_something() -> None:
+def test_every_perturbation_offers_something(heard: str) -> None:
     for name in PERTURBATIONS.names():
-        assert any(any(build_perturbation(name).all_options(text)) for text in TEXTS), name
+        assert any(any(built(name, heard).all_options(text)) for text in TEXTS), name
+
+
+def test_sound_is_measured_in_phones() -> None:
+    assert phonetics.sounds_like(["Lock"], ["loch"]) == 0.0
+    near, far = phonetics.sounds_like(["lamp"], ["ramp"]), phonetics.sounds_like(["lamp"], ["music"])
+    assert near is not None and far is not None and 0 < near < 1 < far
+    slips = build_perturbation("boundaries", max_distance=0.5).all_options("Lock the front door.")
+    assert any(edit.new == "Locks a" and edit.words == 2 for edit in slips[0])
+    offered = build_perturbation("homophones", max_distance=0.5).all_options("Lock the front door.")
+    assert all(edit.distance is not None and edit.distance <= 0.5 for edits in offered for edit in edits)
 
 
 def test_a_language_without_data_is_refused() -> None:

@@ -21,6 +21,10 @@ PERTURBATIONS.add("homophones", f"{_HERE}.homophones:Homophones", "a word that s
 PERTURBATIONS.add(
     "boundaries", f"{_HERE}.boundaries:Boundaries", "words cut at another place, said nearly the same", requires="text"
 )
+PERTURBATIONS.add("squatting", f"{_HERE}.squatting:Squatting", "a word as the victim itself mishears it", requires="text")
+PERTURBATIONS.add("disfluencies", f"{_HERE}.fillers:Disfluencies", "a filler or a repeated beginning before a word")
+PERTURBATIONS.add("politeness", f"{_HERE}.fillers:Politeness", "polite words before or after the command")
+PERTURBATIONS.add("numbers", f"{_HERE}.numbers_units:Numbers", "numbers and units spelt another way")
 
 
 def build_perturbation(name: str, **params: Any) -> Perturbation:
