@@ -23,6 +23,7 @@ ORDER = (
     "audio",
     "psychoacoustics",
     "metrics",
+    "nospeech",
     "corpus",
     "victims",
     "objectives",
@@ -38,8 +39,10 @@ ORDER = (
     "replay",
     "summarize",
     "curve",
+    "compact",
     "evaluate",
     "report",
+    "suite",
     "doctor",
     "cli",
 )

@@ -1,4 +1,4 @@
-"""The figures that gates speak of, each with its 95% interval and its worst example. One function and one line in FIGURES each."""
+"""The figures that gates speak of, each with its 95% interval and its worst example: a function and a line in FIGURES each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.suite.samples import Sample, of_kind
 
-__all__ = ["FIGURES", "SIZES", "Condition", "Figure", "FigureKind"]
+__all__ = ["FIGURES", "SIZES", "UNTRIED", "Condition", "Figure", "FigureKind", "always"]
 
 SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
 """What ``at`` may bound: sizes of the perturbation."""
 Condition = Callable[[Sample], bool]
+UNSCORED = "no artefact was scored: the clean clips are misheard already, or all failed"
+UNTRIED = "no artefact has these sizes: nothing was tried there"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _fields(figure: Figure) -> tuple[float | None, tuple[float, float] | None, i
 
 
 def _untried(clips: Sequence[_Clip]) -> str:
-    return "no artefact has these sizes: nothing was tried there" if clips else "no artefact was scored"
+    return UNTRIED if clips else UNSCORED
 
 
 def _word_rate(said: str, heard: str, key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
@@ -174,7 +176,7 @@ def _snr_to_fool(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence
             if _scored(sample) and sample.row["wer"] is not None:
                 found.setdefault((sample.victim, sample.attack, sample.clip, sample.seed), []).append(sample)
         if not found:
-            return _nothing("no artefact was scored")
+            return _nothing(UNSCORED)
         best = [
             max((s.row["snr_db"] for s in members if s.row["success"] and s.row["snr_db"] is not None), default=-math.inf)
             for members in found.values()
@@ -234,7 +236,7 @@ def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -
 
 
 def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
-    """Share of clips, without speech or adversarial, whose transcript repeats itself; see :mod:`voiceattack.metrics.repetition`."""
+    """Share of clips, without speech or adversarial, whose transcript repeats itself (:mod:`voiceattack.metrics.repetition`)."""
     quiet = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
     attacked = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and s.final and condition(s)]
     members = [*quiet, *attacked]

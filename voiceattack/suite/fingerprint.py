@@ -1,4 +1,4 @@
-"""What decides how a victim hears: its spec, the files it is loaded from, the versions of what runs it, and what its owner calls it."""
+"""What decides how a victim hears: its spec, its files, the versions of what runs it, and what its owner calls it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voiceattack.errors import SpecError
-from voiceattack.suite.figures import FIGURES, SIZES, Figure, always
+from voiceattack.suite.figures import FIGURES, SIZES, UNTRIED, Figure, always
 from voiceattack.suite.load import nearest
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Decides, GateEntry
@@ -65,7 +65,10 @@ class Gate:
             return always(sample)
         # Rounding to 16 bits moves a size by a hair: an artefact crafted to 30 dB is at 30 dB.
         values = [(bound, sample.row.get(bound.name)) for bound in self.at]
-        return all(value is not None and (bound.holds(value) or math.isclose(value, bound.limit, rel_tol=5e-4)) for bound, value in values)
+        return all(
+            value is not None and (bound.holds(value) or math.isclose(value, bound.limit, rel_tol=5e-4))
+            for bound, value in values
+        )
 
     @property
     def hint(self) -> str:
@@ -179,16 +182,19 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
         rounds = [[s for s in members if s.seed in (None, seed)] for seed in seeds]
         figures = [FIGURES[gate.bound.name].compute(one, gate.meets) for one in rounds]
         found.append(_judged(gate, victim, attack, figures, incomplete))
-    return found
+    # An attack that made nothing of the sizes asked for says nothing about them, as long as another did.
+    tried = {one.victim for one in found if any(figure.note != UNTRIED for figure in one.figures)}
+    return [one for one in found if one.victim not in tried or any(figure.note != UNTRIED for figure in one.figures)]
 
 
 def _judged(gate: Gate, victim: str, attack: str, figures: Sequence[Figure], incomplete: Sequence[str]) -> Judgement:
     told = [_verdict(gate, figure) for figure in figures]
-    verdicts = tuple(verdict for verdict, _ in told)
+    verdicts: tuple[Verdict, ...] = tuple(verdict for verdict, _ in told)
     reasons = [reason for _, reason in told]
     if incomplete:
         reason = f"not all was done: {incomplete[0]}"
-        return Judgement(gate, victim, attack, "error", tuple(figures), ("error",) * len(figures), reason)
+        error: Verdict = "error"
+        return Judgement(gate, victim, attack, error, tuple(figures), tuple(error for _ in figures), reason)
     if len(set(verdicts)) > 1 and "error" not in verdicts:
         values = [figure.value for figure in figures if figure.value is not None]
         reason = f"{verdicts.count('passed')} of {len(verdicts)} seeds hold it; {_spread(gate.bound.name, values)}"

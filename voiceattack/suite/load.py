@@ -47,7 +47,7 @@ def parse_suite(text: str, where: str = "suite") -> Suite:
     """As :func:`load_suite`, from text."""
     try:
         node = yaml.compose(text, Loader=_Loader)
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        value = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(f"{where}:{line}: no valid YAML ({error.problem})") from error

@@ -118,10 +118,14 @@ def _check(variant: Variant) -> None:
     known = list(attack.Params.model_fields)
     for name in variant.params:
         if name not in known:
-            raise SpecError(f"{where}: unknown parameter {name!r}{nearest(name, known)}; parameters: {', '.join(known) or 'none'}")
+            raise SpecError(
+                f"{where}: unknown parameter {name!r}{nearest(name, known)}; parameters: {', '.join(known) or 'none'}"
+            )
     for name in variant.budget:
         if name not in LIMITS:
-            raise SpecError(f"{where}: unknown limit {name!r}{nearest(name, sorted(LIMITS))}; limits: {', '.join(sorted(LIMITS))}")
+            raise SpecError(
+                f"{where}: unknown limit {name!r}{nearest(name, sorted(LIMITS))}; limits: {', '.join(sorted(LIMITS))}"
+            )
     if attack.needs_budget and not LIMITS - {"band", "window"} & set(variant.budget):
         raise SpecError(f"{where}: needs a budget, for example  budget: {{snr_db: 35}}")
     try:

@@ -45,7 +45,9 @@ class Part(BaseModel):
         schema = handler(core_schema)
         if cls.short is None:
             return schema
-        return {"anyOf": [{"type": "string", "description": f"short for {{{cls.short}: ...}}"}, handler.resolve_ref_schema(schema)]}
+        return {
+            "anyOf": [{"type": "string", "description": f"short for {{{cls.short}: ...}}"}, handler.resolve_ref_schema(schema)]
+        }
 
 
 class InputEntry(Part):
@@ -79,7 +81,8 @@ class VictimEntry(Part):
     spec: str = Field(min_length=1, description="Spec string, as --victim takes it.")
     name: str = Field("", description="Name in gates, reports and baselines; the spec when left out.")
     crafted_on: str | None = Field(
-        None, description="Spec of another victim that attacks are crafted on, for a victim without gradients; this one hears them."
+        None,
+        description="Spec of another victim that attacks are crafted on, for a victim without gradients; this one hears them.",
     )
     version: str = Field("", description="Your name of the model behind a server or command; a new one is heard again.")
 
@@ -155,7 +158,7 @@ class Suite(Part):
     seed: int = Field(0, ge=0, description="Of the first repetition; the next take the next.")
     repeat: int = Field(1, ge=1, le=100, description="Seeds to run; a gate whose verdict differs between them is unreliable.")
     unreliable: Literal["fail", "pass"] = Field("fail", description="What an unreliable gate does to the exit code.")
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=lambda: Limits.model_validate({}))
     outputs: tuple[str, ...] = Field(
         (), description="Further files to write, relative to the suite file; the suffix names the format: .xml, .md, .json, .csv."
     )
