@@ -12,7 +12,7 @@ import pytest
 import xmlschema
 import yaml
 from speechlike import ROOT, in_process, voiceattack
-from suite_fixture import basic, run, summary, write_suite
+from suite_fixture import run, summary, write_suite
 
 from voiceattack import audio
 
@@ -119,11 +119,11 @@ def test_a_gate_whose_verdict_differs_between_seeds_is_unreliable(tmp_path: Path
 
 
 def test_a_limit_stops_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, 3, limits={"queries": 3})
+    suite = write_suite(tmp_path, 3, limits={"queries": 1})
     code, text, errors = run(suite)
-    assert code == 2 and "limit of 3 queries" in errors and "ERROR" in text
+    assert code == 2 and "limit of 1 queries" in errors and "ERROR" in text
     assert "not all was done" in summary(suite)["gates"][0]["reason"]
-    suite.write_text(suite.read_text().replace("queries: 3", "queries: 3000"))
+    suite.write_text(suite.read_text().replace("queries: 1", "queries: 1000"))
     code, text, _ = run(suite)
     assert code == 0 and ("1 from before" in text or "2 from before" in text)
 
@@ -163,11 +163,12 @@ def test_bad_inputs_cost_themselves_alone(tmp_path: Path) -> None:
     suite = write_suite(tmp_path)
     (tmp_path / "in" / "broken.wav").write_bytes(b"RIFF")
     asked = yaml.safe_load(suite.read_text())
-    asked["inputs"] += ["in/broken.wav", "in/none.wav"]
+    (tmp_path / "in" / "m.jsonl").write_text('{"audio_filepath": "none.wav"}\n')
+    asked["inputs"] += ["in/broken.wav", "in/m.jsonl"]
     suite.write_text(yaml.safe_dump(asked))
     code, text, errors = run(suite)
     assert "none.wav" in errors and "2 artefacts crafted" in text
-    assert {one["input"] for one in summary(suite)["unusable"]} == {str(tmp_path / "in" / "none.wav")}
+    assert {one["input"] for one in summary(suite)["unusable"]} == {f"{tmp_path / 'in' / 'm.jsonl'}:1"}
     broken = [one for one in summary(suite)["clean"] if "broken" in one["id"]]
     assert code == 0 and broken[0]["error"]
 
@@ -195,7 +196,8 @@ def test_junit_is_valid_and_tells_failures_from_errors(tmp_path: Path) -> None:
     ]
     suite = write_suite(tmp_path, attacks=[LOUD, QUIET], gates=gates)
     asked = yaml.safe_load(suite.read_text())
-    asked["inputs"] += [{"generate": "no-speech", "kinds": ["white-noise"], "seconds": 1}, "in/none.wav"]
+    asked["inputs"] += [{"generate": "no-speech", "kinds": ["white-noise"], "seconds": 1}, "in/m.jsonl"]
+    (tmp_path / "in" / "m.jsonl").write_text('{"audio_filepath": "none.wav"}\n')
     suite.write_text(yaml.safe_dump(asked))
     assert run(suite)[0] == 1
     file = tmp_path / "out" / "junit.xml"

@@ -32,7 +32,10 @@ def test_the_schema_file_is_the_code_s_and_agrees_with_it() -> None:
     ("text", "message"),
     [
         ("inputs: [a]\nvictims: [tiny]\nattaks: []\n", "s.yaml:3: attaks: unknown key (did you mean 'attacks'?); keys: version"),
-        ("inputs: [a]\nvictims: [tiny]\nattacks:\n- attack: pgd\n  parms: {}\n", "s.yaml:5: attacks[0].parms: unknown key (did you mean 'params'?)"),
+        (
+            "inputs: [a]\nvictims: [tiny]\nattacks:\n- attack: pgd\n  parms: {}\n",
+            "s.yaml:5: attacks[0].parms: unknown key (did you mean 'params'?)",
+        ),
         ("inputs: [a]\nvictims: [tiny]\nseed: -1\n", "s.yaml:3: seed: input should be greater than or equal to 0, got -1"),
         ("inputs: [a]\ninputs: [b]\nvictims: [tiny]\n", "s.yaml:2: key 'inputs' is given twice"),
         ("inputs: [{path: a, generate: no-speech}]\nvictims: [tiny]\n", "s.yaml:1: inputs[0]: give either 'path' or 'generate'"),
@@ -42,7 +45,7 @@ def test_the_schema_file_is_the_code_s_and_agrees_with_it() -> None:
         ("inputs: [a]\nvictims: [tiny, tiny]\n", "two victims are named 'tiny'"),
         ("inputs: !!python/object/apply:os.getcwd []\nvictims: [tiny]\n", "s.yaml:1: no valid YAML"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_name_the_line_and_the_nearest_key(text: str, message: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_suite(text, "s.yaml")
@@ -53,16 +56,22 @@ def test_mistakes_name_the_line_and_the_nearest_key(text: str, message: str) -> 
     ("changes", "message"),
     [
         ({"attacks": [{"attack": "pdg"}]}, "did you mean 'pgd'?"),
-        ({"attacks": [{"attack": "pgd", "params": {"stepz": 1}, "budget": {"snr_db": 9}}]}, "unknown parameter 'stepz' (did you mean 'steps'?)"),
+        (
+            {"attacks": [{"attack": "pgd", "params": {"stepz": 1}, "budget": {"snr_db": 9}}]},
+            "unknown parameter 'stepz' (did you mean 'steps'?)",
+        ),
         ({"attacks": [{"attack": "pgd", "budget": {"snr": 9}}]}, "unknown limit 'snr' (did you mean 'snr_db'?)"),
         ({"attacks": [{"attack": "pgd"}]}, "needs a budget"),
         ({"attacks": [{"attack": "pgd", "params": {"steps": 0}, "budget": {"snr_db": 9}}]}, "greater than or equal to 1"),
         ({"attacks": [{"attack": "cw", "objective": "targeted"}]}, "needs a target text"),
-        ({"attacks": [{"attack": "noise", "budget": {"snr_db": 9}, "victims": ["toys"]}]}, "names victim 'toys' (did you mean 'toy'?)"),
+        (
+            {"attacks": [{"attack": "noise", "budget": {"snr_db": 9}, "victims": ["toys"]}]},
+            "names victim 'toys' (did you mean 'toy'?)",
+        ),
         ({"gates": [{"gate": "wer <= 1", "attack": "pgdd"}]}, "names attack 'pgdd' (did you mean 'pgd'?)"),
         ({"gates": [{"gate": "wer <= 1", "tag": "speach"}]}, "names tag 'speach' (did you mean 'speech'?)"),
     ],
-)  # fmt: skip
+)
 def test_unknown_names_inside_are_told_with_the_nearest(changes: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError) as caught:
         plan(Suite.model_validate(basic(["a.wav"], **changes)), [])

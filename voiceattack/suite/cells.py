@@ -50,6 +50,8 @@ class Budgeted:
 
         def tell(done: int, total: int, label: str) -> None:
             nonlocal last
+            if total and done >= total:
+                return  # the last clip is finished
             if self.limits.seconds is not None and time.monotonic() - self.started > self.limits.seconds:
                 raise LimitReached(f"the limit of {self.limits.seconds:g} seconds was reached")
             if self.limits.queries is not None and done != last and self.queries + self.here() >= self.limits.queries:
@@ -69,8 +71,9 @@ def directory(out: Path, cell: Cell) -> Path:
 def pending(out: Path, cell: Cell) -> list[str]:
     """Ids of examples that are still to be crafted: not there, failed, their file lost, or cut off before their controls."""
     done = {example.id for example in _examples(out, cell) if example.error is None and _there(out, cell, example)}
-    whole = set(_state(out, cell).get("crafted", []))
-    return [id for id in cell.ids if id not in done or id not in whole]
+    whole = set(_state(out, cell).get("crafted", []))  # what changed nothing has no control
+    controls = cell.request.control and cell.request.attack != "noise"
+    return [id for id in cell.ids if id not in done or (controls and id not in whole and f"{id}.noise" not in done)]
 
 
 def craft_cell(

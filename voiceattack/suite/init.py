@@ -20,7 +20,7 @@ FOUND = 50  # that many clips are counted, no more
 
 
 def find_inputs(folder: Path) -> list[str]:
-    """Folders below ``folder`` (or itself) that hold audio or a manifest, relative to it; the bundled samples when there are none.
+    """Folders below ``folder`` (or itself) that hold audio or a manifest, relative to it; without any, the bundled samples.
 
     Runs, hidden folders and those of builds are left out.
     """
