@@ -42,6 +42,7 @@ ORDER = (
     "compact",
     "evaluate",
     "report",
+    "compare",
     "suite",
     "doctor",
     "cli",

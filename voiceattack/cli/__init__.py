@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from voiceattack import __version__
-from voiceattack.cli import attack, curve, demo, doctor, evaluate, fit, list_, replay, report, suite, transcribe
+from voiceattack.cli import attack, compare, curve, demo, doctor, evaluate, fit, list_, replay, report, suite, transcribe
 from voiceattack.errors import VoiceAttackError
 
 __all__ = ["app", "main"]
@@ -40,6 +40,8 @@ app.command("curve")(curve.curve)
 app.command("init")(suite.init)
 app.command("run")(suite.run_suite)
 app.command("merge")(suite.merge)
+app.command("compare")(compare.compare)
+app.command("bless")(compare.bless)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
