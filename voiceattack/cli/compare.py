@@ -45,7 +45,8 @@ def compare(
     now = load_side(run)
     if not baseline.exists():
         say(
-            f"no baseline at {baseline} yet, so nothing is worse; keep this run as one: voiceattack bless {run} --baseline {baseline}"
+            f"no baseline at {baseline} yet, so nothing is worse; "
+            f"keep this run as one: voiceattack bless {run} --baseline {baseline}"
         )
         return
     found = pairs.compare(load_side(baseline), now)

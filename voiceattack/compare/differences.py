@@ -90,7 +90,7 @@ class Comparison:
 def compare(baseline: Side, run: Side) -> Comparison:
     """Pair the examples of two runs.
 
-    When each has one victim of its own name, they are taken for one another (another build of the same system) and a note says so.
+    When each has one victim of its own name, they are taken for one another (another build of a system), and a note says so.
 
     Raises:
         RunError: the two have no example in common.
@@ -126,7 +126,8 @@ def _fill(group: Group, pairs: Sequence[Pair]) -> None:
     if change is not None:
         p = mcnemar(len(group.newly_safe), len(group.newly_fooled))
         group.differences.append(Difference(**{**vars(change), "p": p}))
-    for figure, count in (("wer", lambda entry: entry.errors), ("wer_clean", lambda entry: entry.clean_errors)):
+    counts: dict[str, Callable[[Entry], int | None]] = {"wer": lambda one: one.errors, "wer_clean": lambda one: one.clean_errors}
+    for figure, count in counts.items():
         known = [pair for pair in pairs if all(count(entry) is not None and entry.words for entry in pair)]
         if (found := _difference(figure, known, count, lambda entry: entry.words)) is not None:
             group.differences.append(found)

@@ -105,4 +105,5 @@ def _reason(rule: Rule, group: Group) -> str | None:
         return None
     low, high = one.interval
     decides = "its whole interval" if rule.interval else "it"
-    return f"{one.figure} {one.before:.3f} to {one.after:.3f}, {one.change:+.3f} [{low:+.3f}, {high:+.3f}]: {decides} exceeds {rule.tolerance:g}"
+    change = f"{one.change:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{one.figure} {one.before:.3f} to {one.after:.3f}, {change}: {decides} exceeds {rule.tolerance:g}"

@@ -40,8 +40,8 @@ def to_markdown(comparison: Comparison, failed: Sequence[Broken]) -> str:
     if failed:
         rows = [(escape(one.rule.text), escape(one.group.name), escape(one.reason)) for one in failed]
         parts.append(table(("rule", "of", "why"), rows))
-    rows = [(escape(group.name), one.figure, *_cells(one)) for group in comparison.groups for one in group.differences]
-    parts.append(table(("of", "figure", "n", "before", "after", "change [95%]", "McNemar p"), rows))
+    figures = [(escape(group.name), one.figure, *_cells(one)) for group in comparison.groups for one in group.differences]
+    parts.append(table(("of", "figure", "n", "before", "after", "change [95%]", "McNemar p"), figures))
     lines = [*comparison.notes, *changes(comparison)]
     parts += ["".join(f"- {escape(line)}\n" for line in lines)] if lines else []
     return "\n".join(parts)
