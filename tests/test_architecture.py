@@ -44,6 +44,8 @@ ORDER = (
     "report",
     "compare",
     "suite",
+    "testing",
+    "pytest_plugin",
     "doctor",
     "cli",
 )
