@@ -23,10 +23,7 @@ LOUD = {"attack": "noise", "name": "loud", "budget": {"snr_db": -5}}
 def commands(recipe: str) -> Iterator[str]:
     """Every command of a recipe, in order, once for each shard of a matrix; setting up Python is the CI's."""
     text = (RECIPES / recipe).read_text(encoding="utf-8")
-    if recipe == "Jenkinsfile":
-        found = re.findall(r"sh '([^']+)'", text)
-    else:
-        found = list(_commands(yaml.safe_load(text)))
+    found = re.findall(r"sh '([^']+)'", text) if recipe == "Jenkinsfile" else list(_commands(yaml.safe_load(text)))
     assert len(found) >= 3 and "pip install voiceattack" in found
     return (command for command in found if not command.startswith("pip install"))
 
