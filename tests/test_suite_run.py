@@ -82,6 +82,19 @@ def test_a_failed_gate_is_exit_1_and_names_figure_interval_and_worst_example(tmp
     assert f"play {tmp_path / 'out' / worst['file']}" in text
 
 
+def test_critical_terms_have_a_gate(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, 1, attacks=[LOUD])
+    assert run(suite)[0] == 0
+    said = summary(suite)["examples"][0]["reference"]
+    gates = ["critical_term_error_rate <= 0.05", "action_error_rate == 0"]
+    asked = yaml.safe_load(suite.read_text()) | {"critical_terms": [said.split()[0], "not said"], "gates": gates}
+    suite.write_text(yaml.safe_dump(asked))
+    code, text, _ = run(suite)
+    terms, actions = summary(suite)["gates"]
+    assert code == 1 and terms["verdict"] == "failed" and terms["value"] == 1 and "0 artefacts crafted" in text
+    assert actions["verdict"] == "error" and "takes no action" in actions["reason"]
+
+
 def test_the_interval_decides_when_it_is_asked_to(tmp_path: Path) -> None:
     gates = ["success_rate <= 0.5", {"gate": "success_rate <= 0.5", "decides": "interval"}]
     suite = write_suite(tmp_path, attacks=[QUIET], gates=gates)

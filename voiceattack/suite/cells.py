@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from voiceattack.audio_files import write_whole
 from voiceattack.craft import craft
 from voiceattack.errors import RunError
 from voiceattack.evaluate import evaluate
+from voiceattack.metrics.terms import term_errors
 from voiceattack.provenance import canonical
 from voiceattack.runs import Example, Run
 from voiceattack.suite.fingerprint import fingerprint
@@ -131,8 +132,8 @@ def _all_heard(run: Run, spec: str) -> bool:
     return {example.id for example in run.examples()} <= rows
 
 
-def samples_of(out: Path, cell: Cell) -> Iterator[Sample]:
-    """What its listeners heard in the artefacts of the clips that are asked for now."""
+def samples_of(out: Path, cell: Cell, terms: Sequence[str] = ()) -> Iterator[Sample]:
+    """What its listeners heard in the artefacts of the clips that are asked for now, with its critical terms counted."""
     names: dict[str, list[str]] = {}
     for listener in cell.listeners:
         names.setdefault(listener.spec, []).append(listener.name)
@@ -144,6 +145,9 @@ def samples_of(out: Path, cell: Cell) -> Iterator[Sample]:
         item = ids.get(str(clip))
         if item is None:
             continue
+        if (wanted := (*terms, *item.terms)) and row["hypothesis"] is not None:
+            missed, said = term_errors(row["reference"], row["hypothesis"], wanted)
+            row = {"critical_term_errors": missed, "critical_terms": said, **row}
         kind: Kind = "attack" if row["control_for"] is None else "control"
         for name in names.get(row["victim"], []):
             entry = cell.variant.entry

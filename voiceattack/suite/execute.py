@@ -166,7 +166,7 @@ def _cell(outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted:
             outcome.incomplete.append(f"{label}: {reached}")
             return []
     hear_cell(outcome.out, cell, load, tell.on_task(f"hearing {label}"))
-    return list(samples_of(outcome.out, cell))
+    return list(samples_of(outcome.out, cell, outcome.suite.critical_terms))
 
 
 def _missing(outcome: Outcome, gate: Gate) -> list[str]:

@@ -289,6 +289,12 @@ FIGURES: dict[str, FigureKind] = {
     "stoi_median": FigureKind(_size_median("stoi"), "attack", "less", "STOI of the artefacts"),
     "snr_db_median": FigureKind(_size_median("snr_db"), "attack", "less", "SNR of the artefacts"),
     "error_rate": FigureKind(error_rate, "attack", "more", "share of clips on which crafting or hearing failed"),
+    "critical_term_error_rate": FigureKind(
+        _ratio_of("critical_term_errors", "critical_terms"), "attack", "more", "share of critical terms said that are not heard"
+    ),
+    "action_error_rate": FigureKind(
+        _flag_rate("action_error"), "attack", "more", "share of artefacts that make the assistant act wrongly"
+    ),
     "false_transcript_rate": FigureKind(
         false_transcript_rate, "no-speech", "more", "share of clips without speech in which words are heard"
     ),

@@ -27,6 +27,7 @@ class Item:
         name, text, sha256: stem, reference (None when unknown; "" without speech), digest of the file.
         tags: names by which attacks and gates choose it.
         speech: whether anything is said in it.
+        terms: critical terms that its manifest names.
         error: why it cannot be used; then ``sha256`` is empty.
     """
 
@@ -37,6 +38,7 @@ class Item:
     sha256: str
     tags: frozenset[str]
     speech: bool = True
+    terms: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -75,19 +77,21 @@ def _spoken(entry: InputEntry, folder: Path) -> Iterable[Item]:
         if isinstance(item, BadItem):
             yield Item(Path(item.where), item.where, Path(item.where).stem, None, "", frozenset(entry.tags), error=item.error)
             continue
-        tags = frozenset(entry.tags) | _own_tags(item)
+        tags = frozenset((*entry.tags, *_names(item, "tags")))
         path = item.path.resolve()
         try:
-            yield Item(path, str(item.path), item.name, item.text, audio.file_sha256(path), tags)
+            terms = tuple(_names(item, "critical_terms"))
+            yield Item(path, str(item.path), item.name, item.text, audio.file_sha256(path), tags, terms=terms)
         except (VoiceAttackError, OSError) as error:
             yield Item(path, str(item.path), item.name, item.text, "", tags, error=str(error))
 
 
-def _own_tags(item: Utterance) -> frozenset[str]:
-    tags = item.extra.get("tags")
-    if isinstance(tags, str):
-        tags = tags.split(",")
-    return frozenset(str(tag).strip() for tag in tags if str(tag).strip()) if isinstance(tags, list) else frozenset()
+def _names(item: Utterance, key: str) -> list[str]:
+    """What a manifest's line says of ``key``: a list, or a text with commas."""
+    names = item.extra.get(key)
+    if isinstance(names, str):
+        names = names.split(",")
+    return [str(name).strip() for name in names if str(name).strip()] if isinstance(names, list) else []
 
 
 def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[Item]:

@@ -9,6 +9,7 @@ from typing import Any
 __all__ = ["to_junit"]
 
 Json = dict[str, Any]
+BLAMING = ("success_rate", "wer", "wer_capped", "max_snr_db_to_fool", "median_snr_db_to_fool", "critical_term_error_rate")
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -128,7 +129,7 @@ def _example(example: Json, gates: list[Json]) -> ET.Element:
 def _blames(gate: Json, one: Json) -> bool:
     """Whether a gate that failed is about this example."""
     about = all(gate[key] in (None, one[key]) for key in ("victim", "attack")) and gate["tag"] in (None, *one["tags"])
-    return gate["verdict"] == "failed" and about and gate["figure"] in ("success_rate", "wer", "wer_capped", "max_snr_db_to_fool")
+    return gate["verdict"] == "failed" and about and gate["figure"] in BLAMING
 
 
 def _silent(one: Json, gates: list[Json]) -> ET.Element:

@@ -155,6 +155,7 @@ class Suite(Part):
     victims: tuple[VictimEntry, ...] = Field(min_length=1)
     attacks: tuple[AttackEntry, ...] = ()
     gates: tuple[GateEntry, ...] = ()
+    critical_terms: tuple[str, ...] = Field((), description="Words that must be heard right, for critical_term_error_rate.")
     seed: int = Field(0, ge=0, description="Of the first repetition; the next take the next.")
     repeat: int = Field(1, ge=1, le=100, description="Seeds to run; a gate whose verdict differs between them is unreliable.")
     unreliable: Literal["fail", "pass"] = Field("fail", description="What an unreliable gate does to the exit code.")
