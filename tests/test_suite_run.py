@@ -243,6 +243,17 @@ def test_markdown_goes_to_the_step_summary_and_csv_has_a_line_an_example(tmp_pat
     assert [row["outcome"] for row in rows] == ["fooled", "fooled", "clean", "clean"]
 
 
+def test_reports_of_cells_are_written_once(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, 1, attacks=[LOUD], reports=["json"])
+    assert run(suite)[0] == 0
+    (path,) = (tmp_path / "out" / name for name in summary(suite)["reports"])
+    before = path.stat().st_mtime_ns
+    assert json.loads(path.read_text())["results"] and run(suite)[0] == 0 and path.stat().st_mtime_ns == before
+    suite.write_text(suite.read_text().replace("- json", "- jsn"))
+    code, _, errors = run(suite)
+    assert code == 2 and "did you mean 'json'?" in errors
+
+
 def test_transcripts_that_xml_cannot_hold_stay_readable(tmp_path: Path) -> None:
     from voiceattack.suite.junit import to_junit
 

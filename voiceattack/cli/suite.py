@@ -135,10 +135,10 @@ def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: A
 
 
 def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
-    from voiceattack.suite.outputs import append_step_summary, write_outputs
+    from voiceattack.suite.outputs import append_step_summary, write_cell_reports, write_outputs
     from voiceattack.suite.record import record
 
-    summary = record(outcome)
+    summary = {**record(outcome), "reports": write_cell_reports(outcome)}
     written = write_outputs(summary, outcome.out, further)
     append_step_summary(summary)
     for line in outcome.incomplete:

@@ -11,6 +11,7 @@ from typing import Any
 
 from voiceattack.audio_files import write_whole
 from voiceattack.errors import CorpusError, RunError, SpecError
+from voiceattack.report import FORMATS as REPORTS
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
 from voiceattack.suite.hearing import hear_clean
@@ -108,6 +109,8 @@ def execute(
     started = time.monotonic()
     tell = tell or Teller()
     gates = [parse_gate(entry) for entry in suite.gates]
+    for name in suite.reports:
+        REPORTS.entry(name)
     _claim(out)
     items = gather(suite, folder, out)
     if part is not None:

@@ -90,6 +90,7 @@ def _notes(summary: Json) -> str:
     lines += [f"cannot be used: {one['input']}: {one['error']}" for one in summary["unusable"]]
     if summary["stale"]:
         lines.append(f"{len(summary['stale'])} cells of earlier suites lie in this directory and were not counted (--prune)")
+    lines += [f"report: {path}" for path in summary.get("reports", [])]
     return "## Notes\n\n" + _list(lines) if lines else ""
 
 

@@ -12,12 +12,16 @@ from typing import Any
 
 from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError, UnknownNameError
+from voiceattack.report import FORMATS as REPORTS
+from voiceattack.report import render
 from voiceattack.report.data import csv_cell
+from voiceattack.runs import Run
+from voiceattack.suite.execute import Outcome
 from voiceattack.suite.junit import to_junit
 from voiceattack.suite.load import nearest
 from voiceattack.suite.markdown import to_markdown
 
-__all__ = ["FORMATS", "append_step_summary", "check_outputs", "write_outputs"]
+__all__ = ["FORMATS", "append_step_summary", "check_outputs", "write_cell_reports", "write_outputs"]
 
 Json = dict[str, Any]
 COLUMNS = (
@@ -71,6 +75,25 @@ def write_outputs(summary: Json, out: Path, further: Sequence[Path] = ()) -> lis
         except OSError as error:
             raise RunError(f"{path}: cannot be written ({one_line(error)}); make room or choose another file") from error
     return [path for path, _ in wanted]
+
+
+def write_cell_reports(outcome: Outcome) -> list[str]:
+    """Write the suite's ``reports`` into each cell where they are missing or older than its results; paths relative to the run.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
+    formats = [REPORTS.entry(name).name for name in outcome.suite.reports]
+    written = []
+    crafted = {sample.cell for sample in outcome.samples}
+    for cell in outcome.cells:
+        folder = outcome.out / "cells" / cell.id
+        for name in formats if cell.id in crafted else []:
+            path = folder / f"report.{name}"
+            if not path.exists() or path.stat().st_mtime_ns < (folder / "results.jsonl").stat().st_mtime_ns:
+                (path,) = render(Run.open(folder), [name])
+            written.append(path.relative_to(outcome.out).as_posix())
+    return written
 
 
 def append_step_summary(summary: Json) -> None:

@@ -160,6 +160,9 @@ class Suite(Part):
     repeat: int = Field(1, ge=1, le=100, description="Seeds to run; a gate whose verdict differs between them is unreliable.")
     unreliable: Literal["fail", "pass"] = Field("fail", description="What an unreliable gate does to the exit code.")
     limits: Limits = Field(default_factory=lambda: Limits.model_validate({}))
+    reports: tuple[str, ...] = Field(
+        (), description="Reports to write for each attack and victim, into its own run directory: voiceattack list formats."
+    )
     outputs: tuple[str, ...] = Field(
         (), description="Further files to write, relative to the suite file; the suffix names the format: .xml, .md, .json, .csv."
     )
