@@ -56,7 +56,9 @@ def requests(page: Any) -> list[str]:
 
 def serious_findings(page: Any) -> list[str]:
     """What axe-core finds of impact serious or critical."""
-    axe = pytest.importorskip("axe_selenium_python", reason="axe-selenium-python is not installed (pip install 'voiceattack[dev]')")
+    axe = pytest.importorskip(
+        "axe_selenium_python", reason="axe-selenium-python is not installed (pip install 'voiceattack[dev]')"
+    )
     script = Path(axe.__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
     # Through the debugger, which the page's policy on scripts does not bind.
     page.execute_cdp_cmd("Runtime.evaluate", {"expression": script.read_text(encoding="utf-8")})

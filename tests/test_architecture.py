@@ -40,6 +40,7 @@ ORDER = (
     "curve",
     "evaluate",
     "report",
+    "export",
     "doctor",
     "cli",
 )

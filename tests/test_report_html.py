@@ -80,7 +80,8 @@ def test_an_example_plays_and_its_texts_stay_text(run: Path, page: Any) -> None:
         until(lambda: page.execute_script("return [...playing].some(audio => !audio.paused && audio.currentTime > 0.02)"))
         assert page.execute_script("return playing.size") == 1
         until(lambda button=button: button.get_attribute("aria-pressed") == "false")  # it ends by itself
-    drawn = "return [...document.querySelectorAll('.plot canvas')].map(c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size)"
+    pixels = "c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
+    drawn = f"return [...document.querySelectorAll('.plot canvas')].map(c => new Set({pixels}).size)"
     assert all(colours > 2 for colours in page.execute_script(drawn)), "a picture is blank"
     assert "Amplified by" in detail.text and "voiceattack replay run" in detail.text
     assert console(page) == []

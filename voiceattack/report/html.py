@@ -73,10 +73,12 @@ def _write(run: Run, path: Path, folder: Path | None) -> Path:
                 name = run.audio_path(data["id"]).stem
                 (folder / f"{name}.js").write_text(f"voiceattackExample({json.dumps(data)});\n", encoding="ascii")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", errors="replace") as stream:
-            environment.get_template("report.html.j2").stream(facts).dump(stream)
+        with path.open("wb") as stream:
+            environment.get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise RunError(f"{path}: cannot be written ({one_line(error)}); make room, then: voiceattack report {run.path}") from error
+        raise RunError(
+            f"{path}: cannot be written ({one_line(error)}); make room, then: voiceattack report {run.path}"
+        ) from error
     return path
 
 
@@ -99,8 +101,8 @@ def _embedded(run: Run, rows: list[Row]) -> Iterator[tuple[str, Markup]]:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.0%}"
+    return "-" if share is None else f"{share:.0%}"
 
 
 def _fixed(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{value:.{digits}f}"

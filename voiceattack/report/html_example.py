@@ -66,7 +66,9 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
         "reference": first["reference"],
         "no_reference": first["reference_source"] == "clean transcript",
         "heard": [_heard(row, controls) for row in heard],
-        "facts": [(name, f"{number(first[key], digits)} {unit}".strip()) for name, key, unit, digits in FACTS if _has(first, key)],
+        "facts": [
+            (name, f"{number(first[key], digits)} {unit}".strip()) for name, key, unit, digits in FACTS if _has(first, key)
+        ],
         "nulls": [f"{name}: {reason}" for name, reason in first.get("nulls", {}).items()],
         "cost": f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}",
         "sha256": first["sha256"],

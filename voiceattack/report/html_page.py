@@ -69,7 +69,7 @@ def _groups(groups: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _fooled(group: Row) -> int:
-    return round((group["success_rate"] or 0.0) * group["n_scored"])
+    return round(float(group["success_rate"] or 0.0) * int(group["n_scored"]))
 
 
 def _verdict(group: Row, control: Row | None) -> str:
