@@ -124,6 +124,8 @@ def load_webdataset(folder: Path) -> Heard:
     return found
 
 
+# webdataset leaves its shards for the garbage collector to close.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("name", EXPORTS.names())
 def test_loaded_by_its_own_library_it_is_the_run(name: str, run: Run, tmp_path: Path) -> None:
     loaders: dict[str, Callable[[Path], Heard]] = {
@@ -219,6 +221,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_run(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (pip install 'voiceattack[export]')")
     row = next(row for row in run.results() if row["outcome"] == "fooled" and row["victim"] == "tiny")
