@@ -39,6 +39,7 @@ ORDER = (
     "summarize",
     "curve",
     "evaluate",
+    "listening",
     "report",
     "export",
     "doctor",

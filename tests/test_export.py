@@ -78,6 +78,12 @@ def load_datasets(kind: str, folder: Path, cache: Path) -> Heard:
     where: dict[str, Any] = {"data_dir": str(folder)}
     if kind == "parquet":
         where = {"data_files": {path.stem: str(path) for path in folder.glob("*.parquet")}}
+    if kind == "audiofolder":
+        # datasets asks for it before it takes so much as a path.
+        try:
+            from torchcodec.encoders import AudioEncoder  # noqa: F401
+        except (ImportError, RuntimeError, OSError):
+            pytest.skip("torchcodec, or the FFmpeg libraries it needs, is not installed")
     loaded = datasets.load_dataset(kind, cache_dir=str(cache), **where)
     found = {}
     for split in loaded.values():
@@ -145,6 +151,21 @@ def test_loaded_by_its_own_library_it_is_the_run(name: str, run: Run, tmp_path: 
         assert torch.equal(found[identifier][2], wave), identifier
     sheet = (tmp_path / "out" / "DATASHEET.md").read_text(encoding="utf-8")
     assert "11 clips" in sheet and "CC0-1.0" in sheet and run.id in sheet
+
+
+def test_an_audiofolder_is_what_its_reader_and_the_json_of_datasets_read(run: Run, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed (pip install 'voiceattack[dev]')")
+    export(run, "hf", tmp_path / "out")
+    tables = {path.parent.name: str(path) for path in (tmp_path / "out").glob("*/metadata.jsonl")}
+    loaded = datasets.load_dataset("json", data_files=tables, cache_dir=str(tmp_path / "cache"))
+    wanted = expected(run)
+    rows = {row["id"]: (name, row) for name, split in loaded.items() for row in split}
+    items = {item.extra["id"]: item for item in read_corpus([tmp_path / "out"]) if isinstance(item, Utterance)}
+    assert rows.keys() == items.keys() == wanted.keys()
+    for identifier, (said, heard, wave) in wanted.items():
+        split, row = rows[identifier]
+        assert (row["text"], row["heard"]) == (said, heard) and items[identifier].text == said
+        assert torch.equal(audio.load(tmp_path / "out" / split / row["file_name"]), wave)
 
 
 def test_filters(run: Run) -> None:

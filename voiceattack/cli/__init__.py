@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from voiceattack import __version__
-from voiceattack.cli import attack, curve, demo, doctor, evaluate, export, fit, list_, replay, report, transcribe
+from voiceattack.cli import attack, curve, demo, doctor, evaluate, export, fit, list_, listen, replay, report, transcribe
 from voiceattack.errors import VoiceAttackError
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ app.command("fit")(fit.fit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("export")(export.export)
+app.command("listen")(listen.listen)
 app.command("transcribe")(transcribe.transcribe)
 app.command("curve")(curve.curve)
 app.command("list")(list_.list_names)

@@ -29,7 +29,9 @@ class KaldiReader:
                 name, _, text = line.partition(" ")
                 texts[name] = text.strip()
         if path.with_name("segments").is_file():
-            yield BadItem(str(path), "'segments' marks parts of longer files, which is not supported; cut them into files of their own")
+            yield BadItem(
+                str(path), "'segments' marks parts of longer files, which is not supported; cut them into files of their own"
+            )
             return
         for where, line in _lines(path):
             name, _, audio = line.partition(" ")

@@ -1,4 +1,4 @@
-"""Lhotse cut manifests (``cuts*.jsonl``, ``.jsonl.gz``): cuts that are a whole recording of one file; read without the library."""
+"""Lhotse cut manifests (``cuts*.jsonl``, ``.jsonl.gz``): cuts that are a whole recording in one file, read without it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def _utterance(path: Path, cut: dict[str, Any]) -> Item:
         kind, place = source["type"], source["source"]
         said = [part["text"] for part in cut.get("supervisions", []) if part.get("text")]
     except (KeyError, TypeError, ValueError) as error:
-        raise CorpusError(f"no whole MonoCut of one file ({type(error).__name__}: {error}); export cuts with recordings") from error
+        raise CorpusError(
+            f"no whole MonoCut of one file ({type(error).__name__}: {error}); export cuts with recordings"
+        ) from error
     if kind != "file":
         raise CorpusError(f"the recording is of type {kind!r}; only files are read, nothing is run or fetched")
     if not whole:

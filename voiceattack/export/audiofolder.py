@@ -20,8 +20,8 @@ def write(items: Iterator[Item], folder: Path) -> None:
         for item in items:
             if item.split not in tables:
                 (folder / item.split).mkdir()
-                table = open(folder / item.split / "metadata.jsonl", "w", encoding="utf-8")
-                tables[item.split] = stack.enter_context(table)
+                path = folder / item.split / "metadata.jsonl"
+                tables[item.split] = stack.enter_context(open(path, "w", encoding="utf-8"))
             name = f"{item.id}.flac"
             shutil.copyfile(item.path, folder / item.split / name)
             tables[item.split].write(json_line({"file_name": name, **item.fields}))

@@ -1,4 +1,4 @@
-"""A datasheet (Gebru et al. 2021, "Datasheets for Datasets") written from what was exported; it claims no more than the run knows."""
+"""A datasheet (Gebru et al. 2021, "Datasheets for Datasets") written from what was exported, and no more."""
 
 from __future__ import annotations
 
@@ -74,32 +74,38 @@ def datasheet(run: Run, name: str, selection: Selection, tally: Tally) -> str:
     shares = ", ".join(f"{split} {share:g}" for split, share in selection.splits.items())
     return f"""# Datasheet
 
-After Gebru et al. 2021. Written by `voiceattack export` from the run `{run.id}`; what a person must add is marked *to be filled in*.
+After Gebru et al. 2021. Written by `voiceattack export` from the run `{run.id}`; what a person must add
+is marked *to be filled in*.
 
 ## Motivation
 
-Adversarial speech for testing, and for training, the robustness of speech recognition. Each clip was changed so that {victims} would
-mishear it. Who made it and who paid for it: *to be filled in*.
+Adversarial speech for testing, and for training, the robustness of speech recognition. Each clip was changed
+so that {victims} would mishear it. Who made it and who paid for it: *to be filled in*.
 
 ## Composition
 
-{tally.items} clips of 16 kHz mono 16-bit audio, {tally.seconds / 60:.1f} minutes, made from {len(tally.sources)} different recordings. Format: `{name}`.
+{tally.items} clips of 16 kHz mono 16-bit audio, {tally.seconds / 60:.1f} minutes,
+made from {len(tally.sources)} different recordings. Format: `{name}`.
 Splits: {splits}.
 
 {table(("attack", "victim", "objective", "outcome", "clips"), groups)}
 {table(("size of the change", "least", "median", "most"), rows)}
-* `text` is what was said ({texts}); `heard` is what the attacked victim heard in the saved file.
-* Outcomes other than `fooled` are attacks that failed or clips misheard already when clean: no successes, whatever they sound like.
-* Left out: {escape(tally.why_skipped()) if tally.skipped else "nothing"}. Filters: {", ".join(filters) or "none"}. Noise controls and
-  intermediate stages of a search are never exported.
-* Splits are drawn by a hash of the source recording's samples (shares asked: {shares}), so that everything made from one recording is in
-  one split, in this export and in any other. Speakers are not known to the tool: one speaker may be in several splits.
+* `text` is what was said ({texts}); `heard` is what the attacked victim heard in
+  the saved file.
+* Outcomes other than `fooled` are attacks that failed or clips misheard already when clean: no
+  successes, whatever they sound like.
+* Left out: {escape(tally.why_skipped()) if tally.skipped else "nothing"}. Filters: {", ".join(filters) or "none"}. Noise
+  controls and intermediate stages of a search are never exported.
+* Splits are drawn by a hash of the source recording's samples (shares asked: {shares}), so
+  that everything made from one recording is in one split, in this export and in any other. Speakers are not known to
+  the tool: one speaker may be in several splits.
 * Whether recordings hold personal data is a matter of the sources: *to be filled in*.
 
 ## Collection process
 
-Crafted by voiceattack on {escape(str(run.info.get("platform", "")))}, begun {run.info.get("created", "")}. `recipe` of each item holds all that is needed to
-craft it again, with its own seed; `sha256` is of the file, `source_sha256` of what it was made from.
+Crafted by voiceattack on {escape(str(run.info.get("platform", "")))}, begun {run.info.get("created", "")}.
+`recipe` of each item holds all that is needed to craft it again, with its own seed; `sha256` is of the file,
+`source_sha256` of what it was made from.
 Versions: {escape(versions)}.
 
 ## Preprocessing
@@ -109,13 +115,14 @@ Sources were mixed down to one channel, resampled to 16 kHz and rounded to 16 bi
 
 ## Uses
 
-Regression tests and adversarial training of recognisers and assistants that you own or may test; detection of adversarial audio. Not for
-deceiving other people's devices. Examples crafted on one victim transfer to others seldom (`transfers_to`): robustness to them is no
-robustness to new attacks, and a model trained on them must be attacked afresh.
+Regression tests and adversarial training of recognisers and assistants that you own or may test; detection
+of adversarial audio. Not for deceiving other people's devices. Examples crafted on one victim transfer to
+others seldom (`transfers_to`): robustness to them is no robustness to new attacks, and a model trained on them must be attacked afresh.
 
 ## Distribution
 
-Licence of the source recordings, and so of these: **{escape(selection.license)}**. Every file says in its metadata that it is adversarial.
+Licence of the source recordings, and so of these: **{escape(selection.license)}**. Every file says
+in its metadata that it is adversarial.
 
 ## Maintenance
 

@@ -1,6 +1,7 @@
 """Kaldi data folders, one a split: ``wav.scp``, ``text``, ``utt2spk``, ``spk2utt``, ``utt2dur``, sorted as Kaldi wants them.
 
-Paths in ``wav.scp`` start at its own folder, so that it can be moved. The files are WAV, which Kaldi reads without a program in between, with the same samples; ``metadata.jsonl`` holds what these
+Paths in ``wav.scp`` start at its own folder, so that it can be moved. The files are WAV, which
+ Kaldi reads without a program in between, with the same samples; ``metadata.jsonl`` holds what these
 tables cannot. Speakers are unknown, so that each utterance is its own, as Kaldi advises.
 """
 
@@ -27,8 +28,8 @@ def write(items: Iterator[Item], folder: Path) -> None:
             for name in (*TABLES, "metadata.jsonl"):
                 if (item.split, name) not in open_files:
                     (folder / item.split / "wav").mkdir(parents=True, exist_ok=True)
-                    stream = open(folder / item.split / name, "w", encoding="utf-8")
-                    open_files[item.split, name] = stack.enter_context(stream)
+                    path = folder / item.split / name
+                    open_files[item.split, name] = stack.enter_context(open(path, "w", encoding="utf-8"))
             comment = audio.read_comment(item.path)
             audio.save(folder / item.split / "wav" / f"{item.id}.wav", audio.load(item.path), comment=comment)
             said = " ".join((item.fields["text"] or "").split())
@@ -40,5 +41,6 @@ def write(items: Iterator[Item], folder: Path) -> None:
     for split in splits:
         for name in TABLES:
             path = folder / split / name
-            lines = path.read_bytes().splitlines(keepends=True)
-            path.write_bytes(b"".join(sorted(lines, key=lambda line: line.split(b" ", 1)[0])))
+            lines = path.read_bytes().split(b"\n")[:-1]
+            lines.sort(key=lambda line: bytes(line).split(b" ", 1)[0])
+            path.write_bytes(b"".join(line + b"\n" for line in lines))

@@ -43,7 +43,9 @@ def _cut(item: Item) -> dict[str, Any]:
                 "duration": item.seconds,
                 "channel": 0,
                 "text": item.fields["text"],
-                "custom": {name: value for name, value in item.fields.items() if name not in ("id", "text") and value is not None},
+                "custom": {
+                    name: value for name, value in item.fields.items() if name not in ("id", "text") and value is not None
+                },
             }
         ],
         "recording": {

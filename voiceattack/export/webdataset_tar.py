@@ -1,4 +1,4 @@
-"""WebDataset: tar shards ``<split>-000000.tar`` of at most 1,000 samples; a sample is ``.flac``, ``.txt`` (said) and ``.json``."""
+"""WebDataset: shards ``<split>-000000.tar`` of at most 1,000 samples, each ``.flac``, ``.txt`` (said) and ``.json``."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ def write(items: Iterator[Item], folder: Path) -> None:
             if count % SAMPLES == 0:
                 if item.split in shards:
                     shards[item.split].close()
-                shards[item.split] = tarfile.open(folder / f"{item.split}-{count // SAMPLES:06d}.tar", "w")
+                name = f"{item.split}-{count // SAMPLES:06d}.tar"
+                shards[item.split] = tarfile.open(folder / name, "w")  # noqa: SIM115  closed below
             counts[item.split] = count + 1
             shard = shards[item.split]
             key = item.id.replace(".", "_")  # a sample's key ends at its first dot
             _add(shard, f"{key}.flac", item.path.read_bytes())
             _add(shard, f"{key}.txt", (item.fields["text"] or "").encode())
             _add(shard, f"{key}.json", json.dumps(item.fields, ensure_ascii=False).encode())
-            shard.members = []  # or it would remember every member
+            shard.members = []  # type: ignore[attr-defined]  # or it would remember every member
     finally:
         for shard in shards.values():
             shard.close()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from voiceattack.curve import curves
+from voiceattack.listening import detection, read_answers
 from voiceattack.report.html_chart import charts
 from voiceattack.report.transfer import MOST_CLIPS, transfer_rows
 from voiceattack.runs import Run
@@ -52,7 +53,7 @@ def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "attacks": sorted({row["attack"] for row in shown}),
         "command": command(run),
         "asked": _asked(run),
-        "listening": None,
+        "listening": detection(read_answers(run)),
     }
 
 

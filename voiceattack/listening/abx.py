@@ -1,14 +1,15 @@
 """A blind ABX listening test of a run's artefacts: the trials, the answers on disk, and what they say.
 
-X is A or B, which are the clean clip and the adversarial one in either order; the listener says which. Guessing is right half of the time,
-so that only a share of right answers whose interval lies above one half says that listeners hear a difference (Clark 1982; interval:
-Wilson 1927). What is not shown to be heard is not shown to be inaudible: the interval says how much was ruled out.
+X is A or B, which are the clean clip and the adversarial one in either order; the listener says which. Guessing is right half of
+the time, so that only a share of right answers whose interval lies above one half says that listeners hear a difference (Clark
+1982; interval: Wilson 1927). What is not shown to be heard is not shown to be inaudible: its interval says how far.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from voiceattack.errors import RunError
 from voiceattack.metrics.intervals import wilson
 from voiceattack.runs import Run
 
-__all__ = ["Answer", "Session", "Trial", "detection", "read_answers", "trials_of"]
+__all__ = ["Answer", "Session", "Trial", "detection", "read_answers", "trials_of", "write_csv"]
 
 FOLDER = "listening"
 
@@ -96,7 +97,9 @@ def trials_of(run: Run, listener: str, most: int | None = None, repeat: int = 1)
     pairs = sorted(((name, turn) for name in order for turn in range(repeat)), key=lambda pair: draw(f"order:{pair}"))
     kinds = ("clean", "adversarial")
     return [
-        Trial(number, name, *clips[name], kinds[int(draw(f"a:{name}:{turn}"), 16) % 2], kinds[int(draw(f"x:{name}:{turn}"), 16) % 2])
+        Trial(
+            number, name, *clips[name], kinds[int(draw(f"a:{name}:{turn}"), 16) % 2], kinds[int(draw(f"x:{name}:{turn}"), 16) % 2]
+        )
         for number, (name, turn) in enumerate(pairs)
     ]
 
@@ -136,6 +139,8 @@ class Session:
         made = Answer(self.listener, number, trial.id, trial.attack, trial.x, choice, right, round(seconds, 2), heard, now)
         try:
             self.file.parent.mkdir(exist_ok=True)
+            if self.file.exists() and not (data := self.file.read_bytes()).endswith(b"\n"):
+                write_whole(self.file, data[: data.rfind(b"\n") + 1])  # a line that a kill tore
             with open(self.file, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(made)) + "\n")
                 stream.flush()
@@ -162,8 +167,6 @@ def read_answers(run: Run) -> list[Answer]:
 
 def write_csv(answers: Sequence[Answer], path: Path) -> Path:
     """One line an answer; raises RunError when the disk refuses."""
-    import io
-
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Answer)])
     writer.writeheader()
