@@ -138,7 +138,7 @@ def test_a_torn_line_is_asked_again_and_a_damaged_one_is_an_error(run: Run) -> N
     again.answer(1, "b", 1.0, {"x": 2})
     assert [answer.trial for answer in read_answers(run) if answer.listener == "torn"] == [0, 1]
     session.file.write_text("nonsense\n")
-    with pytest.raises(RunError, match="torn.jsonl"):
+    with pytest.raises(RunError, match=r"torn\.jsonl"):
         Session(run, "torn")
     session.file.unlink()
     for name in ("../x", "", "A b"):

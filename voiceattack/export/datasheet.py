@@ -117,7 +117,8 @@ Sources were mixed down to one channel, resampled to 16 kHz and rounded to 16 bi
 
 Regression tests and adversarial training of recognisers and assistants that you own or may test; detection
 of adversarial audio. Not for deceiving other people's devices. Examples crafted on one victim transfer to
-others seldom (`transfers_to`): robustness to them is no robustness to new attacks, and a model trained on them must be attacked afresh.
+others seldom (`transfers_to`): robustness to them is no robustness to new attacks, and a model trained on
+them must be attacked afresh.
 
 ## Distribution
 
