@@ -41,11 +41,13 @@ ORDER = (
     "curve",
     "compact",
     "evaluate",
+    "listening",
     "report",
     "compare",
     "suite",
     "testing",
     "pytest_plugin",
+    "export",
     "doctor",
     "cli",
 )

@@ -13,7 +13,22 @@ from typing import Annotated, Any
 import typer
 
 from voiceattack import __version__
-from voiceattack.cli import attack, compare, curve, demo, doctor, evaluate, fit, list_, replay, report, suite, transcribe
+from voiceattack.cli import (
+    attack,
+    compare,
+    curve,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    fit,
+    list_,
+    listen,
+    replay,
+    report,
+    suite,
+    transcribe,
+)
 from voiceattack.errors import VoiceAttackError
 
 __all__ = ["app", "main"]
@@ -35,6 +50,8 @@ app.command("attack")(attack.attack)
 app.command("fit")(fit.fit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
+app.command("export")(export.export)
+app.command("listen")(listen.listen)
 app.command("transcribe")(transcribe.transcribe)
 app.command("curve")(curve.curve)
 app.command("init")(suite.init)

@@ -20,6 +20,7 @@ class Kind(str, Enum):
     attacks = "attacks"
     metrics = "metrics"
     formats = "formats"
+    exports = "exports"
 
 
 REGISTRIES = {
@@ -27,11 +28,12 @@ REGISTRIES = {
     Kind.attacks: ("voiceattack.attacks", "ATTACKS"),
     Kind.metrics: ("voiceattack.metrics", "METRICS"),
     Kind.formats: ("voiceattack.report", "FORMATS"),
+    Kind.exports: ("voiceattack.export", "EXPORTS"),
 }
 
 
 def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List victims, attacks, metrics or report formats."""
+    """List victims, attacks, metrics, report or export formats."""
     module, name = REGISTRIES[kind]
     entries = list(getattr(importlib.import_module(module), name).entries())
     width = max((len(entry.name) for entry in entries), default=0)

@@ -8,13 +8,19 @@ from pathlib import Path
 from voiceattack.registry import Registry
 from voiceattack.runs import Run
 
-__all__ = ["FORMATS", "render"]
+__all__ = ["ALONE", "FORMATS", "render"]
 
 FORMATS: Registry[Callable[[Run], Path]] = Registry("report format", group="voiceattack.formats")
 
 FORMATS.add("md", "voiceattack.report.markdown:render", "Markdown with a waveform and spectrogram picture an example")
+FORMATS.add("html", "voiceattack.report.html:render", "a page to read and listen to: players, pictures, differences, no network")
 FORMATS.add("json", "voiceattack.report.data:render_json", "what was asked, the summary and all results in one file")
 FORMATS.add("csv", "voiceattack.report.data:render_csv", "one line a result")
+
+ALONE: Registry[Callable[[Run, Path], Path]] = Registry("report format that needs other files beside it")
+"""For formats whose file in the run refers to others there: a function that writes one that stands alone elsewhere."""
+
+ALONE.add("html", "voiceattack.report.html:render_alone", "with the sounds inside")
 
 
 def render(run: Run, formats: Sequence[str]) -> list[Path]:
