@@ -18,7 +18,9 @@ from scipy.stats import binomtest
 from voiceattack.audio import load
 from voiceattack.metrics import METRICS, TEXT_METRICS, measure
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.signal import db_x, l2, linf, seg_snr_db, snr_db
+from voiceattack.metrics.terms import term_errors
 from voiceattack.metrics.text import cer, corpus_wer, normalize, wer, word_errors
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -134,3 +136,26 @@ def test_undefined_metrics_are_null_with_a_reason() -> None:
     assert all((value is None) == (name in nulls) for name, value in values.items())
     if importlib.util.find_spec("pesq") is None:
         assert "voiceattack[perceptual]" in nulls["pesq"]
+
+
+def test_critical_terms_are_counted_as_often_as_they_are_said() -> None:
+    said = "Set the kitchen and the living room lights to thirty percent, the kitchen first."
+    assert term_errors(said, said, ["kitchen", "living room", "30%"]) == (0, 4)
+    assert term_errors(said, "set the kitchen lights to thirteen", ["Kitchen", "kitchen", "living room", "cellar"]) == (2, 3)
+    assert term_errors("unlock", "unlocked", ["unlock"]) == (1, 1), "whole words only"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        ("no no no no", False),
+        ("you " * 6, True),
+        ("thank you " * 3, False),
+        ("i said thank you " + "thank you " * 3 + "bye", True),
+        ("the quick brown fox jumps over the lazy dog the quick brown fox", False),
+        ("turn on the light " * 4, True),
+    ],
+)
+def test_repetition_loops(text: str, expected: bool) -> None:
+    assert loops(text) is expected

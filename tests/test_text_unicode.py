@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceattack.errors import SpecError
-from voiceattack.report.data import _cell
+from voiceattack.report.data import csv_cell
 from voiceattack.report.markdown_text import escape
 from voiceattack.unicode_text import escape_json, is_invisible, normalise, shown, visible
 
@@ -35,7 +35,7 @@ HIDDEN = [
 def test_what_is_hidden_is_marked_everywhere(character: str) -> None:
     text = f"tu{character}rn"
     assert visible(text) == f"tu⟨U+{ord(character):04X}⟩rn"
-    for printed in (escape(text), _cell(text), escape_json(json.dumps(text, ensure_ascii=False))):
+    for printed in (escape(text), csv_cell(text), escape_json(json.dumps(text, ensure_ascii=False))):
         assert not any(map(is_invisible, printed))
     assert json.loads(escape_json(json.dumps(text, ensure_ascii=False))) == text
 

@@ -17,6 +17,7 @@ EXTRAS = {
     "pocketsphinx": "sphinx",
     "ctranslate2": "ctranslate2",
     "faster_whisper": "faster-whisper",
+    "pyarrow": "export",
     "pesq": "perceptual",
     "pystoi": "perceptual",
     "hibari": "tts",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.audio import Batch
+from voiceattack.compact import compact
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.metrics import measure
 from voiceattack.metrics.text import cer, normalize, word_errors
@@ -61,7 +62,10 @@ def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_pro
         ears.listen(paths, tell)
         rows += [_row(example, victim, ears, *sizes[example.id]) for example in examples]
     run.write_results(rows)
-    summary = {"run_id": run.id, **summarize(rows)}
+    attacked = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
+    made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
+    # With its examples in brief the summary alone is a baseline; see :mod:`voiceattack.compare`.
+    summary = {"run_id": run.id, **summarize(rows), "examples": [compact(row) for row in attacked], "made_with": made_with}
     run.write_summary(summary)
     return summary
 

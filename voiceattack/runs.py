@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -211,13 +211,22 @@ class Run:
         Raises:
             RunError: not evaluated yet, a damaged line, or a path outside the run.
         """
-        rows: list[dict[str, Any]] = []
-        for number, line in enumerate(self._read("results.jsonl").split(b"\n"), 1):
-            if line.strip():
-                row = self._parse(line, f"results.jsonl:{number}")
-                self._check_paths(row.get("audio"), row.get("clean_audio"))
-                rows.append(row)
-        return rows
+        return list(self.each_result())
+
+    def each_result(self) -> Iterator[dict[str, Any]]:
+        """The rows of results.jsonl one at a time, for runs of any size; raises as :meth:`results` does."""
+        file = self.path / "results.jsonl"
+        try:
+            with open(file, "rb") as stream:
+                for number, line in enumerate(stream, 1):
+                    if line.strip():
+                        row = self._parse(line, f"results.jsonl:{number}")
+                        self._check_paths(row.get("audio"), row.get("clean_audio"))
+                        yield row
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path}: has no results.jsonl yet; run: voiceattack evaluate {self.path}") from error
+        except OSError as error:
+            raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json whole; numbers that are not finite become null. Raises RunError when the disk refuses."""

@@ -16,6 +16,8 @@ from voiceattack.victims.base import DifferentiableVictim, LossConfig
 
 __all__ = ["CarliniWagner"]
 
+STALL = 25  # steps without a lower loss after which a clip's steps get finer, until its next success
+FINER, FINEST = 0.7, 0.02
 SLACK = 1.0  # logits of head-room that the loss asks for beyond what the check wants, so that rounding does not undo a success
 
 
@@ -23,9 +25,10 @@ class CarliniWagner(base.MinimizationAttack):
     """Carlini & Wagner 2018 for seq2seq and CTC victims: shrink the bound after each success, keep the quietest artefact.
 
     What differs from the paper: the bound is an SNR, one a clip, tightened by ``shrink_db`` below what was just heard; the
-    search is a momentum on unit gradients with steps in proportion to the bound (the paper: Adam); the default loss is the
-    summed margin, which leaves tokens alone that are already right; a success is a transcript of the 16-bit candidate through the
-    victim's ordinary path. A teacher-forced check (for CTC the greedy path) comes before each such decode.
+    search is a momentum on unit gradients, its steps in proportion to the bound and finer while the loss stalls (the paper:
+    Adam); the default loss is the summed margin, which leaves tokens alone that are already right; a success is a transcript of
+    the 16-bit candidate through the victim's ordinary path. A teacher-forced check (for CTC the greedy path) comes before each
+    such decode.
     """
 
     name: ClassVar[str] = "cw"
@@ -67,6 +70,7 @@ class CarliniWagner(base.MinimizationAttack):
         velocity = torch.zeros_like(delta)
         best: list[Heard | None] = [None] * len(clean)
         last_success = [0] * len(clean)
+        sizes = [_Size(config.step_size) for _ in range(len(clean))]
         active = list(range(len(clean)))
         for step in range(config.steps):
             radius = self._radius(problem, bounds)
@@ -83,6 +87,7 @@ class CarliniWagner(base.MinimizationAttack):
                 kept = best[row]
                 if heard.success:
                     best[row], last_success[row] = heard, step
+                    sizes[row] = _Size(config.step_size)
                     bounds[row] = max(float(bounds[row]), snr) + config.shrink_db
                 elif kept is None or (not kept.success and heard.nearness > kept.nearness):
                     best[row] = heard
@@ -95,7 +100,8 @@ class CarliniWagner(base.MinimizationAttack):
                     problem.logs[row].zero_gradients += 1
                 velocity[row] = config.momentum * velocity[row] + grad[place] / norm.clamp(min=1e-20)
                 direction_now = velocity[row] / velocity[row].norm().clamp(min=1e-20)
-                delta[row] = delta[row] - config.step_size * radius[row] * direction_now
+                size = sizes[row].next(float(result.loss[place].detach()))
+                delta[row] = delta[row] - size * radius[row] * direction_now
             delta = self._project(problem, delta, bounds)
             if config.patience:
                 active = [row for row in active if step - last_success[row] < config.patience]
@@ -161,6 +167,22 @@ class CarliniWagner(base.MinimizationAttack):
         for place, row in enumerate(active):
             share = None if distance is None else float(distance[place])
             problem.note(row, step=step + 1, loss=float(losses[place]), bound_snr_db=float(bounds[row]), tokens_wrong=share)
+
+
+class _Size:
+    """A clip's step as a fraction of the bound: finer when the loss has not fallen for :data:`STALL` steps."""
+
+    def __init__(self, size: float) -> None:
+        self.size, self.lowest, self.since = size, float("inf"), 0
+
+    def next(self, loss: float) -> float:
+        """The size of the step to come, given the loss before it."""
+        self.since += 1
+        if loss < self.lowest:
+            self.lowest, self.since = loss, 0
+        elif self.since >= STALL:
+            self.size, self.since = max(FINER * self.size, min(FINEST, self.size)), 0
+        return self.size
 
 
 def _won(heard: Heard | None) -> bool:

@@ -15,17 +15,21 @@ import typer
 from voiceattack import __version__
 from voiceattack.cli import (
     attack,
+    compare,
     confusions,
     curve,
     demo,
     doctor,
     evaluate,
+    export,
     fit,
     list_,
+    listen,
     prompts,
     replay,
     report,
     speak,
+    suite,
     text,
     transcribe,
 )
@@ -51,12 +55,19 @@ app.command("attack")(attack.attack)
 app.command("fit")(fit.fit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
+app.command("export")(export.export)
+app.command("listen")(listen.listen)
 app.command("transcribe")(transcribe.transcribe)
 app.command("text")(text.text)
 app.command("speak")(speak.speak)
 app.command("confusions")(confusions.confusions)
 app.command("prompts")(prompts.prompts)
 app.command("curve")(curve.curve)
+app.command("init")(suite.init)
+app.command("run")(suite.run_suite)
+app.command("merge")(suite.merge)
+app.command("compare")(compare.compare)
+app.command("bless")(compare.bless)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)

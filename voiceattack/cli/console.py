@@ -42,7 +42,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda or cuda:N; default: CUDA when there.")]
 OutputOption = Annotated[
     list[Path] | None,
-    typer.Option("--output", "-o", help="Also write the results here, as the suffix says: .md, .json, .csv. Repeatable."),
+    typer.Option("--output", "-o", help="Also write the results here, as the suffix says: .html, .md, .json, .csv. Repeatable."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -122,12 +122,18 @@ def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) ->
         RunError: a file cannot be written.
     """
     from voiceattack.errors import RunError
-    from voiceattack.report import render
+    from voiceattack.report import ALONE, check_formats, render
 
-    wanted = list(dict.fromkeys([*formats, *outputs.values()]))
+    check_formats(run, outputs.values())
+    alone = {path: name for path, name in outputs.items() if name in ALONE.names()}
+    wanted = list(dict.fromkeys([*formats, *(name for path, name in outputs.items() if path not in alone)]))
     try:
         written = dict(zip(wanted, render(run, wanted), strict=True))
+        for path, name in alone.items():
+            ALONE.get(name)(run, path)
         for path, name in outputs.items():
+            if path in alone:
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             if not (path.exists() and path.samefile(written[name])):
                 shutil.copyfile(written[name], path)

@@ -23,6 +23,7 @@ class Kind(str, Enum):
     searches = "searches"
     speakers = "speakers"
     formats = "formats"
+    exports = "exports"
 
 
 REGISTRIES = {
@@ -33,11 +34,12 @@ REGISTRIES = {
     Kind.searches: ("voiceattack.text.search", "SEARCHES"),
     Kind.speakers: ("voiceattack.text.speech", "SPEAKERS"),
     Kind.formats: ("voiceattack.report", "FORMATS"),
+    Kind.exports: ("voiceattack.export", "EXPORTS"),
 }
 
 
 def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List victims, attacks, metrics, text perturbations, searches, speakers or report formats."""
+    """List victims, attacks, metrics, text perturbations, searches, speakers, report or export formats."""
     module, name = REGISTRIES[kind]
     entries = list(getattr(importlib.import_module(module), name).entries())
     width = max((len(entry.name) for entry in entries), default=0)

@@ -13,7 +13,9 @@ __all__ = ["report"]
 
 def report(
     run: RunArgument,
-    format_: Annotated[str | None, typer.Option("--format", help="md, json, csv, or several: md,csv.", show_default="md")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="html, md, json, csv, or several: html,csv.", show_default="md")
+    ] = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:

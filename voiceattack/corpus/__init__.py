@@ -13,6 +13,8 @@ from voiceattack.errors import CorpusError
 __all__ = ["READERS", "BadItem", "Utterance", "read_corpus"]
 
 READERS.add("file", "voiceattack.corpus.files:READER", "an audio file, any format of libsndfile")
+READERS.add("kaldi", "voiceattack.corpus.kaldi:READER", "Kaldi data folder, wav.scp with text beside it")
+READERS.add("lhotse", "voiceattack.corpus.lhotse_cuts:READER", "Lhotse cuts, cuts*.jsonl or .jsonl.gz")
 READERS.add("nemo", "voiceattack.corpus.nemo:READER", "NeMo manifest, .jsonl with audio_filepath and text")
 READERS.add("audiofolder", "voiceattack.corpus.audiofolder:READER", "Hugging Face audiofolder, metadata.csv or metadata.jsonl")
 

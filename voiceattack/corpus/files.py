@@ -30,7 +30,7 @@ class FileReader:
 
     def accepts(self, path: Path) -> bool:
         """See :class:`~voiceattack.corpus.base.Reader`."""
-        return path.suffix.lower() not in (".json", ".jsonl", *TABLES)
+        return path.suffix.lower() not in (".json", ".jsonl", ".gz", ".scp", *TABLES)
 
     def read(self, path: Path) -> Iterator[Item]:
         """The file itself."""

@@ -18,7 +18,7 @@ class NemoReader:
 
     def accepts(self, path: Path) -> bool:
         """See :class:`~voiceattack.corpus.base.Reader`."""
-        return path.suffix.lower() in (".jsonl", ".json") and path.name != "metadata.jsonl"
+        return path.suffix.lower() in (".jsonl", ".json") and path.name != "metadata.jsonl" and "cuts" not in path.name.lower()
 
     def read(self, path: Path) -> Iterator[Item]:
         """One item a line; a bad line is a BadItem that names it."""

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from voiceattack.errors import RunError
 from voiceattack.registry import Registry
 from voiceattack.runs import Run
 
-__all__ = ["FORMATS", "render"]
+__all__ = ["ALONE", "FORMATS", "check_formats", "render"]
 
 FORMATS: Registry[Callable[[Run], Path]] = Registry("report format", group="voiceattack.formats")
 
 FORMATS.add("md", "voiceattack.report.markdown:render", "Markdown with a waveform and spectrogram picture an example")
+FORMATS.add("html", "voiceattack.report.html:render", "a page to read and listen to: players, pictures, differences, no network")
 FORMATS.add("json", "voiceattack.report.data:render_json", "what was asked, the summary and all results in one file")
 FORMATS.add("csv", "voiceattack.report.data:render_csv", "one line a result")
+
+TEXT_FORMATS = ("md", "json", "csv")
+"""What there is for a run of texts."""
+
+ALONE: Registry[Callable[[Run, Path], Path]] = Registry("report format that needs other files beside it")
+"""For formats whose file in the run refers to others there: a function that writes one that stands alone elsewhere."""
+
+ALONE.add("html", "voiceattack.report.html:render_alone", "with the sounds inside")
+
+
+def check_formats(run: Run, formats: Iterable[str]) -> None:
+    """Raise RunError when ``run`` is of texts and one of ``formats`` is not for these."""
+    if run.request.get("kind") == "text" and (other := [name for name in formats if name not in TEXT_FORMATS]):
+        raise RunError(f"{run.path}: a run of texts has no report {other[0]!r}; use one of {', '.join(TEXT_FORMATS)}")
 
 
 def render(run: Run, formats: Sequence[str]) -> list[Path]:
@@ -22,6 +38,7 @@ def render(run: Run, formats: Sequence[str]) -> list[Path]:
 
     Raises:
         UnknownNameError: no such format.
-        RunError: the run is not evaluated yet, or cannot be written.
+        RunError: the run is not evaluated yet, cannot be written, or is of texts, which have no such report.
     """
+    check_formats(run, formats)
     return [FORMATS.get(name)(run) for name in formats]

@@ -11,7 +11,7 @@ from voiceattack.errors import RunError
 from voiceattack.runs import Run
 from voiceattack.unicode_text import escape_json, visible
 
-__all__ = ["render_csv", "render_json"]
+__all__ = ["csv_cell", "render_csv", "render_json"]
 
 
 def render_json(run: Run) -> Path:
@@ -28,7 +28,7 @@ def render_json(run: Run) -> Path:
 def render_csv(run: Run) -> Path:
     """``report.csv``: one line a result; nested values as JSON."""
     path = run.path / "report.csv"
-    rows = [{name: _cell(value) for name, value in row.items() if name != "trace"} for row in run.results()]
+    rows = [{name: csv_cell(value) for name, value in row.items() if name != "trace"} for row in run.results()]
     names = list(dict.fromkeys(name for row in rows for name in row))
     try:
         with path.open("w", encoding="utf-8", newline="") as stream:
@@ -40,7 +40,8 @@ def render_csv(run: Run) -> Path:
     return path
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value for a CSV cell: nested ones as JSON, text as text only."""
     if isinstance(value, (dict, list)):
         return escape_json(json.dumps(value, ensure_ascii=False))
     if isinstance(value, str):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from voiceattack.audio import SAMPLE_RATE, load
-from voiceattack.psychoacoustics import masking
+from voiceattack.report.masking_curve import masking_curve
 
 __all__ = ["draw_example", "draw_perturbation"]
 
@@ -98,20 +98,15 @@ def draw_perturbation(clean_path: Path, audio_path: Path, title: str, out: Path)
 
 def _draw_masking(axis: Any, clean: NDArray[np.float64], delta: NDArray[np.float64]) -> None:
     """Spectra of speech, masking threshold and perturbation, mean decibels over the frames in which the speech is on."""
-    speech = torch.from_numpy(clean)[None]
-    hidden = masking(speech)
-    level, threshold = hidden.level_db(speech)[0], hidden.threshold_db[0]
-    loudest = level.amax(dim=0)
-    on = loudest > loudest.max() - 40.0
-    kilohertz = np.linspace(0.0, SAMPLE_RATE / 2000, len(level))
+    found = masking_curve(torch.from_numpy(clean), torch.from_numpy(delta))
     curves = [
-        ("speech", level, "#1d4ed8"),
-        ("masking threshold", threshold, "#111827"),
-        ("perturbation", hidden.level_db(torch.from_numpy(delta)[None])[0], "#c2410c"),
+        ("speech", found.speech, "#1d4ed8"),
+        ("masking threshold", found.threshold, "#111827"),
+        ("perturbation", found.perturbation, "#c2410c"),
     ]
     for name, curve, colour in curves:
-        axis.plot(kilohertz, curve[:, on].mean(dim=1).clamp(min=-20.0).numpy(), linewidth=0.8, color=colour, label=name)
-    excess = float(hidden.excess_db(torch.from_numpy(delta)[None]).mean())
+        axis.plot(found.kilohertz.numpy(), curve.numpy(), linewidth=0.8, color=colour, label=name)
+    excess = found.excess_db
     axis.set_title(f"spectra while speech is on; the perturbation exceeds the threshold by {excess:.3f} dB, mean over all bins")
     axis.title.set_fontsize("medium")
     axis.set_xlabel("kHz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,47 @@ from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
 from voiceattack.report.markdown_text import escape, table
 
-__all__ = ["robustness", "transfer"]
+__all__ = ["TransferRow", "robustness", "transfer", "transfer_rows"]
 
 Row = dict[str, Any]
 MOST_CLIPS = 12
+
+
+@dataclass(frozen=True)
+class TransferRow:
+    """What one victim makes of the artefacts of one attack: shares, and for each clip the highest SNR in dB that fooled it."""
+
+    curve: Curve
+    wer: float | None
+    noise_fooled: int
+    noise_heard: int
+
+    @property
+    def loosest(self) -> dict[str, Any]:
+        """The point of the curve at its lowest SNR, where every artefact counts."""
+        return self.curve.points[0]
+
+    @property
+    def attacked(self) -> bool:
+        """Whether this victim is the one that the artefacts were crafted on."""
+        return self.curve.victim == self.curve.source_victim
+
+
+def transfer_rows(rows: Sequence[Row]) -> list[TransferRow]:
+    """A row for each victim and attack, the attacked victim first; empty when only one victim listened."""
+    found = curves(rows)
+    if len({curve.victim for curve in found}) < 2:
+        return []
+    return [_row(curve, rows) for curve in sorted(found, key=lambda curve: curve.victim != curve.source_victim)]
+
+
+def _row(curve: Curve, rows: Sequence[Row]) -> TransferRow:
+    mine = [row for row in rows if row["victim"] == curve.victim]
+    members = [row for row in mine if row.get("stage_of") is None and row["id"] in curve.clips]
+    noise = [row for row in mine if row["control_for"] in curve.clips and row["success"] is not None]
+    words = [len(normalize(row["reference"]).split()) for row in members]
+    wer = sum(row["wer"] * count for row, count in zip(members, words, strict=True)) / sum(words) if any(words) else None
+    return TransferRow(curve, wer, sum(bool(row["success"]) for row in noise), len(noise))
 
 
 def transfer(rows: Sequence[Row]) -> str:
@@ -23,37 +61,29 @@ def transfer(rows: Sequence[Row]) -> str:
 
     The dB of a clip is the highest SNR among its artefacts, stages included, at which the victim was fooled.
     """
-    found = curves(rows)
-    if len({curve.victim for curve in found}) < 2:
+    found = transfer_rows(rows)
+    if not found:
         return ""
-    clips = list(dict.fromkeys(name for curve in found for name in curve.clips))
+    clips = list(dict.fromkeys(name for row in found for name in row.curve.clips))
     shown = clips if len(clips) <= MOST_CLIPS else []
     head = ("heard by", "fooled [95%]", "WER", "noise: fooled", "median dB", *(escape(name) for name in shown))
-    lines = [_line(curve, rows, shown) for curve in sorted(found, key=lambda curve: curve.victim != curve.source_victim)]
     text = (
         "Artefacts crafted on one victim, heard by all. A clip's figure is the highest SNR in dB of its artefacts, those met on\n"
         "the way (`--stages`) included, at which that victim was fooled; a dash: at none. Clips that a victim mishears when\n"
         "clean are left out of its row.\n"
     )
-    return f"\n## Transfer and deployments\n\n{text}\n" + table(head, lines)
+    return f"\n## Transfer and deployments\n\n{text}\n" + table(head, [_line(row, shown) for row in found])
 
 
-def _line(curve: Curve, rows: Sequence[Row], shown: Sequence[str]) -> tuple[str, ...]:
-    members = [row for row in rows if row["victim"] == curve.victim and row.get("stage_of") is None and row["id"] in curve.clips]
-    loosest = curve.points[0]
-    noise = [
-        row for row in rows if row["victim"] == curve.victim and row["control_for"] in curve.clips and row["success"] is not None
-    ]
-    words = [len(normalize(row["reference"]).split()) for row in members]
-    wer = sum(row["wer"] * count for row, count in zip(members, words, strict=True)) / sum(words) if any(words) else None
-    name = f"`{curve.victim}`" + (" (attacked)" if curve.victim == curve.source_victim else "")
+def _line(row: TransferRow, shown: Sequence[str]) -> tuple[str, ...]:
+    curve, loosest = row.curve, row.loosest
     cells = ["-" if curve.clips.get(clip) is None else number(curve.clips[clip], 1) for clip in shown]
     cells = ["misheard" if clip not in curve.clips else cell for clip, cell in zip(shown, cells, strict=True)]
     return (
-        name,
+        f"`{curve.victim}`" + (" (attacked)" if row.attacked else ""),
         with_interval(loosest["success_rate"], loosest["success_ci95"]) + f" of {loosest['n']}",
-        number(wer),
-        f"{sum(bool(row['success']) for row in noise)} of {len(noise)}" if noise else "-",
+        number(row.wer),
+        f"{row.noise_fooled} of {row.noise_heard}" if row.noise_heard else "-",
         number(curve.median_snr_db, 1),
         *cells,
     )

@@ -1,0 +1,117 @@
+"""``voiceattack compare`` and ``bless``: two runs, clip by clip, and the baseline that is kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voiceattack.cli.console import QuietOption, say, warn
+from voiceattack.errors import RunError, UnknownNameError
+
+__all__ = ["bless", "compare"]
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, of a suite or an attack, or its summary.json.")]
+EXIT_WORSE = 1
+
+
+def compare(
+    baseline: Annotated[Path, typer.Argument(metavar="BASELINE", help="The same of before, or what 'voiceattack bless' wrote.")],
+    run: RunArgument,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="'success_rate worse by more than 0.05 for attack pgd for victim V, interval decides'. Repeatable.",
+            show_default="any figure worse beyond doubt",
+        ),
+    ] = None,
+    output: Annotated[list[Path] | None, typer.Option("--output", "-o", help="Also write .md or .json here. Repeatable.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Paired differences of two runs. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare."""
+    from voiceattack.compare import differences as pairs
+    from voiceattack.compare.rules import DEFAULT_RULES, broken, parse_rule
+    from voiceattack.compare.sides import load_side
+    from voiceattack.compare.text import changes, differences, to_markdown
+
+    rules = [parse_rule(text) for text in fail_on or DEFAULT_RULES]
+    for path in output or ():
+        if path.suffix.lower() not in (".md", ".json"):
+            raise UnknownNameError(f"output {path}: suffix {path.suffix!r} names no format; formats: .md, .json")
+    now = load_side(run)
+    if not baseline.exists():
+        say(
+            f"no baseline at {baseline} yet, so nothing is worse; "
+            f"keep this run as one: voiceattack bless {run} --baseline {baseline}"
+        )
+        return
+    found = pairs.compare(load_side(baseline), now)
+    failed = broken(found, rules if fail_on else [rule for rule in rules if any(rule.about(group) for group in found.groups)])
+    for path in output or ():
+        whole = {
+            **found.as_dict(),
+            "broken": [{"rule": one.rule.text, "of": one.group.name, "why": one.reason} for one in failed],
+        }
+        text = (
+            to_markdown(found, failed) if path.suffix.lower() == ".md" else json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+        )
+        _write(path, text)
+    for note in found.notes:
+        warn(f"note: {note}")
+    if not quiet:
+        for line in (*differences(found), *changes(found)):
+            say(line)
+        for one in failed:
+            say(f"WORSE      {one.group.name}: {one.reason} (rule: {one.rule.text})")
+        say("no difference" if found.same else f"{len(failed)} rules broken" if failed else "no rule broken")
+    raise typer.Exit(EXIT_WORSE if failed else 0)
+
+
+def bless(
+    run: RunArgument,
+    baseline: Annotated[Path, typer.Option("--baseline", help="File to write; keep it under version control.")] = Path(
+        "voiceattack-baseline.json"
+    ),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept without asking, after showing every change.")] = False,
+    keep_stale: Annotated[bool, typer.Option("--keep-stale", help="Keep entries that RUN no longer has.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make RUN the baseline; shows every change and asks before it accepts."""
+    from voiceattack.compare.baseline import write_baseline
+    from voiceattack.compare.differences import compare as pair
+    from voiceattack.compare.sides import load_side
+    from voiceattack.compare.text import changes, differences
+
+    now = load_side(run)
+    before = load_side(baseline) if baseline.exists() else None
+    if before is None:
+        say(f"a first baseline of {len(now.entries)} entries", quiet=quiet)
+    else:
+        found = pair(before, now)
+        if found.same and not found.notes:
+            say(f"{baseline}: nothing changed", quiet=quiet)
+            return
+        for line in (*differences(found), *changes(found), *(f"note: {note}" for note in found.notes)):
+            say(line, quiet=quiet)
+        if found.stale:
+            say(f"{len(found.stale)} stale entries are {'kept' if keep_stale else 'dropped'}", quiet=quiet)
+        if not yes and not _confirmed(baseline):
+            raise RunError(f"{baseline}: left as it was; --yes accepts the changes")
+    write_baseline(baseline, now, before if keep_stale else None)
+    say(f"written: {baseline}", quiet=quiet)
+
+
+def _confirmed(baseline: Path) -> bool:
+    return sys.stdin.isatty() and typer.confirm(f"accept these changes into {baseline}?")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another file") from error

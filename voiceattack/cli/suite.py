@@ -1,0 +1,174 @@
+"""``voiceattack init``, ``run`` and ``merge``: suites."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voiceattack.cli.console import DeviceOption, QuietOption, say, warn
+from voiceattack.errors import RunError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voiceattack.suite.execute import Outcome
+    from voiceattack.suite.schema import Suite
+
+__all__ = ["init", "merge", "run_suite"]
+
+SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="Suite file; see: voiceattack init.")]
+OutputsOption = Annotated[
+    list[Path] | None, typer.Option("--output", "-o", help="Also write .xml (JUnit), .md, .json or .csv here. Repeatable.")
+]
+DEFAULT_OUT = Path("suite-run")
+
+
+def init(
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="INPUT", help="Audio, folders, manifests; else those found here.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Where to write the suite.")] = Path("suite.yaml"),
+    victim: Annotated[str, typer.Option(help="System under test.")] = "whisper-tiny.en",
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a commented suite.yaml for the inputs found, and its JSON Schema for editors."""
+    import os
+
+    from voiceattack.suite.init import find_inputs, suite_text, write_suite
+
+    folder = out.parent
+    if inputs:
+        given = [path if os.path.isabs(path) else os.path.relpath(path, folder) for path in inputs]
+    else:
+        given = [os.path.relpath(path, folder) if folder != Path() else path for path in find_inputs(Path())]
+    for path in write_suite(out, suite_text(given, victim, folder), force=force):
+        say(f"written: {path}", quiet=quiet)
+    say(f"inputs: {', '.join(given)}; next: voiceattack run {out}", quiet=quiet)
+
+
+def run_suite(
+    suite: SuiteArgument,
+    out: Annotated[Path, typer.Option("--out", help="Run directory; what is unchanged in it is not made again.")] = DEFAULT_OUT,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only every N-th clip from the I-th; then: voiceattack merge.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete cells that the suite no longer asks for.")] = False,
+    output: OutputsOption = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a suite: craft and hear what is new, judge the gates. Exit 0 all hold, 1 a gate failed, 2 could not run."""
+    from voiceattack.suite.load import load_suite
+
+    loaded, folder, part = load_suite(suite), suite.parent, _part(shard)
+    further = _outputs(loaded, folder, output)
+    if dry_run:
+        from voiceattack.suite.cost import cost_lines
+
+        lines, bad = cost_lines(loaded, folder, out, part=part, device=device)
+        for line in bad:
+            warn(line)
+        for line in lines:
+            say(line)
+        return
+    outcome = _execute(loaded, folder, out, part=part, device=device, quiet=quiet)
+    if prune and part is None:
+        for name in outcome.stale:
+            shutil.rmtree(out / "cells" / name)
+        outcome.stale = []
+    _finish(outcome, further, quiet)
+
+
+def merge(
+    suite: SuiteArgument,
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="Run directories of the shards.")],
+    out: Annotated[Path, typer.Option("--out", help="Run directory of the whole.")] = DEFAULT_OUT,
+    output: OutputsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Join the shards of a suite and judge its gates; nothing is crafted. Exit codes as voiceattack run."""
+    from voiceattack.suite.load import load_suite
+    from voiceattack.suite.merge import merge_shards
+
+    loaded, folder = load_suite(suite), suite.parent
+    further = _outputs(loaded, folder, output)
+    merge_shards(shards, out)
+    _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, quiet)
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise SpecError(f"--shard {text!r} must read I/N with 1 <= I <= N, for example 1/4")
+    return int(found[1]), int(found[2])
+
+
+def _outputs(suite: Suite, folder: Path, given: Sequence[Path] | None) -> list[Path]:
+    from voiceattack.suite.outputs import check_outputs
+
+    further = [*(folder / name for name in suite.outputs), *(given or ())]
+    check_outputs(further)
+    return further
+
+
+def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: Any) -> Outcome:
+    import contextlib
+
+    from voiceattack.cli.console import progress
+    from voiceattack.suite.execute import Teller, execute
+
+    with contextlib.ExitStack() as stack:
+
+        def on_task(task: str) -> Any:
+            stack.close()  # one bar at a time
+            return stack.enter_context(progress(task, quiet=quiet))
+
+        return execute(suite, folder, out, tell=Teller(on_task, warn), **options)
+
+
+def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
+    from voiceattack.suite.outputs import append_step_summary, write_cell_reports, write_outputs
+    from voiceattack.suite.record import record
+
+    summary = {**record(outcome), "reports": write_cell_reports(outcome)}
+    written = write_outputs(summary, outcome.out, further)
+    append_step_summary(summary)
+    for line in outcome.incomplete:
+        warn(f"not finished: {line}; the same command goes on")
+    if not quiet:
+        _show(summary, outcome)
+        for path in written:
+            say(f"written: {path}")
+    if outcome.exit_code == 2 and not quiet:
+        warn("some gates could not be judged" if outcome.judgements else "the run is not complete")
+    if all(sample.row.get("outcome") == "error" or sample.row.get("error") for sample in outcome.samples):
+        raise RunError(
+            f"nothing was heard; the first reason: {outcome.samples[0].row['error'] if outcome.samples else 'no clips'}"
+        )
+    raise typer.Exit(outcome.exit_code)
+
+
+def _show(summary: dict[str, Any], outcome: Outcome) -> None:
+    counts = summary["counts"]
+    say(f"{counts['crafted']} artefacts crafted, {counts['reused']} from before; {counts['seconds']:.1f} s")
+    for gate in summary["gates"]:
+        say(f"{gate['verdict'].upper():<10} {gate['name']}: {gate['reason']}")
+        worst = gate["worst"]
+        if gate["verdict"] in ("failed", "unreliable") and worst is not None:
+            snr = "" if worst["snr_db"] is None else f", {worst['snr_db']:.1f} dB SNR"
+            heard = f"said {worst['said']!r}, heard {str(worst['heard']).strip()!r}"
+            say(f"           worst: {worst['id']}{snr}: {heard}; play {outcome.out / worst['file']}")
+    for line in [*summary["hints"], *(f"stale: {name} (--prune deletes it)" for name in summary["stale"])]:
+        say(f"note: {line}")
+    if summary["shard"]:
+        say(f"shard {summary['shard']}: gates are judged by voiceattack merge")
+    else:
+        say(f"suite {summary['suite']}: {summary['verdict']}")

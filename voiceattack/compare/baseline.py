@@ -1,0 +1,33 @@
+"""Baselines that are kept: one small JSON file, to be put under version control."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from voiceattack.audio_files import one_line, write_whole
+from voiceattack.compare.sides import Side
+from voiceattack.errors import RunError
+
+__all__ = ["DEFAULT_BASELINE", "write_baseline"]
+
+DEFAULT_BASELINE = Path("voiceattack-baseline.json")
+
+
+def write_baseline(path: Path, run: Side, keep: Side | None = None) -> None:
+    """Write what ``run`` heard; entries that only ``keep`` has stay.
+
+    Raises:
+        RunError: it cannot be written, or is a folder.
+    """
+    entries = {**({} if keep is None else keep.entries), **run.entries}
+    ordered = [entries[key].as_dict() for key in sorted(entries, key=str)]
+    # One entry a line, so that a review of the change shows what changed.
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False, sort_keys=True) for entry in ordered)
+    made_with = json.dumps(run.made_with, ensure_ascii=False, sort_keys=True)
+    text = f'{{"format": "voiceattack baseline 1",\n"made_with": {made_with},\n"entries": [\n{lines}\n]}}\n'
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({one_line(error)}); give a file as --baseline") from error

@@ -1,0 +1,78 @@
+"""Runs as corpora of adversarial speech. One file and one registration line a format: ``write(items, folder)``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from voiceattack.audio_files import one_line
+from voiceattack.errors import RunError
+from voiceattack.export.base import DEFAULT_SPLITS, Item, Selection, select
+from voiceattack.export.datasheet import Tally, datasheet
+from voiceattack.registry import Registry
+from voiceattack.runs import Run
+
+__all__ = ["EXPORTS", "Item", "Selection", "Tally", "export", "survey"]
+
+Writer = Callable[[Iterator[Item], Path], None]
+EXPORTS: Registry[Writer] = Registry("export format", group="voiceattack.exports")
+
+EXPORTS.add("nemo", "voiceattack.export.nemo:write", "NeMo: a JSON-lines manifest a split, FLAC beside it")
+EXPORTS.add("hf", "voiceattack.export.audiofolder:write", "Hugging Face audiofolder, loads with datasets")
+EXPORTS.add("parquet", "voiceattack.export.parquet:write", "Parquet with the sounds inside, loads with datasets", "export")
+EXPORTS.add("lhotse", "voiceattack.export.lhotse_cuts:write", "Lhotse cuts, loads with lhotse")
+EXPORTS.add("kaldi", "voiceattack.export.kaldi:write", "Kaldi data folders: wav.scp, text, utt2spk, spk2utt")
+EXPORTS.add("webdataset", "voiceattack.export.webdataset_tar:write", "WebDataset tar shards, loads with webdataset")
+
+
+def survey(run: Run, selection: Selection) -> Tally:
+    """What an export would hold; writes nothing.
+
+    Raises:
+        RunError: not evaluated yet, or damaged.
+    """
+    tally = Tally()
+    for _ in tally.watch(select(run, selection, tally.skipped)):
+        pass
+    return tally
+
+
+def export(run: Run, name: str, out: Path, selection: Selection = Selection(splits=DEFAULT_SPLITS)) -> Tally:  # noqa: B008
+    """Write a run as a corpus, one clip in memory at a time, with ``DATASHEET.md``; whole or not at all.
+
+    Args:
+        run: evaluated.
+        name: a registered format.
+        out: a folder that does not exist yet, or is empty.
+        selection: which examples, under which licence, in which splits.
+
+    Returns:
+        Counts of what was written and what was left out, and why.
+
+    Raises:
+        UnknownNameError: no such format.
+        MissingExtraError: the format needs a package that is not installed.
+        RunError: not evaluated, nothing left to export, ``out`` holds files, or the disk refuses.
+    """
+    write = EXPORTS.get(name)
+    part = out.with_name(f".{out.name}.part")
+    tally = Tally()
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(f"{out}: exists and is not an empty folder; choose another")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        write(tally.watch(select(run, selection, tally.skipped)), part)
+        if not tally.items:
+            raise RunError(f"{run.path}: no example passes the filters ({tally.why_skipped()}); loosen them")
+        (part / "DATASHEET.md").write_text(datasheet(run, name, selection, tally), encoding="utf-8")
+        if out.exists():
+            out.rmdir()
+        os.replace(part, out)
+    except OSError as error:
+        raise RunError(f"{out}: cannot be written ({one_line(error)}); make room or choose another folder") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return tally

@@ -1,0 +1,25 @@
+"""Repetition loops: a recogniser that says the same words over and over (a known failure of Whisper; Koenecke et al. 2024)."""
+
+from __future__ import annotations
+
+__all__ = ["loops"]
+
+LEAST = 4  # times in a row
+LONGEST = 12  # words
+
+
+def loops(text: str) -> bool:
+    """Whether 1 to 12 words come at least four times in a row (a single word: six times, "no no no no" is speech).
+
+    Args:
+        text: a normalised transcript.
+    """
+    words = text.split()
+    for size in range(1, min(LONGEST, len(words) // LEAST) + 1):
+        needed = size * ((6 if size == 1 else LEAST) - 1)
+        same = 0
+        for place in range(size, len(words)):
+            same = same + 1 if words[place] == words[place - size] else 0
+            if same >= needed:
+                return True
+    return False

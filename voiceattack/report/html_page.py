@@ -1,0 +1,119 @@
+"""What the HTML report's page says, computed from a run: headline, figures, matrix, curves, table, how it was made."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from voiceattack.curve import curves
+from voiceattack.listening import detection, read_answers
+from voiceattack.report.html_chart import charts
+from voiceattack.report.transfer import MOST_CLIPS, transfer_rows
+from voiceattack.runs import Run
+
+__all__ = ["page"]
+
+Row = dict[str, Any]
+OUTCOMES = {
+    "fooled": "fooled",
+    "held": "held",
+    "clean_wrong": "misheard when clean",
+    "no_effect": "no effect",
+    "error": "error",
+}
+
+
+def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
+    """The template's variables. JSON-safe but for curves.
+
+    Raises:
+        RunError: no summary yet.
+    """
+    summary = run.summary()
+    shown = [row for row in rows if row["control_for"] is None and row.get("stage_of") is None]
+    noise = {(row["control_for"], row["victim"]): row for row in rows if row["control_for"] is not None}
+    groups = _groups(summary["groups"])
+    staged = any(row.get("stage_of") is not None for row in rows)
+    found = transfer_rows(rows)
+    clips = list(dict.fromkeys(name for row in found for name in row.curve.clips))
+    return {
+        "run": run,
+        "request": run.request,
+        "groups": groups,
+        "lead": groups[0] if groups else None,
+        "notes": summary["warnings"],
+        "transfer": found,
+        "clips": clips if len(clips) <= MOST_CLIPS else [],
+        "charts": charts(curves(rows)) if staged else [],
+        "rows": [{**row, "noise_wer": noise.get((row["id"], row["victim"]), {}).get("wer")} for row in shown],
+        "outcomes": [(name, label, sum(row["outcome"] == name for row in shown)) for name, label in OUTCOMES.items()],
+        "labels": OUTCOMES,
+        "victims": sorted({row["victim"] for row in shown}),
+        "attacks": sorted({row["attack"] for row in shown}),
+        "command": command(run),
+        "asked": _asked(run),
+        "listening": detection(read_answers(run)),
+    }
+
+
+def _groups(groups: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each attack's group with its noise control under ``control`` and the verdict on both; the attacked victim's first."""
+    made = []
+    for group in sorted(groups, key=lambda group: (group["victim"] != group["source_victim"], group["victim"], group["attack"])):
+        if group["is_control"]:
+            continue
+        same = ("victim", "source_victim", "objective", "target")
+        control = next((other for other in groups if other["is_control"] and all(other[k] == group[k] for k in same)), None)
+        made.append({**group, "control": control, "fooled": _fooled(group), "verdict": _verdict(group, control)})
+    return made
+
+
+def _fooled(group: Row) -> int:
+    return round(float(group["success_rate"] or 0.0) * int(group["n_scored"]))
+
+
+def _verdict(group: Row, control: Row | None) -> str:
+    """Whether it is the attack or the loudness, in one sentence, judged by intervals that do not overlap."""
+    if not group["n_scored"]:
+        return "No clip could be scored: see the notes below."
+    if control is None or not control["n_scored"]:
+        return "No noise control was made, so the loudness alone may explain this."
+    noise = f"Random noise of the same SNR fooled {_fooled(control)} of {control['n_scored']}"
+    if group["success_ci95"][0] > control["success_ci95"][1]:
+        return f"{noise}: it is the attack, not the loudness."
+    return f"{noise}. The intervals overlap: these clips do not tell the attack from plain noise."
+
+
+def command(run: Run) -> str:
+    """The command line that makes this run again; ``INPUT`` stands for the inputs, which the run does not name."""
+    asked = run.request
+    words = ["voiceattack", "attack", "INPUT"]
+    for victim in str(asked.get("victim", "")).removeprefix("ensemble:").split("|"):
+        words += ["--victim", victim]
+    words += ["--attack", str(asked.get("attack"))]
+    objective = asked.get("objective", "untargeted")
+    words += ["--target", asked["target"]] if asked.get("target") else ["--mute"] if objective == "mute" else []
+    if objective == "untargeted" and asked.get("wer_threshold", 0.5) != 0.5:
+        words += ["--wer-threshold", f"{asked['wer_threshold']:g}"]
+    for name, limit in asked.get("budget", {}).items():
+        words += [f"--{name.replace('_', '-')}", limit if isinstance(limit, str) else repr(limit)]
+    for name, value in asked.get("params", {}).items():
+        if value is not None:
+            words += ["--param", f"{name}={value if isinstance(value, str) else str(value).lower()}"]
+    words += ["--stages", f"{asked['stages_db']:g}"] if asked.get("stages_db") is not None else []
+    words += ["--batch-size", str(asked["batch_size"])] if asked.get("batch_size", 1) != 1 else []
+    return shlex.join([*words, "--seed", str(asked.get("seed", 0)), "--out", run.path.name])
+
+
+def _asked(run: Run) -> list[tuple[str, str]]:
+    info = run.info
+    versions = ", ".join(f"{name} {version}" for name, version in info.get("versions", {}).items())
+    facts = [
+        ("Run", f"{run.id}, begun {info.get('created', '')}"),
+        ("Normaliser", str(info.get("normalizer", ""))),
+        ("Versions", versions),
+        ("Platform", str(info.get("platform", ""))),
+        ("Git commit", str(info.get("git_commit") or "")),
+    ]
+    return [(name, value) for name, value in facts if value]

@@ -1,0 +1,205 @@
+"""Run a suite: craft and hear what is not there yet, judge the gates, keep the outcome."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voiceattack.audio_files import write_whole
+from voiceattack.errors import CorpusError, RunError, SpecError
+from voiceattack.report import FORMATS as REPORTS
+from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
+from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
+from voiceattack.suite.hearing import hear_clean
+from voiceattack.suite.inputs import Item, gather, shard
+from voiceattack.suite.plan import Cell, plan
+from voiceattack.suite.samples import Sample
+from voiceattack.suite.schema import Suite
+from voiceattack.victims import Victim, load_victim
+
+__all__ = ["Outcome", "Teller", "execute", "stale_cells"]
+
+MARK = "suite-run.json"
+
+
+@dataclass
+class Teller:
+    """How :func:`execute` tells what it does: a bar's callback for each task, and lines for errors."""
+
+    on_task: Callable[[str], Callable[[int, int, str], None] | None] = lambda task: None
+    on_error: Callable[[str], None] | None = None
+
+
+@dataclass
+class Outcome:
+    """What a run of a suite found.
+
+    Attributes:
+        suite, out: what was asked, and the run directory.
+        items: the clips, unusable ones with their error.
+        cells: what was crafted and heard.
+        samples: everything heard.
+        judgements: every gate on every group.
+        crafted, reused: examples made now, and found from before.
+        heard: clean clips heard now.
+        seconds: of this call.
+        incomplete: what was not finished, one line each.
+        stale: cells that this suite no longer asks for.
+        part: (i, n) of a shard, whose gates are not judged.
+    """
+
+    suite: Suite
+    out: Path
+    items: list[Item]
+    cells: list[Cell]
+    samples: list[Sample] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+    crafted: int = 0
+    reused: int = 0
+    heard: int = 0
+    seconds: float = 0.0
+    incomplete: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    part: tuple[int, int] | None = None
+
+    @property
+    def hints(self) -> list[str]:
+        """Gates that look turned round."""
+        hints = {str(one.gate): one.gate.hint for one in self.judgements if one.gate.hint}
+        return [f"gate '{gate}': {hint}" for gate, hint in hints.items()]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all gates hold, 1 when one failed (or is unreliable), 2 when one could not be judged, or a shard is cut."""
+        verdicts = [one.verdict for one in self.judgements]
+        if "failed" in verdicts or ("unreliable" in verdicts and self.suite.unreliable == "fail"):
+            return 1
+        return 2 if "error" in verdicts or self.incomplete else 0
+
+
+def execute(
+    suite: Suite,
+    folder: Path,
+    out: Path,
+    *,
+    part: tuple[int, int] | None = None,
+    device: str | None = None,
+    tell: Teller | None = None,
+    work: bool = True,
+) -> Outcome:
+    """Do what is not done yet, then judge.
+
+    Args:
+        suite: what is asked.
+        folder: where its relative paths start.
+        out: the run directory of the suite.
+        part: (i, n): only every n-th clip beginning with the i-th; gates are then left to ``merge``.
+        device: where to load victims.
+        tell: how to show progress.
+        work: False judges what lies there and crafts and hears nothing (after a merge).
+
+    Raises:
+        CorpusError: there is no usable clip.
+        VoiceAttackError: an attack, parameter, gate, victim or path is wrong, or the directory cannot be written.
+    """
+    started = time.monotonic()
+    tell = tell or Teller()
+    gates = [parse_gate(entry) for entry in suite.gates]
+    for name in suite.reports:
+        REPORTS.entry(name)
+    _claim(out)
+    items = gather(suite, folder, out)
+    if part is not None:
+        items = shard(items, *part)
+    for item in items:
+        if item.error is not None and tell.on_error is not None:
+            tell.on_error(f"{item.shown}: {item.error}")
+    usable = [item for item in items if item.error is None]
+    if not usable:
+        reason = items[0].error if items else "this shard is empty; use fewer shards" if part else "no audio found"
+        raise CorpusError(f"none of the suite's inputs can be used: {reason}")
+    outcome = Outcome(suite, out, items, plan(suite, items), part=part)
+    victims: dict[str, Victim] = {}
+
+    def load(spec: str) -> Victim:
+        if not work:
+            raise RunError(f"{out}: victim {spec} has not heard everything; run the missing shard, then merge again")
+        if spec not in victims:
+            victims[spec] = load_victim(spec, device)
+        return victims[spec]
+
+    outcome.samples += _clean(outcome, usable, load, tell)
+    budgeted = Budgeted(suite.limits)
+    for cell in outcome.cells:
+        outcome.samples += _cell(outcome, cell, load, budgeted, tell)
+    outcome.stale = stale_cells(out, outcome.cells)
+    if part is None:
+        outcome.judgements = [one for gate in gates for one in judge(gate, outcome.samples, suite.seeds, _missing(outcome, gate))]
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _clean(outcome: Outcome, items: Sequence[Item], load: Callable[[str], Victim], tell: Teller) -> list[Sample]:
+    found = []
+    for entry in outcome.suite.victims:
+        rows, new = hear_clean(outcome.out, entry, items, load, tell.on_task(f"hearing clean clips ({entry.name})"))
+        outcome.heard += new
+        for item, row in rows:
+            kind: Any = "clean" if item.speech else "no-speech"
+            found.append(Sample(kind, entry.name, "", "", "", None, item.tags, "", row["id"], row))
+    return found
+
+
+def _cell(outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted: Budgeted, tell: Teller) -> list[Sample]:
+    label = f"{cell.variant.label} on {cell.source}" + (f", seed {cell.seed}" if outcome.suite.repeat > 1 else "")
+    todo = pending(outcome.out, cell)
+    outcome.reused += len(cell.ids) - len(todo)
+    if todo:
+        victim = load(cell.source)
+        try:
+            if outcome.incomplete:
+                raise LimitReached(outcome.incomplete[0].partition(": ")[2])
+            task = tell.on_task(f"crafting {label}")
+            outcome.crafted += craft_cell(outcome.out, cell, victim, budgeted, task, tell.on_error)
+        except LimitReached as reached:
+            outcome.incomplete.append(f"{label}: {reached}")
+            return []
+    hear_cell(outcome.out, cell, load, tell.on_task(f"hearing {label}"))
+    return list(samples_of(outcome.out, cell, outcome.suite.critical_terms))
+
+
+def _missing(outcome: Outcome, gate: Gate) -> list[str]:
+    """What was not finished; a gate on clean clips alone does not mind."""
+    from voiceattack.suite.figures import FIGURES
+
+    return outcome.incomplete if FIGURES[gate.bound.name].about == "attack" else []
+
+
+def stale_cells(out: Path, cells: Sequence[Cell]) -> list[str]:
+    """Ids of cells on disk that are not asked for any more."""
+    folder = out / "cells"
+    wanted = {cell.id for cell in cells}
+    return sorted(path.name for path in folder.iterdir() if path.name not in wanted) if folder.is_dir() else []
+
+
+def _claim(out: Path) -> None:
+    """Make the directory, or see that it is one of ours.
+
+    Raises:
+        RunError: it holds something else, or cannot be written.
+    """
+    try:
+        if (out / MARK).exists():
+            return
+        if out.is_dir() and (others := sorted(item.name for item in out.iterdir())):
+            raise RunError(f"{out}: holds other files ({others[0]}) and is no suite's run; choose a new or an empty --out")
+        if out.exists() and not out.is_dir():
+            raise SpecError(f"{out}: is a file; choose another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / MARK, (json.dumps({"format": 1, "what": "run of a voiceattack suite"}) + "\n").encode())
+    except OSError as error:
+        raise RunError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error

@@ -1,0 +1,305 @@
+"""The figures that gates speak of, each with its 95% interval and its worst example: a function and a line in FIGURES each."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from voiceattack.attacks import ATTACKS
+from voiceattack.attacks.base import MinimizationAttack
+from voiceattack.errors import VoiceAttackError
+from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.repetition import loops
+from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.suite.samples import Sample, of_kind
+
+__all__ = ["FIGURES", "SIZES", "UNTRIED", "Condition", "Figure", "FigureKind", "always"]
+
+SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
+"""What ``at`` may bound: sizes of the perturbation."""
+Condition = Callable[[Sample], bool]
+UNSCORED = "no artefact was scored: the clean clips are misheard already, or all failed"
+UNTRIED = "no artefact has these sizes: nothing was tried there"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of some samples.
+
+    Attributes:
+        value: None when nothing can be said, with the reason in ``note``; -inf for an SNR where nothing was fooled.
+        interval: 95%; None when there is none.
+        n: clips it is over.
+        worst: the sample that speaks most against the victim.
+        note: what else a reader must know.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    n: int
+    worst: Sample | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure by name: how it is computed, over which samples, and whether more of it is worse for the victim."""
+
+    compute: Callable[[Sequence[Sample], Condition], Figure]
+    about: Literal["attack", "clean", "no-speech"]
+    worse: Literal["more", "less"]
+    summary: str
+
+
+def _nothing(note: str) -> Figure:
+    return Figure(None, None, 0, None, note)
+
+
+def _rate(hits: Sequence[Sample], n: int, empty: str) -> Figure:
+    if n == 0:
+        return _nothing(empty)
+    worst = max(hits, key=lambda sample: sample.row.get("snr_db") or -math.inf, default=None)
+    return Figure(len(hits) / n, wilson(len(hits), n), n, worst)
+
+
+def _scored(sample: Sample) -> bool:
+    return sample.row["outcome"] in ("fooled", "held", "no_effect")
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One clip and the attempts on it that count at the sizes asked for; ``tried`` is False when none was made there."""
+
+    final: Sample
+    within: list[Sample]
+    tried: bool
+
+
+def _clips(samples: Sequence[Sample], condition: Condition, kind: Literal["attack", "control"] = "attack") -> list[_Clip]:
+    """The clips scored, each with its artefacts that meet the condition; a search for the smallest has tried every size."""
+    found: dict[tuple[str, str, str, int | None], list[Sample]] = {}
+    for sample in of_kind(samples, kind):
+        if _scored(sample) and sample.row["wer"] is not None:
+            found.setdefault((sample.victim, sample.attack, sample.clip, sample.seed), []).append(sample)
+    clips = []
+    for members in found.values():
+        final = next((sample for sample in members if sample.final), None)
+        if final is not None:
+            within = [sample for sample in members if condition(sample)]
+            clips.append(_Clip(final, within, bool(within) or _searches_sizes(final.registered)))
+    return clips
+
+
+def _searches_sizes(attack: str) -> bool:
+    try:
+        return issubclass(ATTACKS.get(attack), MinimizationAttack)
+    except VoiceAttackError:  # results of an attack that is not installed here
+        return False
+
+
+def always(sample: Sample) -> bool:
+    """The condition of a gate without ``at``: the attack's answer, not what it met on the way."""
+    return sample.final
+
+
+def success_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """Share of clips fooled by an artefact within the sizes asked for."""
+    return _success(samples, condition, "attack")
+
+
+def control_success_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """The same of noise of the artefacts' SNR."""
+    return _success(samples, condition, "control")
+
+
+def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["attack", "control"]) -> Figure:
+    clips = _clips(samples, condition, kind)
+    tried = [clip for clip in clips if clip.tried]
+    hits = [sample for clip in tried for sample in clip.within if sample.row["success"]]
+    best: dict[Any, Sample] = {}
+    for hit in hits:
+        key = (hit.victim, hit.attack, hit.clip, hit.seed)
+        if key not in best or (hit.row["snr_db"] or -math.inf) > (best[key].row["snr_db"] or -math.inf):
+            best[key] = hit
+    figure = _rate(list(best.values()), len(tried), _untried(clips))
+    left = len(clips) - len(tried)
+    return figure if not left or figure.value is None else Figure(*_fields(figure), f"{left} clips were not tried at these sizes")
+
+
+def _fields(figure: Figure) -> tuple[float | None, tuple[float, float] | None, int, Sample | None]:
+    return figure.value, figure.interval, figure.n, figure.worst
+
+
+def _untried(clips: Sequence[_Clip]) -> str:
+    return UNTRIED if clips else UNSCORED
+
+
+def _word_rate(said: str, heard: str, key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        clips = [clip for clip in _heard(samples, condition, key)]
+        errors: list[int] = []
+        words: list[int] = []
+        for sample in clips:
+            count = word_errors(normalize(sample.row[said]), sample.row[heard])
+            errors.append(min(count.errors, count.reference_words) if capped else count.errors)
+            words.append(count.reference_words)
+        if not clips:
+            return _nothing("no clip with a reference was heard")
+        worst = max(zip(errors, words, clips, strict=True), key=lambda one: one[0] / one[1])
+        return Figure(sum(errors) / sum(words), bootstrap_ratio(errors, words), len(clips), worst[2] if worst[0] else None)
+
+    return compute
+
+
+def _heard(samples: Sequence[Sample], condition: Condition, key: str) -> list[Sample]:
+    if key == "clean":
+        return [s for s in of_kind(samples, "clean") if not s.row["error"] and normalize(s.row["reference"] or "")]
+    kind: Literal["attack", "control"] = "control" if key == "control" else "attack"
+    members = [s for s in of_kind(samples, kind) if s.row["outcome"] != "error" and s.row["wer"] is not None and condition(s)]
+    worst: dict[Any, Sample] = {}
+    for sample in members:  # of several artefacts within the sizes the one that did most harm, as robustness curves take it
+        place = (sample.victim, sample.attack, sample.clip, sample.seed)
+        if place not in worst or sample.row["wer"] > worst[place].row["wer"]:
+            worst[place] = sample
+    return list(worst.values())
+
+
+def _snr_to_fool(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence[Sample], Condition], Figure]:
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        found: dict[Any, list[Sample]] = {}
+        for sample in of_kind(samples, "attack"):
+            if _scored(sample) and sample.row["wer"] is not None:
+                found.setdefault((sample.victim, sample.attack, sample.clip, sample.seed), []).append(sample)
+        if not found:
+            return _nothing(UNSCORED)
+        best = [
+            max((s.row["snr_db"] for s in members if s.row["success"] and s.row["snr_db"] is not None), default=-math.inf)
+            for members in found.values()
+        ]
+        value = pick(best)
+        fooled = [s for members in found.values() for s in members if s.row["success"] and s.row["snr_db"] is not None]
+        worst = max(fooled, key=lambda s: s.row["snr_db"], default=None)
+        note = f"{best.count(-math.inf)} of {len(best)} clips were never fooled" if -math.inf in best else ""
+        return Figure(value, _bootstrap(best, pick), len(best), worst, note)
+
+    return compute
+
+
+def _bootstrap(values: Sequence[float], pick: Callable[[Sequence[float]], float]) -> tuple[float, float]:
+    picks = np.random.default_rng(0).integers(0, len(values), size=(1000, len(values)))
+    drawn = sorted(pick([values[place] for place in row]) for row in picks.tolist())
+    return drawn[25], drawn[974]
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(statistics.median_low(values))  # no mean of a number and "never"
+
+
+def _size_median(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        members = [s for s in of_kind(samples, "attack") if condition(s) and s.row.get(name) is not None]
+        if not members:
+            return _nothing(f"no artefact has a {name}")
+        values = [float(sample.row[name]) for sample in members]
+        return Figure(_median(values), _bootstrap(values, _median), len(values), min(members, key=lambda s: float(s.row[name])))
+
+    return compute
+
+
+def error_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """Share of clips on which crafting or hearing failed."""
+    members = [s for s in of_kind(samples, "attack") if s.final]
+    return _rate([s for s in members if s.row["outcome"] == "error"], len(members), "nothing was attacked")
+
+
+def false_transcript_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """Share of clips without speech in which words are heard."""
+    members = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
+    hits = sorted((s for s in members if s.row["words"]), key=lambda s: -int(s.row["words"]))
+    return _rate(hits, len(members), "no clip without speech was heard")
+
+
+def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """Words heard in clips without speech, a minute of them."""
+    members = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
+    if not members:
+        return _nothing("no clip without speech was heard")
+    words, minutes = [int(s.row["words"]) for s in members], [float(s.row["audio_seconds"]) / 60 for s in members]
+    worst = max(members, key=lambda s: int(s.row["words"]))
+    interval = bootstrap_ratio(words, minutes)
+    return Figure(sum(words) / sum(minutes), interval, len(members), worst if worst.row["words"] else None)
+
+
+def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """Share of clips, without speech or adversarial, whose transcript repeats itself (:mod:`voiceattack.metrics.repetition`)."""
+    quiet = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
+    attacked = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and s.final and condition(s)]
+    members = [*quiet, *attacked]
+    return _rate([s for s in members if loops(normalize(s.row["hypothesis"] or ""))], len(members), "nothing was heard")
+
+
+def _flag_rate(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+    """Share of artefacts whose row says ``name`` is true; rows that do not say are left out."""
+
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        members = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and condition(s)]
+        told = [s for s in members if s.row.get(name) is not None]
+        return _rate([s for s in told if s.row[name]], len(told), f"no result says {name}: the victim takes no action")
+
+    return compute
+
+
+def _ratio_of(above: str, below: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+    """``sum(above) / sum(below)`` over the artefacts whose rows have both."""
+
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        members = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and condition(s) and s.row.get(below)]
+        if not members:
+            return _nothing(f"no result has {below}")
+        tops, bottoms = [float(s.row[above]) for s in members], [float(s.row[below]) for s in members]
+        worst = max(zip(tops, bottoms, members, strict=True), key=lambda one: one[0] / one[1])
+        return Figure(sum(tops) / sum(bottoms), bootstrap_ratio(tops, bottoms), len(members), worst[2] if worst[0] else None)
+
+    return compute
+
+
+_SAID, _HEARD = "reference", "hypothesis_normalized"
+FIGURES: dict[str, FigureKind] = {
+    "wer_clean": FigureKind(
+        _word_rate(_SAID, _HEARD, "clean"), "clean", "more", "word error rate of the clean clips, over the corpus"
+    ),
+    "wer": FigureKind(_word_rate(_SAID, _HEARD, "attack"), "attack", "more", "word error rate of the artefacts"),
+    "wer_capped": FigureKind(
+        _word_rate(_SAID, _HEARD, "attack", True), "attack", "more", "the same, at most one error a reference word"
+    ),
+    "control_wer": FigureKind(_word_rate(_SAID, _HEARD, "control"), "attack", "more", "word error rate of noise of equal SNR"),
+    "success_rate": FigureKind(success_rate, "attack", "more", "share of clips fooled"),
+    "control_success_rate": FigureKind(control_success_rate, "attack", "more", "share of clips fooled by noise of equal SNR"),
+    "max_snr_db_to_fool": FigureKind(
+        _snr_to_fool(max), "attack", "more", "SNR of the quietest perturbation that fools: the easiest clip"
+    ),
+    "median_snr_db_to_fool": FigureKind(_snr_to_fool(_median), "attack", "more", "the same, median over clips"),
+    "min_snr_db_to_fool": FigureKind(_snr_to_fool(min), "attack", "more", "the same, the hardest clip"),
+    "pesq_median": FigureKind(_size_median("pesq"), "attack", "less", "PESQ of the artefacts"),
+    "stoi_median": FigureKind(_size_median("stoi"), "attack", "less", "STOI of the artefacts"),
+    "snr_db_median": FigureKind(_size_median("snr_db"), "attack", "less", "SNR of the artefacts"),
+    "error_rate": FigureKind(error_rate, "attack", "more", "share of clips on which crafting or hearing failed"),
+    "critical_term_error_rate": FigureKind(
+        _ratio_of("critical_term_errors", "critical_terms"), "attack", "more", "share of critical terms said that are not heard"
+    ),
+    "action_error_rate": FigureKind(
+        _flag_rate("action_error"), "attack", "more", "share of artefacts that make the assistant act wrongly"
+    ),
+    "false_transcript_rate": FigureKind(
+        false_transcript_rate, "no-speech", "more", "share of clips without speech in which words are heard"
+    ),
+    "invented_words_per_minute": FigureKind(
+        invented_words_per_minute, "no-speech", "more", "words heard in clips without speech, a minute"
+    ),
+    "repetition_loop_rate": FigureKind(repetition_loop_rate, "no-speech", "more", "share of transcripts that repeat themselves"),
+}

@@ -1,0 +1,98 @@
+"""Clean clips, and clips without speech, heard by each victim once: ``heard/<victim>.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from voiceattack import audio
+from voiceattack.audio import Batch
+from voiceattack.audio_files import write_whole
+from voiceattack.crafting import as_error
+from voiceattack.errors import RunError
+from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.provenance import example_id, slug
+from voiceattack.suite.fingerprint import fingerprint
+from voiceattack.suite.inputs import Item
+from voiceattack.suite.schema import VictimEntry
+from voiceattack.victims import Victim
+
+__all__ = ["hear_clean"]
+
+Row = dict[str, Any]
+
+
+def hear_clean(
+    out: Path,
+    entry: VictimEntry,
+    items: Sequence[Item],
+    load: Callable[[str], Victim],
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[list[tuple[Item, Row]], int]:
+    """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again.
+
+    Args:
+        out: the suite's run directory.
+        entry: who listens.
+        items: the clips.
+        load: loads a victim; not called when all was heard before.
+        on_progress: called with (clips done, clips in all, name).
+
+    Returns:
+        Clip and row, in order: ``id, audio, source_sha256, victim, reference, hypothesis, hypothesis_normalized, words, wer,
+        audio_seconds, error``; and how many were heard now.
+    """
+    mark = fingerprint(entry.spec, entry.version)
+    path = out / "heard" / f"{slug(entry.spec)[:40]}-{mark}.jsonl"
+    known = {row["id"]: row for row in _read(path)}
+    rows, new = [], 0
+    for place, item in enumerate(items):
+        id = example_id(item.name, item.sha256, "clean")
+        row = known.get(id)
+        if row is None or row["error"]:
+            if on_progress is not None:
+                on_progress(place, len(items), item.name)
+            row = _hear(load(entry.spec), item, id)
+            new += 1
+        rows.append((item, _scored(row, item, entry)))
+        known[id] = row
+    if new:
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in known.values())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text.encode("utf-8", "replace"))
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another --out") from error
+    return rows, new
+
+
+def _read(path: Path) -> list[Row]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged ({error}); delete it, and its clips are heard again") from error
+
+
+def _hear(victim: Victim, item: Item, id: str) -> Row:
+    row: Row = {"id": id, "hypothesis": None, "audio_seconds": None, "language": victim.language, "error": None}
+    try:
+        wave = audio.quantize16(audio.load(item.path))
+        row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
+        victim.check_length(row["audio_seconds"], item.name)
+        row["hypothesis"] = victim.transcribe(Batch.of([wave]))[0].text
+    except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
+        row["error"] = str(as_error(error))
+    return row
+
+
+def _scored(row: Row, item: Item, entry: VictimEntry) -> Row:
+    """The row with what follows from the reference as it is written now."""
+    heard = None if row["hypothesis"] is None else normalize(row["hypothesis"], row["language"])
+    said = normalize(item.text or "", row["language"])
+    wer = word_errors(said, heard).wer if said and heard is not None else None
+    facts = {"audio": item.shown, "source_sha256": item.sha256, "victim": entry.spec, "reference": item.text}
+    return {**row, **facts, "hypothesis_normalized": heard, "words": len((heard or "").split()), "wer": wer}

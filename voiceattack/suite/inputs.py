@@ -1,0 +1,110 @@
+"""The clips of a suite: speech from files and manifests, and clips without speech made into the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from voiceattack import audio
+from voiceattack.corpus import BadItem, Utterance, read_corpus
+from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.nospeech import KINDS, no_speech
+from voiceattack.provenance import example_seed
+from voiceattack.suite.schema import InputEntry, Suite
+
+__all__ = ["Item", "gather", "shard"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip of a suite.
+
+    Attributes:
+        path: the audio file, absolute.
+        shown: the file as a reader reaches it: relative to the run when it lies there.
+        name, text, sha256: stem, reference (None when unknown; "" without speech), digest of the file.
+        tags: names by which attacks and gates choose it.
+        speech: whether anything is said in it.
+        terms: critical terms that its manifest names.
+        error: why it cannot be used; then ``sha256`` is empty.
+    """
+
+    path: Path
+    shown: str
+    name: str
+    text: str | None
+    sha256: str
+    tags: frozenset[str]
+    speech: bool = True
+    terms: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list[Item]:
+    """All clips, in order, each content and name once (the tags of its appearances together).
+
+    Args:
+        suite: what is asked.
+        folder: where relative paths start.
+        out: the suite's run directory; clips without speech go under ``inputs/``.
+        write: whether to make them there; without, they are only counted.
+
+    Raises:
+        RunError: a clip cannot be written.
+    """
+    found: dict[tuple[str, str], Item] = {}
+    for entry in suite.inputs:
+        items = _generated(entry, suite.seed, out, write) if entry.generate else _spoken(entry, folder)
+        for item in items:
+            key = (item.name, item.sha256 or str(item.path))
+            known = found.get(key)
+            found[key] = item if known is None else replace(known, tags=known.tags | item.tags)
+    return list(found.values())
+
+
+def shard(items: Sequence[Item], part: int, parts: int) -> list[Item]:
+    """Every ``parts``-th item, beginning with the ``part``-th, from 1."""
+    return list(items[part - 1 :: parts])
+
+
+def _spoken(entry: InputEntry, folder: Path) -> Iterable[Item]:
+    given = os.path.join(folder, os.path.expanduser(str(entry.path)))
+    for place, item in enumerate(read_corpus([given])):
+        if entry.limit is not None and place >= entry.limit:
+            return
+        if isinstance(item, BadItem):
+            yield Item(Path(item.where), item.where, Path(item.where).stem, None, "", frozenset(entry.tags), error=item.error)
+            continue
+        tags = frozenset((*entry.tags, *_names(item, "tags")))
+        path = item.path.resolve()
+        try:
+            terms = tuple(_names(item, "critical_terms"))
+            yield Item(path, str(item.path), item.name, item.text, audio.file_sha256(path), tags, terms=terms)
+        except (VoiceAttackError, OSError) as error:
+            yield Item(path, str(item.path), item.name, item.text, "", tags, error=str(error))
+
+
+def _names(item: Utterance, key: str) -> list[str]:
+    """What a manifest's line says of ``key``: a list, or a text with commas."""
+    names = item.extra.get(key)
+    if isinstance(names, str):
+        names = names.split(",")
+    return [str(name).strip() for name in names if str(name).strip()] if isinstance(names, list) else []
+
+
+def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[Item]:
+    kinds = (entry.kinds or tuple(KINDS))[: entry.limit]
+    for kind in kinds:
+        name = f"no-speech-{kind}"
+        path = out / "inputs" / f"{name}-{entry.seconds:g}s-{seed}.flac"
+        wave = no_speech(kind, entry.seconds, example_seed(seed, kind, "no-speech"))
+        if write and not path.exists():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(f"{path.parent}: cannot be made ({error.strerror}); choose another --out") from error
+            audio.save(path, wave)
+        digest = audio.pcm_sha256(wave)
+        yield Item(path.resolve(), f"inputs/{path.name}", name, "", digest, frozenset((*entry.tags, "no-speech")), speech=False)

@@ -1,0 +1,106 @@
+"""The files that a suite leaves: summary.json, junit.xml, report.md, results.csv, and those asked for elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from voiceattack.audio_files import one_line, write_whole
+from voiceattack.errors import RunError, UnknownNameError
+from voiceattack.report import FORMATS as REPORTS
+from voiceattack.report import render
+from voiceattack.report.data import csv_cell
+from voiceattack.runs import Run
+from voiceattack.suite.execute import Outcome
+from voiceattack.suite.junit import to_junit
+from voiceattack.suite.load import nearest
+from voiceattack.suite.markdown import to_markdown
+
+__all__ = ["FORMATS", "append_step_summary", "check_outputs", "write_cell_reports", "write_outputs"]
+
+Json = dict[str, Any]
+COLUMNS = (
+    *("victim", "attack", "seed", "id", "outcome", "success", "snr_db", "wer_clean", "wer"),
+    *("reference", "clean_hypothesis", "hypothesis", "tags", "file", "error"),
+)
+
+
+def to_json(summary: Json) -> str:
+    """The summary itself."""
+    return json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def to_csv(summary: Json) -> str:
+    """One line an example, adversarial ones first, then clean and no-speech clips."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in [*summary["examples"], *({**one, "outcome": one["kind"]} for one in summary["clean"])]:
+        cells = {**row, "tags": " ".join(row["tags"])}
+        writer.writerow({name: csv_cell(cells.get(name)) for name in COLUMNS})
+    return text.getvalue()
+
+
+FORMATS: dict[str, Callable[[Json], str]] = {".json": to_json, ".xml": to_junit, ".md": to_markdown, ".csv": to_csv}
+NAMES = {".json": "summary.json", ".xml": "junit.xml", ".md": "report.md", ".csv": "results.csv"}
+
+
+def check_outputs(paths: Sequence[Path]) -> None:
+    """Raise :class:`~voiceattack.errors.UnknownNameError` for a suffix that names no format."""
+    for path in paths:
+        if path.suffix.lower() not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise UnknownNameError(
+                f"output {path}: suffix {path.suffix!r} names no format{nearest(path.suffix, list(FORMATS))}; formats: {known}"
+            )
+
+
+def write_outputs(summary: Json, out: Path, further: Sequence[Path] = ()) -> list[Path]:
+    """Write every format into the run directory, and those asked for elsewhere.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    check_outputs(further)
+    wanted = [*((out / NAMES[suffix], suffix) for suffix in FORMATS), *((path, path.suffix.lower()) for path in further)]
+    for path, suffix in wanted:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, FORMATS[suffix](summary).encode("utf-8", "replace"))
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({one_line(error)}); make room or choose another file") from error
+    return [path for path, _ in wanted]
+
+
+def write_cell_reports(outcome: Outcome) -> list[str]:
+    """Write the suite's ``reports`` into each cell where they are missing or older than its results; paths relative to the run.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
+    formats = [REPORTS.entry(name).name for name in outcome.suite.reports]
+    written = []
+    crafted = {sample.cell for sample in outcome.samples}
+    for cell in outcome.cells:
+        folder = outcome.out / "cells" / cell.id
+        for name in formats if cell.id in crafted else []:
+            path = folder / f"report.{name}"
+            if not path.exists() or path.stat().st_mtime_ns < (folder / "results.jsonl").stat().st_mtime_ns:
+                (path,) = render(Run.open(folder), [name])
+            written.append(path.relative_to(outcome.out).as_posix())
+    return written
+
+
+def append_step_summary(summary: Json) -> None:
+    """Append the Markdown to the file that GitHub Actions shows, when ``GITHUB_STEP_SUMMARY`` names one."""
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(to_markdown(summary) + "\n")
+        except OSError as error:
+            raise RunError(f"{path} (from GITHUB_STEP_SUMMARY): cannot be written ({one_line(error)})") from error

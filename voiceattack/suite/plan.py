@@ -1,0 +1,157 @@
+"""A suite as the list of what is to be done: one ordinary run a (victim attacked, attack, seed)."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from voiceattack.attacks import ATTACKS
+from voiceattack.constraints import Budget
+from voiceattack.errors import SpecError, UnknownNameError
+from voiceattack.provenance import canonical, example_id, slug
+from voiceattack.request import AttackRequest
+from voiceattack.suite.fingerprint import fingerprint
+from voiceattack.suite.inputs import Item
+from voiceattack.suite.load import nearest
+from voiceattack.suite.schema import AttackEntry, Suite, VictimEntry
+
+__all__ = ["Cell", "Variant", "check_names", "plan", "variants"]
+
+LIMITS = frozenset(field.name for field in fields(Budget))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One attack with one set of parameters; ``label`` names it apart from the others of its grid."""
+
+    label: str
+    entry: AttackEntry
+    params: dict[str, Any]
+    budget: dict[str, Any]
+
+    def request(self, source: str, seed: int) -> AttackRequest:
+        """What :func:`~voiceattack.craft.craft` is asked, but for the inputs."""
+        entry = self.entry
+        return AttackRequest(
+            inputs=(),
+            victim=source,
+            attack=entry.attack,
+            params=self.params,
+            objective=entry.objective,
+            target=entry.target,
+            wer_threshold=entry.wer_threshold,
+            budget=self.budget,
+            stages_db=entry.stages_db,
+            seed=seed,
+            batch_size=entry.batch_size,
+            control=entry.control,
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run directory, ``cells/<id>/``: what is crafted in it, and who listens.
+
+    Its id is derived from the request and from the victim's fingerprint: what is unchanged is found there again.
+    """
+
+    id: str
+    variant: Variant
+    source: str
+    seed: int
+    request: AttackRequest
+    listeners: tuple[VictimEntry, ...]
+    items: tuple[Item, ...]
+
+    @property
+    def ids(self) -> dict[str, Item]:
+        """The clips by the id of their example."""
+        return {example_id(item.name, item.sha256, self.request.attack): item for item in self.items}
+
+
+def plan(suite: Suite, items: Sequence[Item]) -> list[Cell]:
+    """The cells, those of one victim together.
+
+    Raises:
+        SpecError: an attack, one of its parameters, or a name or tag is not known.
+    """
+    check_names(suite, items)
+    usable = [item for item in items if item.error is None]
+    versions = {victim.spec: victim.version for victim in suite.victims}
+    cells = []
+    for source in dict.fromkeys(victim.source for victim in suite.victims):
+        mark = fingerprint(source, versions.get(source, ""))
+        for variant, seed in itertools.product(variants(suite), suite.seeds):
+            wanted, names = set(variant.entry.inputs), set(variant.entry.victims)
+            chosen = tuple(item for item in usable if (item.tags & wanted if wanted else item.speech))
+            listeners = tuple(v for v in suite.victims if v.source == source and (not names or v.name in names))
+            if not listeners or not chosen:
+                continue
+            request = variant.request(source, seed)
+            key = hashlib.sha256(f"{canonical(request.identity())}:{mark}".encode()).hexdigest()[:10]
+            id = f"{slug(variant.label)[:30].rstrip('-._')}-{slug(source)[:20].rstrip('-._')}-{seed}-{key}"
+            cells.append(Cell(id, variant, source, seed, request, listeners, chosen))
+    return cells
+
+
+def variants(suite: Suite) -> list[Variant]:
+    """Every attack of every grid, its parameters checked."""
+    found = []
+    for entry in suite.attacks:
+        for values in itertools.product(*entry.grid.values()):
+            chosen = dict(zip(entry.grid, values, strict=True))
+            budget = {**entry.budget, **{name: value for name, value in chosen.items() if name in LIMITS}}
+            params = {**entry.params, **{name: value for name, value in chosen.items() if name not in LIMITS}}
+            label = entry.name + (f"[{','.join(f'{name}={value}' for name, value in chosen.items())}]" if chosen else "")
+            variant = Variant(label, entry, params, budget)
+            _check(variant)
+            found.append(variant)
+    return found
+
+
+def _check(variant: Variant) -> None:
+    where = f"attack {variant.label!r} of the suite"
+    attack = ATTACKS.get(variant.entry.attack)
+    known = list(attack.Params.model_fields)
+    for name in variant.params:
+        if name not in known:
+            raise SpecError(
+                f"{where}: unknown parameter {name!r}{nearest(name, known)}; parameters: {', '.join(known) or 'none'}"
+            )
+    for name in variant.budget:
+        if name not in LIMITS:
+            raise SpecError(
+                f"{where}: unknown limit {name!r}{nearest(name, sorted(LIMITS))}; limits: {', '.join(sorted(LIMITS))}"
+            )
+    if attack.needs_budget and not LIMITS - {"band", "window"} & set(variant.budget):
+        raise SpecError(f"{where}: needs a budget, for example  budget: {{snr_db: 35}}")
+    try:
+        variant.request("", 0).build()
+    except SpecError as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def check_names(suite: Suite, items: Sequence[Item]) -> None:
+    """Raise :class:`~voiceattack.errors.UnknownNameError` for a victim, attack or tag that nothing is called."""
+    victims = [victim.name for victim in suite.victims]
+    attacks = list(dict.fromkeys(name for entry in suite.attacks for name in (entry.name, entry.attack)))
+    attacks += [variant.label for variant in variants(suite)]
+    tags = sorted({tag for item in items for tag in item.tags} | {tag for entry in suite.inputs for tag in entry.tags})
+    for entry in suite.attacks:
+        _known(f"attack {entry.name!r}", "victim", entry.victims, victims)
+        _known(f"attack {entry.name!r}", "tag", entry.inputs, tags)
+    for gate in suite.gates:
+        where = f"gate {gate.gate!r}"
+        _known(where, "victim", [gate.victim] if gate.victim else [], victims)
+        _known(where, "attack", [gate.attack] if gate.attack else [], attacks)
+        _known(where, "tag", [gate.tag] if gate.tag else [], tags)
+
+
+def _known(where: str, kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            listed = ", ".join(dict.fromkeys(known)) or "none"
+            raise UnknownNameError(f"{where} names {kind} {name!r}{nearest(name, known)}; there are: {listed}")

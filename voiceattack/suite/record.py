@@ -1,0 +1,109 @@
+"""The outcome of a suite as one JSON object: ``summary.json``, of which reports are written and which is a baseline itself."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from voiceattack.compact import compact
+from voiceattack.provenance import environment
+from voiceattack.suite.execute import Outcome
+from voiceattack.suite.figures import Figure
+from voiceattack.suite.gates import Judgement
+from voiceattack.suite.samples import Sample, of_kind
+
+__all__ = ["record"]
+
+Json = dict[str, Any]
+VERDICTS = {0: "passed", 1: "failed", 2: "error"}
+
+
+def record(outcome: Outcome) -> Json:
+    """``suite, verdict, exit_code, gates, counts, hints, incomplete, stale, unusable, examples, clean, made_with``."""
+    suite = outcome.suite
+    attacked = [sample for sample in of_kind(outcome.samples, "attack") if sample.final]
+    heard = [sample for sample in outcome.samples if sample.kind in ("clean", "no-speech")]
+    return {
+        "format": "voiceattack suite summary 1",
+        "suite": suite.name,
+        "verdict": VERDICTS[outcome.exit_code],
+        "exit_code": outcome.exit_code,
+        "seeds": suite.seeds,
+        "shard": None if outcome.part is None else "{}/{}".format(*outcome.part),
+        "gates": [_judgement(one) for one in outcome.judgements],
+        "counts": {
+            "clips": len([item for item in outcome.items if item.error is None]),
+            "crafted": outcome.crafted,
+            "reused": outcome.reused,
+            "heard_clean": outcome.heard,
+            "seconds": round(outcome.seconds, 3),
+            "steps": sum(sample.row["steps"] for sample in attacked),
+            "queries": sum(sample.row["queries"] for sample in attacked),
+        },
+        "hints": outcome.hints,
+        "incomplete": outcome.incomplete,
+        "stale": outcome.stale,
+        "unusable": [{"input": item.shown, "error": item.error} for item in outcome.items if item.error is not None],
+        "examples": [_example(sample) for sample in attacked],
+        "clean": [_clean(sample) for sample in heard],
+        "made_with": {key: value for key, value in environment().items() if key in ("versions", "platform", "normalizer")},
+    }
+
+
+def _judgement(one: Judgement) -> Json:
+    gate = one.gate
+    return {
+        "name": one.name,
+        "gate": str(gate),
+        "figure": gate.bound.name,
+        "decides": gate.decides,
+        "victim": one.victim or None,
+        "attack": one.attack or None,
+        "tag": gate.entry.tag,
+        "verdict": one.verdict,
+        "reason": one.reason,
+        "value": _finite(one.figure.value),
+        "interval": None if one.figure.interval is None else [_finite(end) for end in one.figure.interval],
+        "n": one.figure.n,
+        "seeds": [_figure(figure, verdict) for figure, verdict in zip(one.figures, one.verdicts, strict=True)],
+        "worst": None if one.figure.worst is None else _worst(one.figure.worst),
+    }
+
+
+def _figure(figure: Figure, verdict: str) -> Json:
+    interval = None if figure.interval is None else [_finite(end) for end in figure.interval]
+    return {"value": _finite(figure.value), "interval": interval, "n": figure.n, "verdict": verdict, "note": figure.note}
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: "never fooled" is null, and the reason says it."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _worst(sample: Sample) -> Json:
+    row = sample.row
+    clean = row["hypothesis"] if sample.kind in ("clean", "no-speech") else row["clean_hypothesis"]
+    return {
+        "id": sample.id,
+        "victim": sample.victim,
+        "attack": sample.attack or None,
+        "said": row["reference"],
+        "heard_clean": clean,
+        "heard": row["hypothesis"],
+        "snr_db": row.get("snr_db"),
+        "wer": row.get("wer"),
+        "file": sample.file,
+    }
+
+
+def _example(sample: Sample) -> Json:
+    row = compact(sample.row)
+    names = {"victim": sample.victim, "attack": sample.attack, "spec": row["victim"]}
+    texts = {name: sample.row[name] for name in ("reference", "clean_hypothesis", "wer_clean", "wer", "error")}
+    return {**row, **texts, **names, "seed": sample.seed, "tags": sorted(sample.tags), "file": sample.file}
+
+
+def _clean(sample: Sample) -> Json:
+    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error")
+    facts = {key: sample.row[key] for key in keys}
+    return {**facts, "kind": sample.kind, "victim": sample.victim, "tags": sorted(sample.tags), "file": sample.file}

@@ -1,0 +1,187 @@
+"""What a ``suite.yaml`` may say. Data only: nothing in it is run. ``suite.schema.json`` is exported from here, for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from voiceattack.objectives import ObjectiveKind
+
+__all__ = [
+    "SCHEMA_FILE",
+    "AttackEntry",
+    "Decides",
+    "GateEntry",
+    "InputEntry",
+    "Limits",
+    "Part",
+    "Suite",
+    "VictimEntry",
+    "json_schema",
+]
+
+SCHEMA_FILE = Path(__file__).with_name("suite.schema.json")
+Decides = Literal["estimate", "interval"]
+
+
+class Part(BaseModel):
+    """Base of the parts of a suite: unknown keys are errors; ``short`` names the key that a plain text stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    short: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {cls.short: value} if cls.short is not None and isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if cls.short is None:
+            return schema
+        return {
+            "anyOf": [{"type": "string", "description": f"short for {{{cls.short}: ...}}"}, handler.resolve_ref_schema(schema)]
+        }
+
+
+class InputEntry(Part):
+    """Speech to attack, or clips without speech; a plain text is a path."""
+
+    short: ClassVar[str | None] = "path"
+
+    path: str | None = Field(None, description="Audio file, folder or manifest, relative to the suite file.")
+    generate: Literal["no-speech"] | None = Field(
+        None, description="Make clips without speech instead: they are heard, not attacked."
+    )
+    kinds: tuple[str, ...] = Field((), description="Which clips without speech; all when left out.")
+    seconds: float = Field(5.0, gt=0.1, le=300, description="Length of each generated clip.")
+    tags: tuple[str, ...] = Field((), description="Names by which attacks and gates choose these clips.")
+    limit: int | None = Field(None, ge=1, description="Take the first so many clips only.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> InputEntry:
+        if (self.path is None) == (self.generate is None):
+            raise ValueError("give either 'path' or 'generate'")
+        if self.kinds and self.generate is None:
+            raise ValueError("'kinds' is for 'generate: no-speech'")
+        return self
+
+
+class VictimEntry(Part):
+    """A system under test; a plain text is its spec."""
+
+    short: ClassVar[str | None] = "spec"
+
+    spec: str = Field(min_length=1, description="Spec string, as --victim takes it.")
+    name: str = Field("", description="Name in gates, reports and baselines; the spec when left out.")
+    crafted_on: str | None = Field(
+        None,
+        description="Spec of another victim that attacks are crafted on, for a victim without gradients; this one hears them.",
+    )
+    version: str = Field("", description="Your name of the model behind a server or command; a new one is heard again.")
+
+    @model_validator(mode="after")
+    def _named(self) -> VictimEntry:
+        return self if self.name else self.model_copy(update={"name": self.spec})
+
+    @property
+    def source(self) -> str:
+        """Spec of the victim attacked."""
+        return self.crafted_on or self.spec
+
+
+class AttackEntry(Part):
+    """An attack with its parameters, or a grid of them; a plain text is its registered name."""
+
+    short: ClassVar[str | None] = "attack"
+
+    attack: str = Field(min_length=1, description="Registered name: voiceattack list attacks.")
+    name: str = Field("", description="Name in gates and reports; the attack's when left out.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the attack; the rest take their defaults.")
+    budget: dict[str, float | str] = Field(default_factory=dict, description="Limits: snr_db, linf, l2, db_x, band, window, ...")
+    grid: dict[str, list[Any]] = Field(
+        default_factory=dict, description="Values to try of parameters or limits, each with each: one attack a combination."
+    )
+    objective: ObjectiveKind = Field("untargeted", description="What counts as success.")
+    target: str | None = Field(None, description="The text to be heard, for objective targeted.")
+    wer_threshold: float = Field(0.5, gt=0, description="Least WER against the clean transcript, for objective untargeted.")
+    stages_db: float | None = Field(None, gt=0, le=120, description="Also keep the best artefact of every so many decibels.")
+    control: bool = Field(True, description="Make a noise control of the same SNR beside each artefact.")
+    batch_size: int = Field(1, ge=1, description="Clips attacked at once.")
+    inputs: tuple[str, ...] = Field((), description="Only clips with one of these tags; all speech when left out.")
+    victims: tuple[str, ...] = Field((), description="Only these victims, by name; all when left out.")
+
+    @model_validator(mode="after")
+    def _named(self) -> AttackEntry:
+        return self if self.name else self.model_copy(update={"name": self.attack})
+
+
+class GateEntry(Part):
+    """A sentence that must hold; a plain text is the sentence."""
+
+    short: ClassVar[str | None] = "gate"
+
+    gate: str = Field(min_length=1, description="For example: success_rate <= 0.20 at snr_db >= 30")
+    decides: Decides = Field(
+        "estimate", description="estimate: the figure itself must hold; interval: its whole 95% interval must."
+    )
+    victim: str | None = Field(None, description="Only this victim, by name.")
+    attack: str | None = Field(None, description="Only this attack, by name.")
+    tag: str | None = Field(None, description="Only clips with this tag.")
+    per: tuple[Literal["victim", "attack"], ...] = Field(
+        ("victim", "attack"), description="Judged apart for each; [] judges all that is left together."
+    )
+
+
+class Limits(Part):
+    """Where a run stops though not all is done; what is finished is kept and the next run goes on."""
+
+    seconds: float | None = Field(None, gt=0, description="Wall-clock time of crafting in one call.")
+    queries: int | None = Field(None, ge=1, description="Transcriptions asked of victims by all attacks together.")
+
+
+class Suite(Part):
+    """A whole suite."""
+
+    version: Literal[1] = Field(1, description="Version of this format.")
+    name: str = Field("suite", description="Name in reports.")
+    inputs: tuple[InputEntry, ...] = Field(min_length=1)
+    victims: tuple[VictimEntry, ...] = Field(min_length=1)
+    attacks: tuple[AttackEntry, ...] = ()
+    gates: tuple[GateEntry, ...] = ()
+    critical_terms: tuple[str, ...] = Field((), description="Words that must be heard right, for critical_term_error_rate.")
+    seed: int = Field(0, ge=0, description="Of the first repetition; the next take the next.")
+    repeat: int = Field(1, ge=1, le=100, description="Seeds to run; a gate whose verdict differs between them is unreliable.")
+    unreliable: Literal["fail", "pass"] = Field("fail", description="What an unreliable gate does to the exit code.")
+    limits: Limits = Field(default_factory=lambda: Limits.model_validate({}))
+    reports: tuple[str, ...] = Field(
+        (), description="Reports to write for each attack and victim, into its own run directory: voiceattack list formats."
+    )
+    outputs: tuple[str, ...] = Field(
+        (), description="Further files to write, relative to the suite file; the suffix names the format: .xml, .md, .json, .csv."
+    )
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Suite:
+        for kind, names in {"victim": [v.name for v in self.victims], "attack": [a.name for a in self.attacks]}.items():
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"two {kind}s are named {name!r}; give one of them another 'name'")
+        return self
+
+    @property
+    def seeds(self) -> list[int]:
+        """One a repetition."""
+        return [self.seed + place for place in range(self.repeat)]
+
+
+def json_schema() -> str:
+    """The JSON Schema of a suite, as ``suite.schema.json`` holds it."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Suite.model_json_schema()}
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
