@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
+from voiceattack.attacks.optimizers import Adam, Momentum, Rule
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.constraints import Budget
 from voiceattack.victims.base import DifferentiableVictim, LossConfig
@@ -25,10 +26,10 @@ class CarliniWagner(base.MinimizationAttack):
     """Carlini & Wagner 2018 for seq2seq and CTC victims: shrink the bound after each success, keep the quietest artefact.
 
     What differs from the paper: the bound is an SNR, one a clip, tightened by ``shrink_db`` below what was just heard; the
-    search is a momentum on unit gradients, its steps in proportion to the bound and finer while the loss stalls (the paper:
-    Adam); the default loss is the summed margin, which leaves tokens alone that are already right; a success is a transcript of
-    the 16-bit candidate through the victim's ordinary path. A teacher-forced check (for CTC the greedy path) comes before each
-    such decode.
+    search is Adam on unit gradients, its direction made a step in proportion to the bound, finer while the loss stalls; toward
+    a text the loss is the cross-entropy up to the first success and from there the summed margin, which leaves tokens alone that
+    are already right; a success is a transcript of the 16-bit candidate through the victim's ordinary path. A teacher-forced
+    check (for CTC the greedy path) comes before each such decode.
     """
 
     name: ClassVar[str] = "cw"
@@ -41,9 +42,13 @@ class CarliniWagner(base.MinimizationAttack):
         steps: int = Field(400, ge=1, le=100_000, description="gradient steps")
         start_snr_db: float = Field(15.0, ge=-10, le=80, description="the first bound; a budget that is tighter takes its place")
         shrink_db: float = Field(1.0, gt=0, le=20, description="how far under the last success the next bound lies")
-        step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound")
-        momentum: float = Field(0.8, ge=0, lt=1, description="share of the last direction that is kept")
-        loss: Literal["ce", "margin"] = Field("margin", description="ce: cross-entropy; margin: the wanted token's lead")
+        step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound; finer while the loss stalls")
+        optimizer: Literal["adam", "momentum"] = Field("adam", description="how a step follows from the gradients")
+        momentum: float = Field(0.8, ge=0, lt=1, description="for momentum: share of the last direction that is kept")
+        loss: Literal["auto", "ce", "margin"] = Field(
+            "auto",
+            description="ce: cross-entropy; margin: the wanted token's lead; auto: ce up to the first success, then margin",
+        )
         confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have, for other engines")
         cap: float = Field(6.0, gt=0, description="untargeted: logits (margin) or nats (ce) a token at which its loss saturates")
         hallucinate: bool = Field(True, description=base.HALLUCINATE)
@@ -61,13 +66,9 @@ class CarliniWagner(base.MinimizationAttack):
         problem = problem.aimed(self.config.hallucinate)
         config, clean = self.config, problem.clean
         direction = problem.direction
-        victim_loss = config.loss if self.has_margin(problem) else "ce"
-        loss = LossConfig(
-            direction, victim_loss, config.cap if direction == "away" else None, config.confidence + SLACK, config.confidence
-        )
         bounds = torch.full((len(clean),), max(config.start_snr_db, problem.budget.snr_db or float("-inf")))
         delta = torch.zeros_like(clean.waveforms)
-        velocity = torch.zeros_like(delta)
+        rule: Rule = Adam(linf=False) if config.optimizer == "adam" else Momentum(linf=False, momentum=config.momentum)
         best: list[Heard | None] = [None] * len(clean)
         last_success = [0] * len(clean)
         sizes = [_Size(config.step_size) for _ in range(len(clean))]
@@ -75,7 +76,7 @@ class CarliniWagner(base.MinimizationAttack):
         for step in range(config.steps):
             radius = self._radius(problem, bounds)
             waveforms = (clean.waveforms + delta)[active].detach().requires_grad_(True)
-            result = problem.attack_loss(waveforms, active, loss)
+            result = problem.attack_loss(waveforms, active, self._loss(problem, all(_won(best[row]) for row in active)))
             (grad,) = torch.autograd.grad(result.loss.sum(), waveforms)
             grad = torch.nan_to_num(grad)
             problem.step(active, step + 1)
@@ -93,16 +94,15 @@ class CarliniWagner(base.MinimizationAttack):
                     best[row] = heard
             if step % 50 == 0:
                 self._note_progress(problem, active, result.distance, result.loss.detach(), bounds, step)
+            push, length = torch.zeros_like(delta), torch.zeros(len(clean), 1, device=delta.device)
             for place, row in enumerate(active):
                 norm = grad[place].norm()
                 # A margin loss at zero has all it wants; no gradient then hides nothing.
                 if not bool(norm > 0) and float(result.loss[place].detach()) != 0.0:
                     problem.logs[row].zero_gradients += 1
-                velocity[row] = config.momentum * velocity[row] + grad[place] / norm.clamp(min=1e-20)
-                direction_now = velocity[row] / velocity[row].norm().clamp(min=1e-20)
-                size = sizes[row].next(float(result.loss[place].detach()))
-                delta[row] = delta[row] - size * radius[row] * direction_now
-            delta = self._project(problem, delta, bounds)
+                push[row] = grad[place] / norm.clamp(min=1e-20)
+                length[row] = sizes[row].next(float(result.loss[place].detach())) * radius[row]
+            delta = self._project(problem, delta - rule(push, length), bounds)
             if config.patience:
                 active = [row for row in active if step - last_success[row] < config.patience]
             if config.stop_at_success:
@@ -112,6 +112,15 @@ class CarliniWagner(base.MinimizationAttack):
         self._final_listen(problem, delta, bounds, best, active)
         problem.tell(problem.max_steps)
         return torch.stack([heard.waveform if heard is not None else clean.waveforms[row] for row, heard in enumerate(best)])
+
+    def _loss(self, problem: Problem, won: bool) -> LossConfig:
+        """The loss of a step; ``won`` says whether all clips at hand have succeeded before."""
+        config, away = self.config, problem.direction == "away"
+        kind: Literal["ce", "margin"] = "ce"
+        if self.has_margin(problem):
+            # Far from the target the cross-entropy gets there sooner; near it the margin spends nothing on what is right already.
+            kind = config.loss if config.loss != "auto" else "margin" if away or won else "ce"
+        return LossConfig(problem.direction, kind, config.cap if away else None, config.confidence + SLACK, config.confidence)
 
     @staticmethod
     def has_margin(problem: Problem) -> bool:

@@ -25,7 +25,7 @@ def attack_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> AttackLos
     valid = labels != IGNORE
     counts = valid.sum(dim=1)
     wrong = (logits.detach().argmax(dim=-1) != labels) & valid
-    if config.kind == "margin" and config.direction == "toward":
+    if config.headroom and config.direction == "toward":
         wrong |= (_lead(logits.detach(), labels) < config.headroom) & valid
     loss = _LOSSES[config.kind](logits, labels, config)
     return AttackLoss(loss, matches=~wrong.any(dim=1), distance=wrong.sum(dim=1) / counts)
