@@ -103,7 +103,7 @@ def _plan(
             ("mi-fgsm", MIFGSM(steps=fourth) if fourth else None),
         ]
     else:
-        carlini = CarliniWagner(steps=first, start_snr_db=start_snr_db, loss="margin" if margin else "ce", stop_at_success=True)
+        carlini = CarliniWagner(steps=first, start_snr_db=start_snr_db, stop_at_success=True)
         plan = [
             ("cw", carlini),
             ("pgd ce", _pgd(second)),

@@ -94,7 +94,7 @@ class LossConfig:
             by this much takes no more of the budget. ``sequence`` saturates at this times the number of its tokens,
             ``eot`` does not.
         confidence: head-room in logits that a ``margin`` "toward" asks of every token.
-        headroom: head-room in logits without which the cheap check "toward" does not pass either ("margin" of seq2seq victims).
+        headroom: head-room in logits without which the cheap check "toward" does not pass either (seq2seq victims).
     """
 
     direction: Literal["away", "toward"]
