@@ -18,7 +18,21 @@ from voiceattack import __version__
 
 QUICK = ("--victim", "tiny", "--steps", "4", "--param", "check_every=2", "--snr-db", "25")
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMANDS = ("demo", "attack", "evaluate", "report", "transcribe", "list", "replay", "doctor")
+COMMANDS = (
+    "demo",
+    "attack",
+    "evaluate",
+    "report",
+    "transcribe",
+    "list",
+    "replay",
+    "doctor",
+    "init",
+    "run",
+    "merge",
+    "compare",
+    "bless",
+)
 
 
 def ok(*arguments: str | Path, run: Runner = in_process) -> str:

@@ -161,5 +161,5 @@ limits:
 
 # Always written into the run directory: junit.xml, report.md, summary.json, results.csv. Further copies:
 outputs: []
-reports: []  # [md] or others of "voiceattack list formats": a report in the run directory of each attack
+reports: []  # [html], [md] or others of "voiceattack list formats": a report in the run directory of each attack
 """
