@@ -173,3 +173,13 @@ def test_alignment() -> None:
     ]
     assert align("", "ghost words") == [("insert", "", "ghost words")]
     assert align("lost", "") == [("delete", "lost", "")] and align("", "") == []
+
+
+def test_the_masking_picture_is_of_the_loudest_second() -> None:
+    import torch
+
+    from voiceattack.report.html_example import _loudest_second
+
+    wave = torch.zeros(50_000)
+    wave[30_000:34_000] = 0.5
+    assert 18_000 <= _loudest_second(wave) <= 30_000 and _loudest_second(wave[:5000]) == 0
