@@ -268,3 +268,37 @@ def test_the_samples() -> None:
     listed = texts(folder / "manifest.jsonl")
     assert texts(folder) == listed
     assert all(text for _, text in listed)
+
+
+# Kaldi and Lhotse
+
+
+def test_kaldi(tmp_path: Path, clip: Callable[[str], Path]) -> None:
+    clip("wav/a.wav")
+    lines = "utt-a wav/a.wav\nutt-b sox x.wav -t wav - |\nutt-c ../c.wav\nutt-d\nutt-e wav/gone.wav\n"
+    (tmp_path / "wav.scp").write_text(lines)
+    (tmp_path / "text").write_text("utt-a turn on  the lamp\nutt-b never\n")
+    good, *bad = read_corpus([tmp_path / "wav.scp"])
+    assert isinstance(good, Utterance) and (good.name, good.text) == ("utt-a", "turn on  the lamp")
+    words = ("not run", "leaves the manifest's folder", "empty", "no such audio file")
+    assert [item.where for item in bad if isinstance(item, BadItem)] == [f"{tmp_path / 'wav.scp'}:{n}" for n in (2, 3, 4, 5)]
+    assert all(word in item.error for word, item in zip(words, bad, strict=True) if isinstance(item, BadItem))
+    assert [name for name, _ in [(item.name, 0) for item in read_corpus([tmp_path]) if isinstance(item, Utterance)]] == ["utt-a"]
+
+
+def test_lhotse_cuts(tmp_path: Path, clip: Callable[[str], Path]) -> None:
+    import gzip
+
+    clip("a.wav")
+    source = {"type": "file", "channels": [0], "source": "a.wav"}
+    cut = {"id": "c", "start": 0.0, "duration": 0.1, "recording": {"duration": 0.1, "sources": [source]}}
+    good = {**cut, "supervisions": [{"text": "hello"}, {"text": "there"}]}
+    run = {**cut, "recording": {"duration": 0.1, "sources": [{**source, "type": "command"}]}}
+    plain = manifest(tmp_path / "cuts.train.jsonl", good, {**cut, "start": 0.05}, run, {"id": "mixed"}, "{")
+    with gzip.open(tmp_path / "cuts.gz.jsonl.gz", "wt") as stream:
+        stream.write(plain.read_text())
+    for path in (plain, tmp_path / "cuts.gz.jsonl.gz"):
+        first, *bad = read_corpus([path])
+        assert isinstance(first, Utterance) and (first.name, first.text) == ("a", "hello there")
+        assert len(bad) == 4 and all(isinstance(item, BadItem) for item in bad)
+        assert all(word in str(item) for word, item in zip(("longer", "'command'", "MonoCut", "roken"), bad, strict=True))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import jiwer
+import torch
+from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.errors import AudioError, RunError
@@ -124,10 +126,20 @@ def _sounds(run: Run, row: Row, controls: Sequence[Row]) -> dict[str, Any]:
     except (AudioError, RunError, OSError) as error:
         return {"sounds": {}, "problem": f"the sound cannot be shown: {error}"}
     shared = min(len(clean), len(adversarial))
-    found = masking_curve(clean[:shared], adversarial[:shared] - clean[:shared])
+    # A second is enough for a picture and takes a tenth of a second; a thousand examples are to be drawn.
+    start = _loudest_second(clean[:shared])
+    part = slice(start, min(shared, start + audio.SAMPLE_RATE))
+    found = masking_curve(clean[part], adversarial[part] - clean[part])
     step = -(-len(found.kilohertz) // CURVE_POINTS)
     curve = {
         name: [round(float(value), 2) for value in getattr(found, name)[::step]]
         for name in ("kilohertz", "speech", "threshold", "perturbation")
     }
-    return {"sounds": sounds, "masking": {**curve, "excess_db": round(found.excess_db, 3)}, "problem": None}
+    return {"sounds": sounds, "masking": {**curve, "excess_db": number(row.get("masking_excess_db"), 2)}, "problem": None}
+
+
+def _loudest_second(wave: Tensor) -> int:
+    """Where the second of most energy begins, in samples, to a tenth of a second."""
+    step = audio.SAMPLE_RATE // 10
+    energy = torch.nn.functional.pad(wave.double().square(), (0, -len(wave) % step)).reshape(-1, step).sum(dim=1)
+    return int(energy.unfold(0, min(10, len(energy)), 1).sum(dim=1).argmax()) * step

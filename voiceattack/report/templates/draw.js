@@ -81,10 +81,10 @@ function maskingFigure(curve) {
   const width = 520, height = 230, left = 36, bottom = 26;
   const names = [["speech", "speech"], ["threshold", "masking threshold"], ["perturbation", "perturbation"]];
   const x = (khz) => left + (khz / 8) * (width - left - 6), y = (db) => 8 + ((100 - db) / 120) * (height - 8 - bottom);
-  const plot = svg("svg", { class: "chart masking", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Spectra of speech, masking threshold and perturbation, decibels against kilohertz; the perturbation exceeds the threshold by ${curve.excess_db} decibels, mean over all bins` });
+  const plot = svg("svg", { class: "chart masking", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Spectra of speech, masking threshold and perturbation, decibels against kilohertz, in the loudest second; over the whole clip the perturbation exceeds the threshold by ${curve.excess_db} decibels, mean over all bins` });
   for (const khz of [0, 2, 4, 6, 8]) plot.append(svg("line", { class: "grid", x1: x(khz), x2: x(khz), y1: 8, y2: height - bottom }), svg("text", { x: x(khz), y: height - 8, "text-anchor": khz === 8 ? "end" : "middle" }, khz === 8 ? "8 kHz" : String(khz)));
   for (const db of [0, 40, 80]) plot.append(svg("line", { class: "grid", x1: left, x2: width - 6, y1: y(db), y2: y(db) }), svg("text", { x: left - 5, y: y(db) + 4, "text-anchor": "end" }, `${db}`));
   for (const [name] of names) plot.append(svg("g", { class: name }, svg("polyline", { class: "line", points: curve.kilohertz.map((khz, place) => `${x(khz).toFixed(1)},${y(curve[name][place]).toFixed(1)}`).join(" ") })));
   const legend = make("ul", { class: "legend masking" }, ...names.map(([name, label]) => make("li", { class: name }, label)));
-  return make("figure", {}, make("figcaption", {}, `dB SPL while speech is on; the perturbation stands ${curve.excess_db} dB above what the speech hides, mean over all bins`), legend, plot);
+  return make("figure", {}, make("figcaption", {}, `dB SPL in the loudest second; over the whole clip the perturbation stands ${curve.excess_db} dB above what the speech hides, mean over all bins`), legend, plot);
 }
