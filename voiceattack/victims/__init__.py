@@ -41,6 +41,12 @@ VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, b
 VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
 VICTIMS.add("ensemble", f"{_HERE}.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)")
 VICTIMS.add(
+    "intents",
+    f"{_HERE}.intents:load",
+    "intents:home or intents:<folder of sentences>, Home Assistant's intent recogniser: text in, action out",
+    requires="assistant",
+)
+VICTIMS.add(
     "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
 )
 
