@@ -123,6 +123,17 @@ def test_searches_find_a_change_within_the_limits(search: str) -> None:
     assert problem.queries <= 500
 
 
+@pytest.mark.parametrize("search", ("greedy", "beam"))
+def test_searches_try_every_word_where_one_may_be_touched(search: str) -> None:
+    problem = _problem("Turn the lamp on the shelf on", "zero-width", max_words=1)
+    assert SEARCHES.get(search)(problem) is not None
+    stubborn = _problem("shelf shelf shelf on lamp", "zero-width", max_words=1)
+    offered = sum(map(len, stubborn.options))
+    stubborn.objective, stubborn.target = "action", "Never"
+    SEARCHES.get(search)(stubborn)
+    assert stubborn.queries >= offered, "a search that fails has tried every edit, not those of one word"
+
+
 @pytest.mark.parametrize("search", SEARCHES.names())
 def test_searches_keep_to_their_queries(search: str) -> None:
     problem = _problem("kitchen kitchen kitchen kitchen kitchen on lamp", "typos", max_words=3, max_queries=9)

@@ -100,7 +100,16 @@ def _examples(run: Run, rows: list[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _embedded(run: Run, rows: list[Row]) -> Iterator[tuple[str, Markup]]:
-    return ((data["id"], htmlsafe_json_dumps(data)) for data in _examples(run, rows))
+    return ((data["id"], htmlsafe_json_dumps(_marked(data))) for data in _examples(run, rows))
+
+
+def _marked(data: Any) -> Any:
+    """JSON-safe data with the invisible characters of its texts marked; data: URLs hold none."""
+    if isinstance(data, dict):
+        return {key: _marked(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_marked(value) for value in data]
+    return visible(data) if isinstance(data, str) and not data.startswith("data:") else data
 
 
 def _nothing_hidden(value: object) -> object:

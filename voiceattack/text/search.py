@@ -28,7 +28,10 @@ def greedy(problem: Problem) -> Trial | None:
     scores, words whose loss changes the answer come first), at each the option that takes it farthest, to the first success."""
     best: Trial | None = None
     for place in _by_importance(problem):
-        kept = best.edits if best is not None else ()
+        # What gained nothing is not built upon: it would only use up the words allowed.
+        kept = best.edits if best is not None and best.gain > 0 else ()
+        if sum(edit.words for edit in kept) >= problem.limits.max_words:
+            kept = ()
         found: Trial | None = None
         for trial in _attempts(problem, [(*kept, edit) for edit in _hopeful_first(problem, problem.options[place])]):
             if trial.success:
