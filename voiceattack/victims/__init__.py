@@ -47,6 +47,18 @@ VICTIMS.add(
     requires="assistant",
 )
 VICTIMS.add(
+    "assistant",
+    f"{_HERE}.assistant:load",
+    "assistant:home?asr=SPEC&wake=SPEC&entities=FILE, wake word, recogniser and intents in one: audio in, action out",
+    requires="assistant",
+)
+VICTIMS.add(
+    "wakeword",
+    f"{_HERE}.wakeword:load",
+    "wakeword:okay_nabu|hey_jarvis|hey_mycroft|alexa, microWakeWord's streaming detector, scores",
+    requires="assistant",
+)
+VICTIMS.add(
     "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
 )
 
@@ -94,8 +106,15 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
     except ValueError as error:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
     scheme, _, rest = body.partition(":")
+    victim: Victim
     try:
-        victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
+        if scheme == "assistant":
+            # Its parts are victims too.
+            from voiceattack.victims.assistant import load as load_assistant
+
+            victim = load_assistant(rest, options, pick_device(device), load_victim)
+        else:
+            victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
     except (ImportError, OSError, RuntimeError) as error:
         if (reason := mismatch(error)) is None:
             raise

@@ -105,7 +105,9 @@ class Home:
                 raise SpecError(f"{path}: area {area.id!r} lies on floor {area.floor!r}, which is not among the floors; add it")
         for entity in self.entities:
             if entity.area is not None and entity.area not in areas:
-                raise SpecError(f"{path}: entity {entity.id!r} lies in area {entity.area!r}, which is not among the areas; add it")
+                raise SpecError(
+                    f"{path}: entity {entity.id!r} lies in area {entity.area!r}, which is not among the areas; add it"
+                )
 
     def has(self, *, domain: str | None, device_class: str | None, area: str | None, floor: str | None) -> bool:
         """Whether some entity fits all that is given."""
