@@ -39,7 +39,7 @@ class Area(_Named):
 
 
 class Entity(_Named):
-    """A device: ``{id: lock.front, name: front door, area: hall}``; ``device_class`` as Home Assistant's (``blind``, ``garage``)."""
+    """A device: ``{id: lock.front, name: front door, area: hall}``; ``device_class`` as Home Assistant's (``blind``)."""
 
     area: str | None = None
     device_class: str | None = None
