@@ -5,8 +5,9 @@
 Writes two manifests: ``manifest.jsonl``, the 30 clips for recognisers, and ``commands.jsonl``, the 40 commands for an assistant
 in the home of ``samples/home.yaml``, each with the action that its text means there.
 
-Needs the extras ``tts`` and ``assistant``. Nothing is downloaded: the one voice used lies inside the package hibari-tts. Run twice on one machine,
-it writes the same bytes; on another they may differ, so ``--keep`` leaves the clips that are there and makes only those missing.
+Needs the extras ``tts`` and ``assistant``. Nothing is downloaded: the one voice used lies inside the package hibari-tts.
+Run twice on one machine, it writes the same bytes; on another they may differ, so ``--keep`` leaves the clips that are there
+and makes only those missing.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ FEW_STEPS = {
     "mi-fgsm": {"steps": 4, "check_every": 2},
     "cw": {"steps": 8},
     "auto": {"steps": 12},
+    "random-search": {"queries": 30},
     "minimum-norm": {"steps": 12},
 }
 SEEDS = [11, 22]

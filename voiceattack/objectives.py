@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from voiceattack.errors import SpecError
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.victims.base import Victim
+from voiceattack.victims.intent import Intent, parse_action
 
-__all__ = ["Objective", "ObjectiveKind"]
+__all__ = ["KINDS", "Interpret", "Objective", "ObjectiveKind"]
 
-ObjectiveKind = Literal["untargeted", "targeted", "mute"]
+ObjectiveKind = str
+KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger")
+"""And ``action:<Intent{slot=value}>``."""
+Interpret = Callable[[str], Intent]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Success, defined on normalised transcripts only.
+    """Success, defined on normalised transcripts, or on the actions that a victim which acts takes on the raw ones.
 
     Attributes:
-        kind: ``untargeted`` (hear something else), ``targeted`` (hear exactly ``target``) or ``mute`` (hear nothing).
-        target: the text wanted; for ``targeted`` only.
+        kind: ``untargeted`` (hear something else), ``targeted`` (hear exactly ``target``) or ``mute`` (hear nothing). Of an
+            assistant: ``wrong-action`` (do something else), ``no-action`` or ``action:HassTurnOff{name=lock.front}`` (do this).
+            Of a wake-word detector: ``evade`` (said, not heard) or ``false-trigger`` (not said, heard).
+        target: the text wanted; for ``targeted`` and ``action:`` only, where its interpretation must be that action.
         wer_threshold: ``untargeted`` succeeds when the WER against the victim's own clean transcript is at least this, > 0.
 
     Raises:
@@ -32,13 +39,15 @@ class Objective:
     wer_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(ObjectiveKind):
-            raise SpecError(f"unknown objective {self.kind!r}; choose untargeted, targeted or mute")
-        if self.kind == "targeted" and not normalize(self.target or ""):
+        if self.kind not in KINDS and not self.kind.startswith("action:"):
+            raise SpecError(f"unknown objective {self.kind!r}; choose {', '.join(KINDS)} or action:Intent{{slot=value}}")
+        if self.kind.startswith("action:"):
+            parse_action(self.kind.removeprefix("action:"))
+        if self.targeted and not normalize(self.target or ""):
             raise SpecError(
-                f"objective targeted needs a target text with at least one word, got {self.target!r}; use --target TEXT"
+                f"objective {self.kind} needs a target text with at least one word, got {self.target!r}; use --target TEXT"
             )
-        if self.kind != "targeted" and self.target is not None:
+        if not self.targeted and self.target is not None:
             raise SpecError(f"objective {self.kind} takes no target text; drop the target or use objective targeted")
         if not self.wer_threshold > 0:
             raise SpecError(f"wer_threshold must be > 0, got {self.wer_threshold}")
@@ -49,13 +58,23 @@ class Objective:
         return self.kind
 
     @property
+    def targeted(self) -> bool:
+        """Whether the search moves toward the text ``target``."""
+        return self.kind == "targeted" or self.kind.startswith("action:")
+
+    @property
+    def acts(self) -> bool:
+        """Whether success is judged on actions."""
+        return self.kind in ("wrong-action", "no-action") or self.kind.startswith("action:")
+
+    @property
     def direction(self) -> Literal["away", "toward"]:
         """Whether the search moves away from the clean transcript or toward a text."""
-        return "away" if self.kind == "untargeted" else "toward"
+        return "away" if self.kind in ("untargeted", "wrong-action", "no-action", "evade") else "toward"
 
     def text_for(self, victim: Victim, clean_hypothesis: str) -> str:
         """The text that the search moves away from or toward."""
-        if self.kind == "targeted":
+        if self.targeted:
             return str(self.target)
         return victim.mute_text if self.kind == "mute" else clean_hypothesis
 
@@ -66,20 +85,38 @@ class Objective:
             return 1.0 if heard else 0.0
         return word_errors(reference, heard).wer
 
-    def succeeded(self, clean_hypothesis: str, hypothesis: str) -> bool:
-        """Whether ``hypothesis``, raw, is what the attacker wanted, given the victim's raw transcript of the clean clip."""
+    def succeeded(self, clean_hypothesis: str, hypothesis: str, interpret: Interpret | None = None) -> bool:
+        """Whether ``hypothesis``, raw, is what the attacker wanted, given the victim's raw transcript of the clean clip.
+
+        Args:
+            clean_hypothesis, hypothesis: raw transcripts.
+            interpret: what the victim does on a transcript; objectives on actions never succeed without it.
+        """
+        if self.acts:
+            if interpret is None:
+                return False
+            action = interpret(hypothesis)
+            if self.kind == "no-action":
+                return not action
+            if self.kind == "wrong-action":
+                return bool(action) and action != interpret(clean_hypothesis)
+            return parse_action(self.kind.removeprefix("action:")).covers(action)
+        if self.kind == "false-trigger":
+            return bool(normalize(hypothesis))
         if self.kind == "targeted":
             return normalize(hypothesis) == normalize(str(self.target))
-        if self.kind == "mute":
+        if self.kind in ("mute", "evade"):
             return not normalize(hypothesis)
         return self.wer_against_clean(clean_hypothesis, hypothesis) >= self.wer_threshold
 
     def nearness(self, clean_hypothesis: str, hypothesis: str) -> float:
         """How near a transcript comes to success, higher is nearer: WER from clean, or less the word errors still missing."""
-        if self.kind == "untargeted":
+        if self.kind == "false-trigger":
+            return float(bool(normalize(hypothesis)))
+        if self.kind in ("untargeted", "wrong-action", "no-action"):
             return self.wer_against_clean(clean_hypothesis, hypothesis)
         heard = normalize(hypothesis)
-        if self.kind == "mute":
+        if self.kind in ("mute", "evade"):
             return -float(len(heard.split()))
         return -word_errors(normalize(str(self.target)), heard).wer
 

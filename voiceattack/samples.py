@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from voiceattack.errors import CorpusError
 
-__all__ = ["samples_manifest"]
+__all__ = ["command_for", "samples_manifest"]
 
 
 def samples_manifest() -> Path:
@@ -21,3 +22,10 @@ def samples_manifest() -> Path:
         if (manifest := folder / "manifest.jsonl").is_file():
             return manifest
     raise CorpusError(f"{package / '_samples'}: no sample clips; install voiceattack again, or give your own audio")
+
+
+def command_for(action: str) -> str | None:
+    """The first command of ``commands.jsonl`` whose action reads exactly ``action``, or None."""
+    catalogue = samples_manifest().parent / "commands.jsonl"
+    lines = [json.loads(line) for line in catalogue.read_text(encoding="utf-8").splitlines()] if catalogue.is_file() else []
+    return next((str(line["text"]) for line in lines if line["action"] == action), None)

@@ -71,9 +71,22 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "success_ci95": wilson(fooled, len(scored)),
         "success_rate_clean_wrong": _ratio(sum(bool(row["success"]) for row in wrong), len(wrong)),
         **{f"{name}_median": _median(rows, name) for name in ("snr_db", "linf", "db_x", "pesq", "stoi", "masking_excess_db")},
+        **_actions(heard),
         "seconds_total": sum(row["seconds"] for row in rows),
         "steps_total": sum(row["steps"] for row in rows),
         "queries_total": sum(row["queries"] for row in rows),
+    }
+
+
+def _actions(rows: Sequence[Row]) -> dict[str, float | None]:
+    """Of an assistant: shares of rows whose action, and whose intent, is not that of the clean clip, and of slots that differ."""
+    acted = [row for row in rows if row.get("action") is not None]
+    if not acted:
+        return {}
+    return {
+        "action_changed_rate": _ratio(sum(row["action"] != row["clean_action"] for row in acted), len(acted)),
+        "intent_error_rate": _ratio(sum(row["intent_error"] for row in acted), len(acted)),
+        "slot_error_rate": _ratio(sum(row["slot_errors"] for row in acted), sum(row["slots"] for row in acted)),
     }
 
 

@@ -17,6 +17,7 @@ ATTACKS.add("fgsm", f"{_HERE}.fgsm:FGSM", "one gradient step (Goodfellow et al. 
 ATTACKS.add("pgd", f"{_HERE}.pgd:PGD", "projected gradient descent within a budget (Madry et al. 2018)")
 ATTACKS.add("mi-fgsm", f"{_HERE}.mi_fgsm:MIFGSM", "iterated gradient steps with momentum (Dong et al. 2018)")
 ATTACKS.add("cw", f"{_HERE}.cw:CarliniWagner", "the quietest success by a shrinking bound (Carlini & Wagner 2018)")
+ATTACKS.add("random-search", f"{_HERE}.random_search:RandomSearch", "windowed tones kept when the victim's score improves")
 ATTACKS.add("minimum-norm", f"{_HERE}.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve")
 ATTACKS.add("auto", f"{_HERE}.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
 ATTACKS.add(

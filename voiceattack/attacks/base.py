@@ -15,7 +15,7 @@ from torch import Tensor
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
-from voiceattack.errors import AttackError, BudgetError, SpecError, VoiceAttackError
+from voiceattack.errors import AttackError, BudgetError, SpecError, TargetError, VoiceAttackError
 from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import DifferentiableVictim, Victim
@@ -120,7 +120,9 @@ class Attack(ABC):
             )
         if self.needs_budget and not budget:
             raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess-db")
-        if objective.kind == "targeted" and isinstance(victim, DifferentiableVictim):
+        if objective.acts:
+            _check_action(victim, objective)
+        if objective.targeted and isinstance(victim, DifferentiableVictim):
             victim.check_target(str(objective.target))
 
     def craft(
@@ -190,7 +192,7 @@ class Attack(ABC):
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
         if not bool(clip.abs().max() > 0):
             return "the clip is digital silence: no perturbation has a signal-to-noise ratio over it; leave it out"
-        if "differentiates" in self.needs and objective.kind == "untargeted" and not normalize(heard):
+        if "differentiates" in self.needs and objective.direction == "away" and not normalize(heard):
             return "the victim hears nothing in the clean clip, so there is nothing to move away from; use a target"
         return None
 
@@ -207,6 +209,20 @@ class MinimizationAttack(Attack):
     """Finds the smallest perturbation that succeeds; a budget, if given, is the largest it may return."""
 
     needs_budget: ClassVar[bool] = False
+
+
+def _check_action(victim: Victim, objective: Objective) -> None:
+    """Refuse an objective on actions of a victim that takes none, or a target text that means another action.
+
+    Raises:
+        AttackError, TargetError: which says.
+    """
+    interpret = getattr(victim, "interpret", None)
+    if interpret is None:
+        raise AttackError(f"objective {objective.kind} needs a victim that acts; name assistant:home?asr={victim.spec}")
+    if objective.targeted and not objective.succeeded("", str(objective.target), interpret):
+        meant = interpret(str(objective.target))
+        raise TargetError(f"{objective.target!r} means {meant} to {victim.spec!r}, not {objective.kind}; give another --target")
 
 
 def _stages(kept: dict[float, Heard], final: Tensor, clean: Tensor, budget: Budget) -> list[tuple[float, Tensor]]:

@@ -94,7 +94,7 @@ class Problem:
         self._search: Search | None = None
         self.direction = objective.direction
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
-        if objective.kind == "targeted" and isinstance(victim, DifferentiableVictim):
+        if objective.targeted and isinstance(victim, DifferentiableVictim):
             self.texts = self._likeliest_spelling(victim, str(objective.target))
 
     def _likeliest_spelling(self, victim: DifferentiableVictim, target: str) -> list[str]:
@@ -208,7 +208,7 @@ class Problem:
             candidate = Heard(
                 waveform,
                 transcript.text,
-                all(self.objective.succeeded(clean_text, text) for text in texts),
+                all(self.objective.succeeded(clean_text, text, getattr(self.victim, "interpret", None)) for text in texts),
                 min(self.objective.nearness(clean_text, text) for text in texts),
             )
             log.queries += 1

@@ -194,7 +194,7 @@ class _Validation:
         self.victim, self.objective, self.params = victim, objective, params
         self.clips = [quantize16(clip) for clip in clips]
         self.heard = [victim.transcribe(Batch.of([clip]))[0].text for clip in self.clips]
-        if objective.kind != "targeted" and not any(self.heard):
+        if not objective.targeted and not any(self.heard):
             raise AttackError("the victim hears nothing in any clip held out, so nothing can be validated; give speech")
 
     def listen(self, segment: Tensor, steps: int) -> Fitted:
@@ -202,5 +202,7 @@ class _Validation:
         for clip, clean in zip(self.clips, self.heard, strict=True):
             waveform = quantize16(_applied(segment.cpu(), clip[None], self.params)[0])
             heard = self.victim.transcribe(Batch.of([waveform]).to(self.victim.device))[0]
-            fooled += all(self.objective.succeeded(clean, text) for text in heard.hypotheses)
+            fooled += all(
+                self.objective.succeeded(clean, text, getattr(self.victim, "interpret", None)) for text in heard.hypotheses
+            )
         return Fitted(segment.cpu(), steps, fooled, len(self.clips))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,14 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["attack", "evaluate_and_show", "fail_if_nothing_worked"]
 
 DEFAULT_SNR_DB = 35.0
-
-
-class Goal(str, Enum):
-    """The objectives, as choices of an option."""
-
-    untargeted = "untargeted"
-    targeted = "targeted"
-    mute = "mute"
+GOALS = (
+    "What counts as success: untargeted, targeted or mute; of an assistant wrong-action, no-action or "
+    "action:INTENT{slot=value}; of a wake word evade or false-trigger."
+)
 
 
 def attack(
@@ -51,7 +46,13 @@ def attack(
     out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
     target: Annotated[str | None, typer.Option("--target", metavar="TEXT", help="Make the victim hear exactly this.")] = None,
     mute: Annotated[bool, typer.Option("--mute", help="Make the victim hear nothing.")] = False,
-    objective: Annotated[Goal | None, typer.Option(help="What counts as success.", show_default="untargeted")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help=GOALS,
+            show_default="untargeted",
+        ),
+    ] = None,
     wer_threshold: Annotated[float, typer.Option(help="Untargeted: least word error rate against the clean transcript.")] = 0.5,
     snr_db: Annotated[
         float | None, typer.Option(help="Least signal-to-noise ratio, dB.", show_default="35 without a limit")
@@ -112,7 +113,7 @@ def attack(
         attack=attack_name,
         params=params,
         objective=_objective(objective, target, mute),
-        target=target,
+        target=_target(objective, target),
         wer_threshold=wer_threshold,
         budget={
             **_sizes(attack_name, {name: limit for name, limit in limits.items() if limit is not None}, quiet),
@@ -145,12 +146,21 @@ def _victim(victims: list[str] | None) -> str:
     return victims[0] if victims else "whisper-tiny.en"
 
 
-def _objective(objective: Goal | None, target: str | None, mute: bool) -> Any:
-    if mute and (target is not None or objective not in (None, Goal.mute)):
+def _objective(objective: str | None, target: str | None, mute: bool) -> Any:
+    if mute and (target is not None or objective not in (None, "mute")):
         raise SpecError("--mute excludes --target and any other --objective; give one of them")
     if objective is None:
-        objective = Goal.mute if mute else Goal.untargeted if target is None else Goal.targeted
-    return objective.value
+        objective = "mute" if mute else "untargeted" if target is None else "targeted"
+    return objective
+
+
+def _target(objective: str | None, target: str | None) -> str | None:
+    """The target given, or for an action the first sample command that means it."""
+    if target is not None or objective is None or not objective.startswith("action:"):
+        return target
+    from voiceattack.samples import command_for
+
+    return command_for(objective.removeprefix("action:"))
 
 
 def _sizes(attack_name: str, limits: dict[str, float], quiet: bool) -> dict[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import AudioError, RunError
+from voiceattack.report.actions import actions
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
@@ -32,7 +33,15 @@ def render(run: Run) -> Path:
     path = run.path / "report.md"
     try:
         pictures = {row["id"]: _picture(run, row) for row in rows if row["audio"] and row["control_for"] is None}
-        parts = [_head(run), _figures(summary), _notes(summary), transfer(every), robustness(every, run.path), _apart(rows)]
+        parts = [
+            _head(run),
+            _figures(summary),
+            _notes(summary),
+            transfer(every),
+            robustness(every, run.path),
+            actions(rows),
+            _apart(rows),
+        ]
         parts += [*_examples(run, rows, pictures), _how(run)]
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error

@@ -53,6 +53,17 @@ VICTIMS.add(
     requires="text",
 )
 VICTIMS.add("hf-text", f"{_HERE}.hf_text:load", "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out")
+    "assistant",
+    f"{_HERE}.assistant:load",
+    "assistant:home?asr=SPEC&wake=SPEC&entities=FILE, wake word, recogniser and intents in one: audio in, action out",
+    requires="assistant",
+)
+VICTIMS.add(
+    "wakeword",
+    f"{_HERE}.wakeword:load",
+    "wakeword:okay_nabu|hey_jarvis|hey_mycroft|alexa, microWakeWord's streaming detector, scores",
+    requires="assistant",
+)
 VICTIMS.add(
     "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
 )
@@ -105,8 +116,15 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
     scheme, _, rest = body.partition(":")
     defence = options.pop("normalise", None)
+    victim: Victim
     try:
-        victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
+        if scheme == "assistant":
+            # Its parts are victims too.
+            from voiceattack.victims.assistant import load as load_assistant
+
+            victim = load_assistant(rest, options, pick_device(device), load_victim)
+        else:
+            victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
     except (ImportError, OSError, RuntimeError) as error:
         if (reason := mismatch(error)) is None:
             raise
