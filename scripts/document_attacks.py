@@ -34,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "minimum-norm": {"params": {"steps": 300}},
     "auto": {"budget": {"snr_db": 40}},
     "imperceptible": TARGET,
+    "random-search": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
     "universal": {"objective": "mute", "params": {"artefact": str(PAGES / "mute-whisper-tiny.en.flac")}},
 }
 

@@ -53,6 +53,7 @@ VICTIMS.add(
     requires="text",
 )
 VICTIMS.add("hf-text", f"{_HERE}.hf_text:load", "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out")
+VICTIMS.add(
     "assistant",
     f"{_HERE}.assistant:load",
     "assistant:home?asr=SPEC&wake=SPEC&entities=FILE, wake word, recogniser and intents in one: audio in, action out",
