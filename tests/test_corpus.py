@@ -266,7 +266,8 @@ def test_the_samples() -> None:
     if not (folder / "manifest.jsonl").exists():
         pytest.skip("no samples here")
     listed = texts(folder / "manifest.jsonl")
-    assert texts(folder) == listed
+    # Clips that only commands.jsonl lists come without a text.
+    assert [pair for pair in texts(folder) if pair[1] is not None] == listed
     assert all(text for _, text in listed)
 
 
