@@ -118,6 +118,7 @@ def test_the_plugin_costs_other_test_suites_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "samples" / "manifest.jsonl").exists(), reason="no samples/ here: run scripts/make_samples.py")
 def test_the_example_project_passes_once_and_fails_once(tmp_path: Path) -> None:
-    code, text = pytest_in(ROOT / "examples" / "pytest-robustness", "--voiceattack-out", tmp_path)
+    # With "=": a folder that stands alone among the arguments would move the root, and with it the tests' names.
+    code, text = pytest_in(ROOT / "examples" / "pytest-robustness", f"--voiceattack-out={tmp_path}")
     assert code == 1 and "1 failed, 1 passed" in text, text
     assert "FAILED test_robustness.py::test_an_attacker_does_not_fool_it" in text
