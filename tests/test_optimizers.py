@@ -13,7 +13,7 @@ from torch import Tensor
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
 from voiceattack.attacks.diversity import diverse
-from voiceattack.attacks.optimizers import Adam, Momentum, Sign, SpeechOptimizer
+from voiceattack.attacks.optimizers import Adam, ByTurns, Momentum, Sign, SpeechOptimizer, TurnKind
 from voiceattack.attacks.problem import Problem
 from voiceattack.attacks.schedules import Constant, Cosine, Plateau, Schedule, checkpoints
 from voiceattack.attacks.stages import Stage, run_in_turn, split_steps
@@ -205,3 +205,18 @@ def test_an_attack_with_input_diversity_succeeds_and_differs(name: str) -> None:
     plain, varied = crafted(), crafted(diversity=0.7)
     assert Objective().succeeded(heard[0], victim.transcribe(Batch.of([varied.waveform]))[0].text)
     assert not torch.equal(plain.waveform, varied.waveform)
+
+
+@pytest.mark.parametrize(
+    ("kind", "turn", "alone"), [("auto", 0, "adam"), ("auto", 1, "momentum"), ("adam", 1, "adam"), ("momentum", 0, "momentum")]
+)
+def test_by_turns_each_clip_moves_by_the_rule_whose_turn_it_is(kind: TurnKind, turn: int, alone: str) -> None:
+    generator = torch.Generator().manual_seed(3)
+    gradients = [torch.randn(2, 8, generator=generator) for _ in range(3)]
+    rule = ByTurns(kind, 0.8)
+    single = Adam(linf=False) if alone == "adam" else Momentum(linf=False, momentum=0.8)
+    length = torch.tensor([[0.5], [0.0]])
+    for gradient in gradients:
+        step, expected = rule(gradient, length, [turn, 1 - turn]), single(gradient, length)
+        assert torch.equal(step[0], expected[0])
+        assert not step[1].any()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from voiceattack.attacks import base
 from voiceattack.attacks.cw import SLACK, CarliniWagner
+from voiceattack.attacks.optimizers import ByTurns, TurnKind
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.victims.base import LossConfig
 
@@ -29,12 +30,23 @@ LEVEL_STEP, LEVEL_LAST = 0.5, 0.1  # its first and last step, fractions of the b
 
 @dataclass
 class _Clip:
-    """Where one clip's search stands: its bound, how far the next bound lies beyond a success, and what was heard so far."""
+    """Where one clip's search stands.
+
+    Attributes:
+        bound: SNR in dB that is asked for now.
+        stride: how far the next bound will lie beyond a success, in dB.
+        since: step of the last success or of the last change of the bound.
+        failures: bounds that resisted since the last success.
+        turn: which rule makes the steps, see :class:`ByTurns`.
+        best, best_snr: the quietest success heard, and its SNR.
+        nearest: what was heard nearest to a success.
+    """
 
     bound: float
     stride: float
     since: int = 0
     failures: int = 0
+    turn: int = 0
     best: Heard | None = None
     best_snr: float = float("-inf")
     nearest: Heard | None = None
@@ -72,7 +84,11 @@ class MinimumNorm(base.MinimizationAttack):
         loosen_db: float = Field(5.0, gt=0, le=40, description="by which the bound moves out before the first success")
         patience: int = Field(30, ge=2, description="steps after which a bound that resists is moved")
         step_size: float = Field(0.15, gt=0, le=2, description="fraction of the bound; finer while a bound resists")
-        momentum: float = Field(0.8, ge=0, lt=1, description="share of the last direction that is kept")
+        optimizer: TurnKind = Field(
+            "auto",
+            description="rule of the steps; auto: adam up to the first success, then momentum, by turns as bounds resist",
+        )
+        momentum: float = Field(0.8, ge=0, lt=1, description="for momentum: share of the last direction that is kept")
         check_every: int = Field(5, ge=1, description="untargeted: steps between two decodes")
         hallucinate: bool = Field(True, description=base.HALLUCINATE)
         harm_share: float = Field(0.4, ge=0, lt=1, description="untargeted: share of the steps for harm within looser bounds")
@@ -104,14 +120,15 @@ class MinimumNorm(base.MinimizationAttack):
         """Move each clip's bound in, in place, from step ``start`` on; the last perturbations, float (batch, samples)."""
         c, clean = self.config, problem.clean
         direction = problem.direction
-        delta, velocity = torch.zeros_like(clean.waveforms), torch.zeros_like(clean.waveforms)
+        delta, rule = torch.zeros_like(clean.waveforms), ByTurns(self.config.optimizer, self.config.momentum)
         for row, clip in enumerate(clips):
             clip.since, clip.failures = start, 0
             if clip.best is not None:
                 delta[row] = clip.best.waveform - clean.waveforms[row]
         rows = list(range(len(clean)))
         for step in range(start, stop):
-            loss = self._loss(problem, direction, step // c.patience)
+            won = all(clip.best is not None for clip in clips)
+            loss = self._loss(problem, direction, step // c.patience, won=won)
             waveforms = (clean.waveforms + delta).detach().requires_grad_(True)
             result = problem.attack_loss(waveforms, rows, loss)
             (grad,) = torch.autograd.grad(result.loss.sum(), waveforms)
@@ -119,17 +136,18 @@ class MinimumNorm(base.MinimizationAttack):
             problem.step(rows, step + 1)
             for row in self._worth(rows, result.matches, direction, step):
                 self._listen(problem, clips[row], row, delta, step, checked=result.matches is not None)
+            length = torch.zeros(len(clips), 1, device=delta.device)
             for row, clip in enumerate(clips):
                 if not bool(grad[row].norm() > 0) and float(result.loss[row].detach()) != 0.0:
                     problem.logs[row].zero_gradients += 1
                 if step - clip.since >= c.patience and self._resisted(problem, clip, row, step):
                     assert clip.best is not None
-                    delta[row], velocity[row] = clip.best.waveform - clean.waveforms[row], 0.0
+                    delta[row] = clip.best.waveform - clean.waveforms[row]
+                    rule.forget([row])
                     continue
-                velocity[row] = c.momentum * velocity[row] + _unit(grad[row])
                 radius = clean.waveforms[row].norm() * 10.0 ** (-clip.bound / 20.0)
-                size = max(c.step_size * DECAY**clip.failures, FINEST_STEP)
-                delta[row] = delta[row] - size * radius * _unit(velocity[row])
+                length[row] = max(c.step_size * DECAY**clip.failures, FINEST_STEP) * radius
+            delta = delta - rule(_unit(grad), length, [clip.turn for clip in clips])
             delta = self._project(problem, delta, [clip.bound for clip in clips])
         for row, clip in enumerate(clips):
             if clip.best is None:
@@ -137,11 +155,11 @@ class MinimumNorm(base.MinimizationAttack):
         return delta
 
     @staticmethod
-    def _loss(problem: Problem, direction: Literal["away", "toward"], turn: int) -> LossConfig:
+    def _loss(problem: Problem, direction: Literal["away", "toward"], turn: int, *, won: bool) -> LossConfig:
         if not CarliniWagner.has_margin(problem):
             return LossConfig(direction, "ce", CAPS["ce"] if direction == "away" else None)
         if direction == "toward":
-            return LossConfig(direction, "margin", None, SLACK)
+            return LossConfig(direction, "margin" if won else "ce", None, SLACK)
         kind: Literal["ce", "margin"] = "margin" if turn % 2 else "ce"
         return LossConfig(direction, kind, CAPS[kind])
 
@@ -165,6 +183,7 @@ class MinimumNorm(base.MinimizationAttack):
         if heard.success and snr > clip.best_snr:
             quick = step - clip.since <= QUICK * self.config.patience
             clip.stride = min(2 * clip.stride, LONGEST_STRIDE_DB) if quick else clip.stride
+            clip.turn = clip.turn if clip.best is not None else 1
             clip.best, clip.best_snr, clip.since, clip.failures = heard, snr, step, 0
             clip.bound = min(snr + clip.stride, TIGHTEST_DB)
 
@@ -172,6 +191,7 @@ class MinimumNorm(base.MinimizationAttack):
         """Move a bound that was not met in time; whether the search should return to the best artefact."""
         clip.since = step
         clip.failures += 1
+        clip.turn += 1
         if clip.best is None:
             tightest = problem.budget.snr_db
             floor = LOOSEST_DB if tightest is None else tightest
@@ -197,19 +217,17 @@ class MinimumNorm(base.MinimizationAttack):
                 least = clip.best_snr if clip.best is not None else clip.bound
                 bound = (least // width - level) * width
                 bounds.append(max(bound, LOOSEST_DB if tightest is None else tightest))
-            velocity = torch.zeros_like(delta)
+            rule = ByTurns(self.config.optimizer, self.config.momentum)
             for step in range(share):
-                loss = self._loss(problem, "away", 0)
+                loss = self._loss(problem, "away", 0, won=True)
                 waveforms = (clean.waveforms + delta).detach().requires_grad_(True)
                 result = problem.attack_loss(waveforms, rows, loss)
                 (grad,) = torch.autograd.grad(result.loss.sum(), waveforms)
                 done += 1
                 problem.step(rows, done)
                 size = LEVEL_STEP + (LEVEL_LAST - LEVEL_STEP) * step / max(1, share - 1)
-                for row, bound in enumerate(bounds):
-                    velocity[row] = self.config.momentum * velocity[row] + _unit(torch.nan_to_num(grad[row]))
-                    radius = clean.waveforms[row].norm() * 10.0 ** (-bound / 20.0)
-                    delta[row] = delta[row] - size * radius * _unit(velocity[row])
+                radii = clean.waveforms.norm(dim=1, keepdim=True) * 10.0 ** (-delta.new_tensor(bounds)[:, None] / 20.0)
+                delta = delta - rule(_unit(torch.nan_to_num(grad)), size * radii, [1] * len(clips))
                 delta = self._project(problem, delta, bounds)
                 if step == share // 2 or step == share - 1:
                     self._hear_level(problem, delta, bounds, done)
@@ -231,5 +249,6 @@ class MinimumNorm(base.MinimizationAttack):
 
 
 def _unit(direction: Tensor) -> Tensor:
-    unit: Tensor = direction / direction.norm().clamp(min=1e-20)
+    """Rows of unit norm, float (batch, samples)."""
+    unit: Tensor = direction / direction.norm(dim=1, keepdim=True).clamp(min=1e-20)
     return unit

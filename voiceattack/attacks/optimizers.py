@@ -7,14 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import eagerpy as ep
+import torch
 from foolbox.attacks.gradient_descent_base import Optimizer
 from torch import Tensor
 
 from voiceattack.attacks.schedules import Constant, Cosine, Plateau, Schedule
 
-__all__ = ["Adam", "Momentum", "OptimizerKind", "Rule", "ScheduleKind", "Sign", "SpeechOptimizer", "build_optimizer"]
+__all__ = [
+    "Adam",
+    "ByTurns",
+    "Momentum",
+    "OptimizerKind",
+    "Rule",
+    "ScheduleKind",
+    "Sign",
+    "SpeechOptimizer",
+    "TurnKind",
+    "build_optimizer",
+]
 
 OptimizerKind = Literal["momentum", "adam", "sign"]
+TurnKind = Literal["auto", "adam", "momentum"]
 ScheduleKind = Literal["cosine", "constant", "plateau"]
 TINY = 1e-12
 
@@ -91,6 +104,32 @@ class Sign(Rule):
 
     def __call__(self, gradient: Tensor, length: float | Tensor) -> Tensor:
         return _sign(gradient, length) if self.linf else _unit(gradient.sign(), length)
+
+
+class ByTurns:
+    """Adam and momentum on the same gradients; each clip is moved by the one whose turn it is.
+
+    Which of the two gets a clip quieter differs from clip to clip by 10 dB, so a search that is stuck does well to change over.
+
+    Args:
+        kind: ``adam`` or ``momentum`` throughout, or ``auto``: by turns.
+        momentum: in [0, 1).
+    """
+
+    def __init__(self, kind: TurnKind, momentum: float) -> None:
+        self.even: Rule = Momentum(linf=False, momentum=momentum) if kind == "momentum" else Adam(linf=False)
+        self.odd: Rule = Adam(linf=False) if kind == "adam" else Momentum(linf=False, momentum=momentum)
+
+    def __call__(self, gradient: Tensor, length: Tensor, turns: Sequence[int]) -> Tensor:
+        """The ascent step, float (batch, samples), of norm ``length``, float (batch, 1); an odd turn is momentum's."""
+        even, odd = self.even(gradient, length), self.odd(gradient, length)
+        step: Tensor = torch.where(torch.tensor([turn % 2 == 1 for turn in turns], device=gradient.device)[:, None], odd, even)
+        return step
+
+    def forget(self, rows: Sequence[int]) -> None:
+        """See :meth:`Rule.forget`."""
+        self.even.forget(rows)
+        self.odd.forget(rows)
 
 
 class SpeechOptimizer(Optimizer):  # type: ignore[misc]
