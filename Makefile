@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench samples clean
+.PHONY: demo test lint bench docs samples clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
@@ -23,6 +23,11 @@ lint: .venv/.installed  ## style, format, types
 
 bench: .venv/.installed  ## speed and comparisons, into docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py
+
+docs: .venv/.installed  ## the pages of docs/ as a site, in build/docs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --quiet
+	@echo "open build/docs/index.html"
 
 samples: .venv/.installed  ## make samples/ again
 	$(BIN)/python scripts/make_samples.py

@@ -26,7 +26,7 @@ SECTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "versus_art": ("Against the Adversarial Robustness Toolbox", versus_art.run),
 }
 HEAD = (
-    "# Benchmarks\n\nWritten by `make bench`; what each script asks is in [benchmarks/README.md](../benchmarks/README.md). "
+    "# Benchmarks\n\nWritten by `make bench`; what each script asks is in `benchmarks/README.md`. "
     "Ratios within one section count; seconds are those of the machine named. `python benchmarks/run.py --only NAME` "
     "measures one section again and leaves the others as they are.\n"
 )
