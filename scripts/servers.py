@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 import venv
@@ -130,7 +129,9 @@ def start(name: str, port: int, model: Path) -> subprocess.Popen[bytes]:
     while not server.ready(port):
         if process.poll() is not None or time.monotonic() > until:
             stop(process)
-            raise RuntimeError(f"{name} does not answer; its log ends: {' '.join(log.read_text(errors='replace').split())[-500:]}")
+            raise RuntimeError(
+                f"{name} does not answer; its log ends: {' '.join(log.read_text(errors='replace').split())[-500:]}"
+            )
         time.sleep(0.2)
     return process
 

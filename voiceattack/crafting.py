@@ -115,9 +115,7 @@ def craft_clips(
         if len(rows) == 1:
             return [as_error(error)]
     limits = (on_step, stages_db, max_queries)
-    return [
-        craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], *limits)[0] for r in rows
-    ]
+    return [craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], *limits)[0] for r in rows]
 
 
 def as_error(error: Exception) -> VoiceAttackError:

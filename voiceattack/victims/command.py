@@ -97,7 +97,7 @@ class CommandVictim(Victim):
 
 
 class _Kept:
-    """What a process writes to one pipe, read in a thread: the ``last`` bytes, or the ``first``, after which the pipe is closed."""
+    """What a process writes to one pipe, read in a thread: the ``last`` bytes, or the ``first`` and then the pipe is closed."""
 
     def __init__(self, pipe: IO[bytes], first: int | None = None, last: int | None = None) -> None:
         self.data = b""
@@ -136,7 +136,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _tail(err: _Kept) -> str:
     """The end of what it wrote to standard error, on one line."""
     text = " ".join(err.data.decode("utf-8", "replace").split())
-    return f" (it said: ...{visible(text[-TAIL_SHOWN:])})" if len(text) > TAIL_SHOWN else f" (it said: {visible(text)})" if text else ""
+    cut = "..." if len(text) > TAIL_SHOWN else ""
+    return f" (it said: {cut}{visible(text[-TAIL_SHOWN:])})" if text else ""
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> CommandVictim:

@@ -108,22 +108,22 @@ class OpenAIVictim(Victim):
         status, told = answer.status, self._excerpt(data)
         if status in PASSING:
             raise TryAgain(f"{self.spec}: answered {status} {told}", _retry_after(answer))
-        if 300 <= status < 400:
-            place = visible(str(answer.getheader("Location")))
-            raise VictimError(f"{self.spec}: answered {status}, a redirection to {place}; name that address instead")
-        if status in (401, 403):
-            raise VictimError(f"{self.spec}: refused the key ({status} {told}); set {KEY}, or name its variable with key_env=NAME")
-        if status == 404:
-            raise VictimError(f"{self.spec}: nothing at {self._path} (404 {told}); does the spec end in /v1, is the model served?")
         if status != 200:
-            raise VictimError(f"{self.spec}: answered {status} {told}; check model={self._fields.get('model', '')}")
+            advice = f"check model={self._fields.get('model', '')}"
+            if 300 <= status < 400:
+                advice = f"it redirects to {visible(str(answer.getheader('Location')))}; name that address instead"
+            elif status in (401, 403):
+                advice = f"it refuses the key: set {KEY}, or name another variable with key_env=NAME"
+            elif status == 404:
+                advice = f"nothing is at {self._path}: give the address up to /v1, and a model that the server has"
+            raise VictimError(f"{self.spec}: answered {status} {told}; {advice}")
         if len(data) > MOST_BYTES:
             raise VictimError(f"{self.spec}: answered more than a megabyte; is it a transcription server?")
         try:
             text = json.loads(data)["text"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            kind = visible(str(answer.getheader("Content-Type")))
-            raise VictimError(f"{self.spec}: answered {kind} without a transcript ({told}); is it a transcription server?") from error
+            said = f"answered {visible(str(answer.getheader('Content-Type')))} without a transcript ({told})"
+            raise VictimError(f"{self.spec}: {said}; is it a transcription server?") from error
         if not isinstance(text, str):
             raise VictimError(f"{self.spec}: its text is {type(text).__name__}, expected a string")
         return Transcript(text.strip())
