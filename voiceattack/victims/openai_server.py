@@ -78,6 +78,8 @@ class OpenAIVictim(Victim):
                 connection.request("POST", self._path, body, headers)
                 answer = connection.getresponse()
                 data = answer.read(MOST_BYTES + 1)
+                if answer.length and len(data) <= MOST_BYTES:  # http.client says so only when asked for everything
+                    raise http.client.IncompleteRead(data)
             return self._read(answer, data)
 
     def _connect(self, seconds: float) -> http.client.HTTPConnection:
