@@ -107,10 +107,14 @@ class OpenAIHandler(socketserver.StreamRequestHandler):
         elif fault == "drip":
             drip(self.state, self.wfile, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 600)
         elif fault == "half":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n" + b'{"text": "ha')
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n" + b'{"text": "ha'
+            )
         elif fault is not None and fault[:3].isdigit():
             status, _, header = fault.partition(" ")
-            self.send(f"{status} Trouble", b'{"error": {"message": "told: ' + headers.get("authorization", "").encode() + b'"}}', header)
+            self.send(
+                f"{status} Trouble", b'{"error": {"message": "told: ' + headers.get("authorization", "").encode() + b'"}}', header
+            )
         else:
             if fault == "late":
                 time.sleep(1.0)
@@ -179,9 +183,13 @@ def drip(state: State, stream: Any, data: bytes) -> None:
 
 def parse_form(content_type: str, body: bytes) -> dict[str, bytes]:
     """The parts of a multipart form, by the standard library's parser of mail."""
-    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
+        f"Content-Type: {content_type}\r\n\r\n".encode() + body
+    )
     assert message.is_multipart() and not message.defects
-    return {str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True) for part in message.iter_parts()}
+    return {
+        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True) for part in message.iter_parts()
+    }
 
 
 class Listener(socketserver.ThreadingTCPServer):

@@ -62,7 +62,7 @@ def test_question_marks_of_the_command_are_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("import sys; sys.stderr.write('loading\\n' * 200 + 'no such model'); sys.exit(3)", r"exit code 3 \(it said: \.\.\..*no such model\)"),
+        ("import sys; sys.stderr.write('load\\n' * 200 + 'no model'); sys.exit(3)", r"exit code 3 \(it said: \.\.\..*no model\)"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by signal 11; run it by hand"),
         ("import sys; sys.stdout.buffer.write(b'RIFF' + bytes(9))", "printed binary data"),
         ("while True: print('word ' * 1000)", "printed more than 64 KiB"),
@@ -75,7 +75,9 @@ def test_a_program_that_fails(tmp_path: Path, code: str, says: str) -> None:
 
 
 def test_text_that_is_no_utf_8_is_heard_all_the_same(tmp_path: Path) -> None:
-    assert hear(f"command:{program(tmp_path, 'import sys; sys.stdout.buffer.write(bytes([104, 105, 255]))')} {{audio}}") == ["hi�"]
+    assert hear(f"command:{program(tmp_path, 'import sys; sys.stdout.buffer.write(bytes([104, 105, 255]))')} {{audio}}") == [
+        "hi�"
+    ]
 
 
 FAMILY = """

@@ -132,7 +132,10 @@ def test_what_will_not_pass_is_not_asked_again() -> None:
 def test_a_redirection_is_not_followed() -> None:
     with serving("openai") as elsewhere:
         fault = f"307 Location: http://127.0.0.1:{elsewhere.port}/v1/audio/transcriptions"
-        with serving("openai", lambda number, asked: fault) as server, pytest.raises(VictimError, match="name that address instead"):
+        with (
+            serving("openai", lambda number, asked: fault) as server,
+            pytest.raises(VictimError, match="name that address instead"),
+        ):
             load_victim(server.spec(), "cpu").transcribe(Batch.of([tones(0)]))
         assert not elsewhere.requests
 
@@ -244,7 +247,7 @@ def test_the_usual_port() -> None:
 def test_no_answer_of_a_wyoming_server_is_trusted(answer: bytes) -> None:
     from voiceattack.victims.wyoming import WyomingVictim
 
-    with pytest.raises(VictimError, match="(does not speak Wyoming|has no text)"):
+    with pytest.raises(VictimError, match=r"(does not speak Wyoming|has no text)"):
         WyomingVictim("127.0.0.1", 1)._answer(io.BytesIO(answer))
 
 

@@ -105,7 +105,13 @@ def test_a_model_that_sherpa_would_end_the_process_for(tmp_path: Path) -> None:
 
 
 def test_files_are_told_apart_by_their_names(tmp_path: Path) -> None:
-    names = ("encoder-epoch-9.onnx", "encoder-epoch-9.int8.onnx", "decoder-epoch-9.onnx", "joiner-epoch-9.int8.onnx", "tokens.txt")
+    names = (
+        "encoder-epoch-9.onnx",
+        "encoder-epoch-9.int8.onnx",
+        "decoder-epoch-9.onnx",
+        "joiner-epoch-9.int8.onnx",
+        "tokens.txt",
+    )
     for name in (*names, "README.md", "bpe.model"):
         (tmp_path / name).touch()
     kind, files = _files("x", tmp_path, None, False)
