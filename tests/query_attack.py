@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -43,10 +45,14 @@ class Noises(base.BudgetAttack):
         return problem.best()
 
 
-def register() -> None:
-    """Make ``noises`` known to this process."""
-    if "noises" not in ATTACKS.names():
-        ATTACKS.add("noises", "query_attack:Noises", Noises.summary)
+@contextlib.contextmanager
+def registered() -> Iterator[None]:
+    """``noises`` is known to this process for as long as this lasts: other tests ask for all that is registered."""
+    ATTACKS.add("noises", "query_attack:Noises", Noises.summary)
+    try:
+        yield
+    finally:
+        del ATTACKS._entries["noises"]
 
 
 def request(spec: str, *clips: str, queries: int = 6, **more: object) -> AttackRequest:
@@ -56,5 +62,5 @@ def request(spec: str, *clips: str, queries: int = 6, **more: object) -> AttackR
 
 
 if __name__ == "__main__":
-    register()
-    craft(request(sys.argv[2], *sys.argv[3:]), sys.argv[1])
+    with registered():
+        craft(request(sys.argv[2], *sys.argv[3:]), sys.argv[1])

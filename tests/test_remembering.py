@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from query_attack import Noises, register, request
+from query_attack import Noises, registered, request
 from speech_server import PROTOCOLS, serving
 from speechlike import ROOT, environment, in_process, tones, write_clips
 
@@ -32,7 +32,11 @@ from voiceattack.runs import Run
 from voiceattack.victims import Transcript, Victim, load_victim
 from voiceattack.victims.remembering import FILE, QueryCache, RememberingVictim, remembering
 
-register()
+
+@pytest.fixture(autouse=True)
+def noises() -> Iterator[None]:
+    with registered():
+        yield
 
 
 class Counting(Victim):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from query_attack import register, request
+from query_attack import registered, request
 from speechlike import ROOT
 
 from voiceattack.audio import Batch, load
@@ -26,6 +26,12 @@ from voiceattack.victims import load_victim
 pytestmark = pytest.mark.slow
 both = pytest.mark.parametrize("name", ["wyoming", "openai"])
 SAMPLES = ROOT / "samples"
+
+
+@pytest.fixture(autouse=True)
+def noises() -> Iterator[None]:
+    with registered():
+        yield
 
 
 def script() -> ModuleType:
@@ -74,7 +80,6 @@ def test_it_hears_real_speech_as_the_weights_do(name: str) -> None:
 
 @both
 def test_it_dies_half_way_and_the_run_is_resumed(name: str, tmp_path: Path) -> None:
-    register()
     paths = [str(path) for path in clips(3)]
     with real(name) as (spec, port, process):
         spec += "?retries=0" if name == "wyoming" else "&retries=0"

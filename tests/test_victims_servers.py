@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from query_attack import register, request
+from query_attack import registered, request
 from speech_server import PROTOCOLS, State, serving
 from speechlike import tones, write_clips
 
@@ -24,6 +24,12 @@ from voiceattack.evaluate import evaluate
 from voiceattack.victims import Victim, load_victim
 
 both = pytest.mark.parametrize("protocol", PROTOCOLS)
+
+
+@pytest.fixture(autouse=True)
+def noises() -> Iterator[None]:
+    with registered():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +81,6 @@ REASONS = {
 @pytest.mark.parametrize("fault", REASONS)
 @both
 def test_a_fault_costs_its_own_item_one_recorded_error(protocol: str, fault: str, tmp_path: Path, tiny: Victim) -> None:
-    register()
     paths = write_clips(tmp_path / "in", 3)
     bad = pcm_sha256(audio.load(paths[1]))
     said: list[str] = []
@@ -93,7 +98,6 @@ def test_a_fault_costs_its_own_item_one_recorded_error(protocol: str, fault: str
 
 
 def test_a_fault_while_hearing_back_costs_one_row(tmp_path: Path) -> None:
-    register()
     paths = write_clips(tmp_path / "in", 3)
     broken = False
     bad = pcm_sha256(audio.load(paths[1]))
