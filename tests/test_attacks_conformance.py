@@ -93,6 +93,17 @@ def test_a_clip_alone_depends_on_nothing_else(name: str, victim: Victim, batch: 
     assert torch.equal(first.waveform, second.waveform)
 
 
+@pytest.mark.parametrize("name", ATTACKS.names())
+def test_no_attack_asks_more_than_it_may(name: str, victim: Victim, batch: Batch) -> None:
+    alone = Batch.of([list(batch.clips())[1]])
+    clean = [transcript.text for transcript in victim.transcribe(alone)]
+    attack = build_attack(name, **FEW_STEPS.get(name, {}))
+    budget = Budget(snr_db=60)  # too quiet to be done at once
+    (result,) = attack.craft(victim, alone, clean, Objective(), budget, SEEDS[:1], max_queries=1)
+    assert isinstance(result, Crafted) and result.queries <= 1, result
+    assert budget.excess(next(iter(alone.clips())), result.waveform) <= 1.0
+
+
 def test_noise_fills_its_snr(victim: Victim, batch: Batch) -> None:
     for clean, result in zip(batch.clips(), crafted(victim, batch, "noise", Budget(snr_db=30), Objective(), SEEDS), strict=True):
         snr = 20 * torch.log10(clean.norm() / (result.waveform - clean).norm())

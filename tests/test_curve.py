@@ -11,6 +11,7 @@ from speechlike import in_process, write_clips
 
 from voiceattack.curve import curves, defects
 from voiceattack.replay import replay
+from voiceattack.report.transfer import transfer
 from voiceattack.runs import Run
 
 
@@ -80,6 +81,15 @@ def test_misheard_clips_and_errors_are_left_out() -> None:
     broken = row("d", 50.0, "x", success=True, outcome="error", wer=None)
     (curve,) = curves([*ROWS, wrong, broken])
     assert set(curve.clips) == {"a", "b"}
+
+
+def test_an_artefact_that_could_not_be_heard_leaves_its_noise_behind() -> None:
+    """A server that failed on the artefact alone: its clip is in no figure, and the report is written."""
+    failed = row("a", 40.0, "", success=False, outcome="error", wer=None, reference=None, hypothesis_normalized=None)
+    (curve,) = curves([failed, *ROWS[3:]])
+    assert curve.clips == {"b": 25.0} and {point["n"] for point in curve.points} == {1}
+    others = [{**line, "victim": "w"} for line in ROWS]
+    assert "| 25.0 | left out |" in transfer([*others, failed, *ROWS[3:]])
 
 
 def test_another_attack_that_is_quieter_is_a_defect() -> None:

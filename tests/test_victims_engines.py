@@ -60,6 +60,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ctranslate2:whisper-tiny.en?frontend=feature-pad&timestamps=on",
         "faster-whisper:whisper-tiny.en",
         "faster-whisper:whisper-tiny.en?compute_type=int8&beam_size=1&timestamps=off",
+        "faster-whisper:whisper-tiny.en?vad=on",
     ],
 )
 def test_clean_speech_is_heard_as_the_default_victim_hears_it(spec: str, expected: list[str]) -> None:
@@ -166,6 +167,19 @@ def test_silence_one_sample_and_nothing_are_heard_without_fuss(scheme: str) -> N
     batch = Batch.of([torch.zeros(8_000), torch.tensor([0.5]), torch.zeros(0)])
     assert [type(heard.text) for heard in victim.transcribe(batch)] == [str] * 3
     assert victim.transcribe(batch)[2].text == ""
+
+
+def test_the_voice_activity_detector_cuts_out_what_is_no_speech() -> None:
+    needs("faster-whisper")
+    noise = torch.randn(32_000, generator=torch.Generator().manual_seed(0)) * 0.01
+    heard = {}
+    for vad in ("on", "off"):
+        victim = load_victim(f"faster-whisper:whisper-tiny.en?beam_size=1&vad={vad}", "cpu")
+        assert victim.describe()["vad"] is (vad == "on")
+        heard[vad] = victim.transcribe(Batch.of([noise]))[0]
+    assert heard["on"].text == "" and not heard["on"].details["segments"]
+    with pytest.raises(SpecError, match="vad='yes' is neither on nor off"):
+        load_victim("faster-whisper:whisper-tiny.en?vad=yes", "cpu")
 
 
 def test_lengths() -> None:

@@ -11,6 +11,7 @@ from voiceattack.errors import CorpusError
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.victims import Victim, load_victim
+from voiceattack.victims.remembering import RememberingVictim, remembering
 
 __all__ = ["AttackRequest", "craft", "craft_clips"]
 
@@ -21,8 +22,10 @@ def craft(
     *,
     victim: Victim | None = None,
     device: str | None = None,
+    keep_answers: bool = True,
     on_progress: Progress | None = None,
     on_error: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Run:
     """Attack every input; an item that fails costs itself alone and stays in the run as an example with ``error`` set.
 
@@ -33,8 +36,11 @@ def craft(
         out: the run directory; one that holds the same request is resumed.
         victim: ``request.victim``, already loaded; None loads it.
         device: where to load it, None for CUDA when there.
+        keep_answers: whether what a server or program answers is kept in the run, ``queries.sqlite``, so that a run that was
+            cut off asks nothing twice when resumed; see :mod:`voiceattack.victims.remembering`.
         on_progress: see :data:`Progress`.
         on_error: called with one line for each item that failed.
+        on_note: called with one line on what was asked of a victim whose answers are kept.
 
     Raises:
         CorpusError: there is no input at all.
@@ -48,6 +54,8 @@ def craft(
     victim = load_victim(request.victim, device) if victim is None else victim
     attack.check(victim, objective, budget)
     run = Run.create(out, request.identity())
+    if keep_answers and victim.costly:
+        victim = remembering(victim, run.path)
     job = Job(request, run, victim, attack, objective, budget, len(items), on_progress, on_error)
     job.recorded = {example.id: example for example in run.examples()}
     batch: list[Clip] = []
@@ -62,4 +70,6 @@ def craft(
             batch = []
     if batch:
         attack_batch(job, batch)
+    if isinstance(victim, RememberingVictim) and on_note is not None:
+        on_note(victim.told())
     return run

@@ -95,6 +95,7 @@ def craft_clips(
     seeds: Sequence[int],
     on_step: Callable[[int, int], None] | None = None,
     stages_db: float | None = None,
+    max_queries: int | None = None,
 ) -> list[Crafted | VoiceAttackError]:
     """Attack clean 16-bit clips, float32 (samples,) each, as one batch; if the batch fails, each alone.
 
@@ -105,7 +106,7 @@ def craft_clips(
     def go(rows: Sequence[int]) -> list[Crafted | VoiceAttackError]:
         batch = Batch.of([waveforms[row] for row in rows])
         texts, own = [heard[row] for row in rows], [seeds[row] for row in rows]
-        return attack.craft(victim, batch, texts, objective, budget, own, on_step, stages_db)
+        return attack.craft(victim, batch, texts, objective, budget, own, on_step, stages_db, max_queries)
 
     rows = range(len(waveforms))
     try:
@@ -113,10 +114,8 @@ def craft_clips(
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         if len(rows) == 1:
             return [as_error(error)]
-    return [
-        craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], on_step, stages_db)[0]
-        for r in rows
-    ]
+    limits = (on_step, stages_db, max_queries)
+    return [craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], *limits)[0] for r in rows]
 
 
 def as_error(error: Exception) -> VoiceAttackError:
@@ -258,6 +257,7 @@ def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
             seeds,
             lambda done, _: job.tell(done * len(clips), label),
             job.request.stages_db,
+            job.request.max_queries,
         )
         together = [clip.id for clip in heard]
         for clip, seed, result in zip(heard, seeds, results, strict=True):
@@ -374,6 +374,7 @@ def _record(
         "batch": list(together) if len(together) > 1 else [stage[0] if stage and control_for is None else identifier],
         **({} if job.request.stages_db is None else {"stages_db": job.request.stages_db}),
         **({} if stage is None else {"stage_snr_db": stage[1]}),
+        **({} if job.request.max_queries is None else {"max_queries": job.request.max_queries}),
         "device": str(getattr(job.victim, "device", "cpu")),
         "versions": job.run.info["versions"],
     }
@@ -390,7 +391,7 @@ def _record(
             control_for=control_for,
             stage_of=None if stage is None else stage[0],
             steps=result.steps if isinstance(result, Crafted) else 0,
-            queries=result.queries if isinstance(result, Crafted) else 0,
+            queries=result.queries,
             seconds=result.seconds if isinstance(result, Crafted) else 0.0,
             seed=seed,
             sha256=sha256,

@@ -143,7 +143,9 @@ def _owner(row: Row) -> str:
 
 
 def _curve(key: tuple[Any, ...], rows: list[Row], level_db: float) -> Curve:
-    clips = {name: _clip([row for row in rows if _owner(row) == name]) for name in dict.fromkeys(map(_owner, rows))}
+    # A clip whose artefact could not be heard has no place here, though its noise was heard.
+    names = dict.fromkeys(_owner(row) for row in rows if row["control_for"] is None)
+    clips = {name: _clip([row for row in rows if _owner(row) == name]) for name in names}
     snrs = [point.snr_db for clip in clips.values() for point in clip.attacked]
     low, high = math.floor(min(snrs) / level_db), math.ceil(max(snrs) / level_db)
     points = [_level(list(clips.values()), place * level_db) for place in range(low, high + 1)]

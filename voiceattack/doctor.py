@@ -17,6 +17,8 @@ EXTRAS = {
     "pocketsphinx": "sphinx",
     "ctranslate2": "ctranslate2",
     "faster_whisper": "faster-whisper",
+    "vosk": "vosk",
+    "sherpa_onnx": "sherpa-onnx",
     "pyarrow": "export",
     "pesq": "perceptual",
     "pystoi": "perceptual",

@@ -19,7 +19,13 @@ __all__ = [
 
 
 class VoiceAttackError(Exception):
-    """Base of all errors raised on purpose; ``str(error)`` is one line fit to show a user."""
+    """Base of all errors raised on purpose; ``str(error)`` is one line fit to show a user.
+
+    Attributes:
+        queries: what the victim had been asked for this clip when it went wrong.
+    """
+
+    queries: int = 0
 
 
 class AudioError(VoiceAttackError):

@@ -86,7 +86,8 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
         result.audio_seconds += seconds
     result.controls = result.examples if request.control and request.attack != "noise" else 0
     result.steps = result.examples * attack.max_steps
-    result.queries = result.examples * (attack.max_queries + 1)
+    most = attack.max_queries if request.max_queries is None else min(attack.max_queries, request.max_queries)
+    result.queries = result.examples * (most + 1)
     # The evaluation hears each clean clip and each artefact once more.
     heard = result.queries + 2 * result.examples + result.controls
     # A victim with a window always computes the whole window; for others the cost follows the length.

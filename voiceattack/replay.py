@@ -65,6 +65,7 @@ def replay(
         [member.seed for member in batch],
         None if on_progress is None else lambda done, total: on_progress(done, total, id),
         recipe.get("stages_db"),
+        recipe.get("max_queries"),
     )
     stage = example.stage_of is not None and example.control_for is None
     result = results[[member.id for member in batch].index(str(example.stage_of) if stage else id)]

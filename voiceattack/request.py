@@ -27,6 +27,7 @@ class AttackRequest(BaseModel):
         objective, target, wer_threshold: see :class:`~voiceattack.objectives.Objective`.
         budget: any limits by name (``snr_db``, ``linf``, ``band``, ...); see :class:`~voiceattack.constraints.Budget`.
         stages_db: also save the best artefact of every so many decibels of SNR met on the way; None leaves it to the attack.
+        max_queries: the most transcriptions and scores that the search on one clip may ask for; None leaves it to the attack.
         seed: of the run; each example derives its own from it and from its content.
         batch_size: clips attacked at once. Above 1 the last bits of an example may depend on its neighbours.
         control: whether each artefact gets a noise control of the same SNR.
@@ -44,6 +45,7 @@ class AttackRequest(BaseModel):
     wer_threshold: float = 0.5
     budget: dict[str, float | str] = Field(default_factory=dict)
     stages_db: float | None = Field(default=None, gt=0, le=120)
+    max_queries: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     batch_size: int = Field(default=1, ge=1)
     control: bool = True
@@ -70,6 +72,7 @@ class AttackRequest(BaseModel):
             **objective.as_dict(),
             "budget": budget.as_dict(),
             **({} if self.stages_db is None else {"stages_db": self.stages_db}),
+            **({} if self.max_queries is None else {"max_queries": self.max_queries}),
             "seed": self.seed,
             "batch_size": self.batch_size,
         }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "assert_robust", "attack_clip", "request_of"]
 
-ASKED = frozenset(("objective", "target", "wer_threshold", "stages_db", "seed", "control"))
+ASKED = frozenset(("objective", "target", "wer_threshold", "stages_db", "max_queries", "seed", "control"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, BudgetError, SpecError, TargetError, VoiceAttackError
@@ -39,7 +39,7 @@ class Crafted:
     Attributes:
         waveform: float32 (samples,), already on the 16-bit grid: exactly what the saved file holds.
         steps: gradient steps spent on this clip.
-        queries: transcriptions asked of the victim for this clip.
+        queries: transcriptions and scores asked of the victim for this clip.
         seconds: wall-clock seconds of the batch divided by its clips.
         warnings: what makes this example doubtful.
         trace: how the search went: step, loss, snr_db, what the check said.
@@ -135,6 +135,7 @@ class Attack(ABC):
         seeds: Sequence[int],
         on_step: Callable[[int, int], None] | None = None,
         stages_db: float | None = None,
+        max_queries: int | None = None,
     ) -> list[Crafted | VoiceAttackError]:
         """Craft one artefact a clip.
 
@@ -147,6 +148,8 @@ class Attack(ABC):
             seeds: one a clip; the artefact of a clip attacked alone depends on nothing else.
             on_step: called with (steps done, steps at most).
             stages_db: width in dB of the bins of SNR of which the best candidate is kept too; None for the attack's own.
+            max_queries: the most transcriptions and scores a clip may ask for; the search of a batch ends when the first of its
+                clips would ask for more, with each clip's best candidate heard so far. None for the attack's own limits.
 
         Returns:
             One entry a clip, in order: the artefact, or the error that cost this clip alone.
@@ -173,8 +176,18 @@ class Attack(ABC):
             self.max_steps,
             on_step,
             self.stages_db if stages_db is None else stages_db,
+            max_queries,
         )
-        best = self.search(problem)
+        try:
+            best = self.search(problem)
+        except OutOfQueries:
+            best = problem.best()
+            for log in problem.logs:
+                if log.best is None or not log.best.success:
+                    log.warnings.append(f"the search was cut short at max_queries={max_queries}")
+        except VoiceAttackError as error:
+            error.queries = sum(log.queries for log in problem.logs)
+            raise
         seconds = (time.perf_counter() - started) / len(rows)
         for place, row in enumerate(rows):
             waveform = best[place, : int(clean.lengths[place])].cpu()

@@ -20,7 +20,11 @@ from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Victim
 
-__all__ = ["ClipLog", "Heard", "Problem"]
+__all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
+
+
+class OutOfQueries(Exception):
+    """A clip has asked the victim as often as it may. ``Attack.craft`` then takes each clip's best candidate heard."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class ClipLog:
     """What was spent on one clip, and how it went.
 
     Attributes:
-        steps, queries: gradient steps and transcriptions.
+        steps, queries: gradient steps; transcriptions and scores asked of the victim.
         zero_gradients: steps at which the gradient was zero.
         checked, denied: candidates heard after the victim's cheap check had passed, and those of them that were heard otherwise.
         best: the candidate heard that is nearest to success.
@@ -67,6 +71,7 @@ class Problem:
         texts: the text a clip to move away from or toward.
         logs: one :class:`ClipLog` a clip.
         stages_db: width in dB of the bins of SNR whose best candidates are kept, or None.
+        max_queries: the most transcriptions and scores a clip may ask for, or None. Enforced here, for every attack.
     """
 
     def __init__(
@@ -80,8 +85,10 @@ class Problem:
         max_steps: int,
         on_step: Callable[[int, int], None] | None = None,
         stages_db: float | None = None,
+        max_queries: int | None = None,
     ) -> None:
         self.victim = victim
+        self.max_queries = max_queries
         self.stages_db = stages_db
         self.clean = clean
         self.clean_hypotheses = list(clean_hypotheses)
@@ -199,7 +206,49 @@ class Problem:
             rows: whose candidates they are.
             checked: whether the victim's cheap check has passed for all of them: it claims that the target is said, or that the
                 clean text is not. What the ear denies is counted.
+
+        Raises:
+            OutOfQueries: a clip may ask no more. Candidates for which there was a query left were heard and count.
         """
+        if not all(allowed := self.charge(rows)):
+            if any(allowed):
+                kept = [place for place, may in enumerate(allowed) if may]
+                self._hear(waveforms[kept], [rows[place] for place in kept], checked)
+            raise OutOfQueries
+        return self._hear(waveforms, rows, checked)
+
+    def score(self, waveforms: Tensor, rows: Sequence[int]) -> Tensor:
+        """The victim's log-likelihood of each clip's text in candidates already realised; counts one query a clip.
+
+        Args:
+            waveforms: float (len(rows), samples).
+            rows: whose candidates they are.
+
+        Returns:
+            float (len(rows),), higher is more likely.
+
+        Raises:
+            OutOfQueries: a clip may ask no more.
+        """
+        if not all(self.charge(rows)):
+            raise OutOfQueries
+        score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
+        return score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
+
+    def charge(self, rows: Sequence[int]) -> list[bool]:
+        """Count one query for each of ``rows`` (a row may come several times); whether it may be asked, one a row."""
+        allowed = []
+        for row in rows:
+            left = self.queries_left(row)
+            allowed.append(left is None or left > 0)
+            self.logs[row].queries += allowed[-1]
+        return allowed
+
+    def queries_left(self, row: int) -> int | None:
+        """How often this clip may still ask; None for without limit."""
+        return None if self.max_queries is None else max(0, self.max_queries - self.logs[row].queries)
+
+    def _hear(self, waveforms: Tensor, rows: Sequence[int], checked: bool) -> list[Heard]:
         heard = self.victim.transcribe(self.clean.select(rows).replace(waveforms))
         results = []
         for row, waveform, transcript in zip(rows, waveforms, heard, strict=True):
@@ -211,7 +260,6 @@ class Problem:
                 all(self.objective.succeeded(clean_text, text, getattr(self.victim, "interpret", None)) for text in texts),
                 min(self.objective.nearness(clean_text, text) for text in texts),
             )
-            log.queries += 1
             if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):
                 log.best = candidate
             if self.stages_db is not None:

@@ -69,9 +69,7 @@ class RandomSearch(base.BudgetAttack):
 
     @staticmethod
     def _score(problem: Problem, row: int, waveform: Tensor) -> float:
-        problem.logs[row].queries += 1
-        score = getattr(problem.victim, "score")  # noqa: B009
-        return float(score(problem.clean.select([row]).replace(waveform[None]), [problem.texts[row]])[0])
+        return float(problem.score(waveform[None], [row])[0])
 
     def _tone(self, length: int, samples: int, rate: int, generator: torch.Generator) -> Tensor:
         """A Hann-windowed tone float (samples,) of a random norm from 0.05 to 1, silent from ``length`` on."""

@@ -39,10 +39,11 @@ def disagreement(denied: int, checked: int) -> str | None:
 
 def randomised(problem: Problem) -> list[bool]:
     """Hear each clean clip again, alone, and note a warning where the transcript differs; costs one query a clip."""
-    found = []
+    found: list[bool] = []
+    if not all(problem.charge(range(len(problem.logs)))):
+        return [False] * len(problem.logs)
     for clip, expected, log in zip(problem.clean.clips(), problem.clean_hypotheses, problem.logs, strict=True):
         again = problem.victim.transcribe(Batch.of([clip.cpu()], problem.clean.sample_rate).to(clip.device))[0].text
-        log.queries += 1
         found.append(again != expected)
         if found[-1]:
             log.warnings.append(

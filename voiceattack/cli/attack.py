@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.cli.console import (
+    CacheOption,
     DeviceOption,
     InputsArgument,
     OutputOption,
@@ -79,6 +80,12 @@ def attack(
             metavar="DB", help="Also save the best artefact of every DB decibels met on the way.", show_default="the attack's own"
         ),
     ] = None,
+    max_queries: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most transcripts and scores asked for one clip.", show_default="the attack's own"),
+    ] = None,
+    cache: CacheOption = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no answers of servers and programs.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, neighbours may change last bits.")] = 1,
     no_control: Annotated[bool, typer.Option("--no-control", help="Leave out the equal-SNR noise controls.")] = False,
@@ -92,6 +99,8 @@ def attack(
 ) -> None:
     """Craft adversarial versions of INPUT, hear them back, and report."""
     outputs = formats_of(output)
+    if cache is not None and no_cache:
+        raise SpecError("--cache keeps answers and --no-cache does not; give one of them")
     if outputs and no_evaluate:
         raise SpecError("--output needs the evaluation; drop --no-evaluate")
     params = parse_params(param)
@@ -120,6 +129,7 @@ def attack(
             **{name: text for name, text in where.items() if text is not None},
         },
         stages_db=stages,
+        max_queries=max_queries,
         seed=seed,
         batch_size=batch_size,
         control=not no_control,
@@ -129,11 +139,23 @@ def attack(
         _dry_run(request, device)
         return
     from voiceattack.victims import load_victim
+    from voiceattack.victims.remembering import remembering
 
     request.build()
-    loaded = load_victim(request.victim, device)
+    loaded = remembering(load_victim(request.victim, device), cache)
+    notes: list[str] = []
     with progress("attacking", quiet=quiet) as on_progress:
-        run = craft(request, out, victim=loaded, on_progress=on_progress, on_error=warn)
+        run = craft(
+            request,
+            out,
+            victim=loaded,
+            keep_answers=not no_cache,
+            on_progress=on_progress,
+            on_error=warn,
+            on_note=notes.append,
+        )
+    for note in notes:
+        say(note, quiet=quiet)
     fail_if_nothing_worked(run)
     say(f"artefacts: {run.path / 'audio'}", quiet=quiet)
     if not no_evaluate:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from voiceattack.runs import Run
 
 __all__ = [
+    "CacheOption",
     "DeviceOption",
     "InputsArgument",
     "OutputOption",
@@ -39,6 +40,10 @@ __all__ = [
 InputsArgument = Annotated[list[str], typer.Argument(metavar="INPUT", help="Audio files, folders or manifests.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
 
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="Keep what black boxes answer in DIR, and ask nothing that it holds."),
+]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda or cuda:N; default: CUDA when there.")]
 OutputOption = Annotated[
     list[Path] | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voiceattack.cli.attack import evaluate_and_show
-from voiceattack.cli.console import DeviceOption, OutputOption, QuietOption, RunArgument, formats_of
+from voiceattack.cli.console import CacheOption, DeviceOption, OutputOption, QuietOption, RunArgument, formats_of
 
 __all__ = ["evaluate"]
 
@@ -15,6 +15,7 @@ __all__ = ["evaluate"]
 def evaluate(
     run: RunArgument,
     victim: Annotated[list[str] | None, typer.Option(help="Who listens. Repeatable.", show_default="who was attacked")] = None,
+    cache: CacheOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -23,11 +24,12 @@ def evaluate(
     outputs = formats_of(output)
     from voiceattack.runs import Run
     from voiceattack.victims import load_victim
+    from voiceattack.victims.remembering import remembering
 
     opened = Run.open(run)
     is_text = opened.request.get("kind") == "text"
     attacked = [spec for spec in [opened.request.get("victim")] if spec]
-    victims = [load_victim(spec, device) for spec in dict.fromkeys(victim or attacked)]
+    victims = [remembering(load_victim(spec, device), cache) for spec in dict.fromkeys(victim or attacked)]
     if is_text:
         from voiceattack.cli.text import ask_and_show
         from voiceattack.text.runs import TextRun

@@ -70,7 +70,7 @@ def transfer(rows: Sequence[Row]) -> str:
     text = (
         "Artefacts crafted on one victim, heard by all. A clip's figure is the highest SNR in dB of its artefacts, those met on\n"
         "the way (`--stages`) included, at which that victim was fooled; a dash: at none. Clips that a victim mishears when\n"
-        "clean are left out of its row.\n"
+        "clean, or could not be asked, are left out of its row.\n"
     )
     return f"\n## Transfer and deployments\n\n{text}\n" + table(head, [_line(row, shown) for row in found])
 
@@ -78,7 +78,7 @@ def transfer(rows: Sequence[Row]) -> str:
 def _line(row: TransferRow, shown: Sequence[str]) -> tuple[str, ...]:
     curve, loosest = row.curve, row.loosest
     cells = ["-" if curve.clips.get(clip) is None else number(curve.clips[clip], 1) for clip in shown]
-    cells = ["misheard" if clip not in curve.clips else cell for clip, cell in zip(shown, cells, strict=True)]
+    cells = ["left out" if clip not in curve.clips else cell for clip, cell in zip(shown, cells, strict=True)]
     return (
         f"`{curve.victim}`" + (" (attacked)" if row.attacked else ""),
         with_interval(loosest["success_rate"], loosest["success_ci95"]) + f" of {loosest['n']}",

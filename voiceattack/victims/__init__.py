@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -36,6 +37,21 @@ VICTIMS.add(
     f"{_HERE}.engine_faster_whisper:load",
     "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box",
     requires="faster-whisper",
+)
+VICTIMS.add("wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box")
+VICTIMS.add(
+    "openai+http",
+    f"{_HERE}.openai_server:load_http",
+    "openai+http://host:port/v1?model=M, any server with OpenAI's transcription API, black box",
+)
+VICTIMS.add("openai+https", f"{_HERE}.openai_server:load_https", "openai+https://host/v1?model=M, the same over TLS, black box")
+VICTIMS.add("command", f"{_HERE}.command:load", "command:my-asr --file {audio}, any program that prints a transcript, black box")
+VICTIMS.add("vosk", f"{_HERE}.vosk:load", "vosk:<model folder>, Kaldi models in Vosk, black box", requires="vosk")
+VICTIMS.add(
+    "sherpa-onnx",
+    f"{_HERE}.sherpa_onnx:load",
+    "sherpa-onnx:<model folder>, Moonshine, Whisper, transducer or CTC models in sherpa-onnx, black box",
+    requires="sherpa-onnx",
 )
 VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, black box", requires="sphinx")
 VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
@@ -108,7 +124,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         ensemble = load_ensemble(spec.strip().removeprefix("ensemble:"), pick_device(device), load_victim)
         ensemble.spec = spec.strip()
         return ensemble
-    body, mark, query = spec.strip().partition("?")
+    body, mark, query = _options_apart(spec.strip())
     try:
         # A plus joins the steps of normalise=nfkc+confusables; it stands for no space here.
         query = query.replace("+", "%2B")
@@ -136,3 +152,13 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         victim = NormalisedVictim(victim, defence)
     victim.spec = spec.strip()
     return victim
+
+
+def _options_apart(spec: str) -> tuple[str, str, str]:
+    """``body?query`` apart. Question marks of a command belong to it, but for a last one that begins ``name=value&...``."""
+    if not spec.startswith("command:"):
+        return spec.partition("?")
+    body, mark, query = spec.rpartition("?")
+    if mark and re.fullmatch(r"(\w+=[^&\s]*(&\w+=[^&\s]*)*)?", query):
+        return body, mark if query else "", query
+    return spec, "", ""

@@ -34,6 +34,7 @@ class AssistantVictim(Victim):
     def __init__(self, asr: Victim, interpreter: Victim, wake: Victim | None = None) -> None:
         self.asr, self.interpreter, self.wake = asr, interpreter, wake
         self.max_seconds, self.mute_text, self.language = asr.max_seconds, asr.mute_text, asr.language
+        self.costly = asr.costly
 
     def interpret(self, text: str) -> Intent:
         """The action of one sentence."""

@@ -47,6 +47,8 @@ class Victim(ABC):
         max_seconds: longest clip it accepts, None for no limit.
         mute_text: the text to aim at so that the normalised hypothesis is empty.
         language: two-letter code of the speech it expects.
+        costly: whether it is a server or a program outside this process, whose answers are worth keeping; see
+            :mod:`voiceattack.victims.remembering`.
         hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.
     """
 
@@ -56,6 +58,7 @@ class Victim(ABC):
     max_seconds: float | None = None
     mute_text: str = ""
     language: str = "en"
+    costly: bool = False
     hallucinations: tuple[str, ...] = ()
 
     @abstractmethod

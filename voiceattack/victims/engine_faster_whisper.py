@@ -24,7 +24,7 @@ from voiceattack.victims.engines import (
 
 __all__ = ["FasterWhisper", "load"]
 
-OPTIONS = ("compute_type", "beam_size", "timestamps", "language")
+OPTIONS = ("compute_type", "beam_size", "timestamps", "vad", "language")
 BEAM_SIZE = 5
 """The default of ``WhisperModel.transcribe``."""
 SEED = 0
@@ -43,6 +43,7 @@ class FasterWhisper(Victim):
         place: device and compute type.
         beam_size: hypotheses kept at temperature 0.
         timestamps: whether timestamps are decoded.
+        vad: whether the library's voice-activity detector (Silero, in its package) cuts out what it takes for no speech.
         language: two-letter code; None lets the library detect it (English-only models: English).
 
     Raises:
@@ -58,12 +59,13 @@ class FasterWhisper(Victim):
         place: Placement,
         beam_size: int = BEAM_SIZE,
         timestamps: bool = True,
+        vad: bool = False,
         language: str | None = None,
     ) -> None:
         self.spec = model.spec
         self.language = language or "en"
         self._library, self._engine, self._model, self._place = library, engine, model, place
-        self._beam_size, self._timestamps, self._asked = beam_size, timestamps, language
+        self._beam_size, self._timestamps, self._vad, self._asked = beam_size, timestamps, vad, language
         self._whisper = self._fresh()
         if language is not None and language not in self._whisper.supported_languages:
             known = self._whisper.supported_languages
@@ -79,6 +81,7 @@ class FasterWhisper(Victim):
             "compute_type": self._whisper.model.compute_type,
             "beam_size": self._beam_size,
             "hearing": f"frontend=feature-pad&timestamps={'on' if self._timestamps else 'off'}",
+            "vad": self._vad,
             "seed": SEED,
             "device": self._place.describe(),
             "threads": self._place.threads,
@@ -97,6 +100,7 @@ class FasterWhisper(Victim):
                 language=self._asked,
                 beam_size=self._beam_size,
                 without_timestamps=not self._timestamps,
+                vad_filter=self._vad,
             )
             segments = list(found)
         details = [
@@ -147,7 +151,7 @@ class _Watched:
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> FasterWhisper:
-    """Factory of ``faster-whisper:<model>?compute_type=&beam_size=&timestamps=on|off&language=``.
+    """Factory of ``faster-whisper:<model>?compute_type=&beam_size=&timestamps=on|off&vad=on|off&language=``.
 
     Raises:
         SpecError: unknown or malformed options.
@@ -156,12 +160,13 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> FasterWhis
     """
     spec, options = f"faster-whisper:{rest}", dict(options)
     refuse_unknown(spec, options, OPTIONS)
-    timestamps = options.pop("timestamps", "on")
-    if timestamps not in ("on", "off"):
-        raise SpecError(f"{spec}: timestamps={timestamps!r} is neither on nor off")
+    timestamps, vad = options.pop("timestamps", "on"), options.pop("vad", "off")
+    for name, value in (("timestamps", timestamps), ("vad", vad)):
+        if value not in ("on", "off"):
+            raise SpecError(f"{spec}: {name}={value!r} is neither on nor off")
     beam_size = take_beam_size(spec, options, BEAM_SIZE)
     library = optional_import("faster_whisper", extra="faster-whisper", feature="victim faster-whisper")
     engine = optional_import("ctranslate2", extra="faster-whisper", feature="victim faster-whisper")
     model = find_model("faster-whisper", rest)
     place = placement(engine, spec, options, device)
-    return FasterWhisper(library, engine, model, place, beam_size, timestamps == "on", options.get("language"))
+    return FasterWhisper(library, engine, model, place, beam_size, timestamps == "on", vad == "on", options.get("language"))

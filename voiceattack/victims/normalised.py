@@ -29,7 +29,7 @@ class NormalisedVictim(Victim):
         if not hasattr(inner, "interpret"):
             raise SpecError("normalise is a defence of victims that read text (intents:home, hf-text:...); leave it out here")
         self.inner, self.steps = inner, steps
-        self.language, self.max_seconds = inner.language, inner.max_seconds
+        self.language, self.max_seconds, self.costly = inner.language, inner.max_seconds, inner.costly
         if hasattr(inner, "confidences"):
             self.confidences = lambda text: inner.confidences(normalise(text, steps))
 
