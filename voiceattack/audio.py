@@ -27,6 +27,7 @@ __all__ = [
     "info",
     "load",
     "load_with_warnings",
+    "pcm16",
     "pcm_sha256",
     "quantize16",
     "read_comment",
@@ -223,9 +224,14 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def pcm16(waveform: Tensor) -> bytes:
+    """The samples (samples,) as little-endian int16."""
+    return _pcm16(waveform).astype("<i2").tobytes()
+
+
 def pcm_sha256(waveform: Tensor) -> str:
     """Hexadecimal SHA-256 of the samples (samples,) as little-endian int16: the same for any container and any tags."""
-    return hashlib.sha256(_pcm16(waveform).astype("<i2").tobytes()).hexdigest()
+    return hashlib.sha256(pcm16(waveform)).hexdigest()
 
 
 def text_sha256(text: str) -> str:

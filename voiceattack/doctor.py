@@ -21,6 +21,7 @@ EXTRAS = {
     "pesq": "perceptual",
     "pystoi": "perceptual",
     "hibari": "tts",
+    "websockets": "home-assistant",
 }
 
 
