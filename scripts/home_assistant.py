@@ -196,7 +196,7 @@ def start_server(place: Place, state: dict[str, Any]) -> None:
         )
         state.update(place.remember(password=password))
     process = start(place, "server", [*hass, "-c", str(place.config)])
-    wait(place, "server", process, lambda: ask(f"http://127.0.0.1:{state['port']}/auth/providers") is not None)
+    wait(place, "server", process, lambda: answers(f"http://127.0.0.1:{state['port']}/auth/providers"))
 
 
 def wait(place: Place, name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
@@ -211,14 +211,28 @@ def wait(place: Place, name: str, process: subprocess.Popen[bytes], ready: Calla
         time.sleep(0.5)
 
 
+def answers(url: str) -> bool:
+    """Whether a web server is there, whatever it says."""
+    try:
+        direct().open(url, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def direct() -> urllib.request.OpenerDirector:
+    """Loopback is asked directly, whatever proxy the environment names."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def ask(url: str, form: dict[str, Any] | None = None, body: dict[str, Any] | None = None) -> Any:
     """The JSON that a GET, or a POST of a form or of JSON, answers; None when it cannot be had."""
     data = urllib.parse.urlencode(form).encode() if form is not None else None if body is None else json.dumps(body).encode()
     kind = {} if body is None else {"Content-Type": "application/json"}
     try:
-        # Loopback is asked directly, whatever proxy the environment names.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(url, data, kind), timeout=ASK_SECONDS) as answer:
+        with direct().open(urllib.request.Request(url, data, kind), timeout=ASK_SECONDS) as answer:
             return json.loads(answer.read())
     except (OSError, ValueError, urllib.error.URLError):
         return None
@@ -245,10 +259,10 @@ def log_in(place: Place, state: dict[str, Any]) -> HomeAssistant:
 def set_up(server: HomeAssistant, home: Home, recogniser_port: int) -> None:
     """The recogniser, the pipeline, areas, names, and what Assist may see."""
     with server.session() as session:
-        if not any(entry["domain"] == "wyoming" for entry in session.command("config_entries/get")):
-            flow = server.post("/api/config/config_entries/flow", {"handler": "wyoming"})
-            found = {"host": "127.0.0.1", "port": recogniser_port}
-            server.post(f"/api/config/config_entries/flow/{flow['flow_id']}", found)
+        integrations: dict[str, dict[str, Any]] = {"wyoming": {"host": "127.0.0.1", "port": recogniser_port}, "shopping_list": {}}
+        for domain in set(integrations) - {entry["domain"] for entry in session.command("config_entries/get")}:
+            flow = server.post("/api/config/config_entries/flow", {"handler": domain})
+            server.post(f"/api/config/config_entries/flow/{flow['flow_id']}", integrations[domain])
         areas = {area["name"]: area["area_id"] for area in session.command("config/area_registry/list")}
         for area in home.areas:
             if area.name not in areas:
@@ -269,7 +283,9 @@ def set_up(server: HomeAssistant, home: Home, recogniser_port: int) -> None:
             ids = [entity for entity in states if (entity in shown) is expose]
             asked = {"assistants": ["conversation"], "entity_ids": ids, "should_expose": expose}
             session.command("homeassistant/expose_entity", **asked)
-        heard = next(entity for entity in states if entity.startswith("stt."))
+        heard = next((entity for entity in states if entity.startswith("stt.")), None)
+        if heard is None:
+            raise VictimError(f"{server.spec}: the recogniser did not become an entity; see the server's log")
         (pipeline, *_) = session.command("assist_pipeline/pipeline/list")["pipelines"]
         facts = {**pipeline, "stt_engine": heard, "stt_language": "en"}
         session.command("assist_pipeline/pipeline/update", pipeline_id=facts.pop("id"), **facts)

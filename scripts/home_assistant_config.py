@@ -1,6 +1,6 @@
 """Home Assistant's configuration for the home in a YAML file (samples/home.yaml): devices that only remember how they were set.
 
-Behind each stands a helper (``input_boolean``, ``input_number``); an entity of Home Assistant's template platforms shows and sets it.
+Behind each stands a helper (``input_boolean``, ``input_number``); an entity of a template platform shows it and sets it.
 """
 
 from __future__ import annotations
@@ -158,13 +158,12 @@ def _binary_sensor(config: Config, entity: Entity) -> None:
 
 
 def _weather(config: Config, entity: Entity) -> None:
-    facts = {"condition_template": "sunny", "temperature_template": "21", "humidity_template": "50"}
+    facts = {"condition_template": "sunny", "temperature_template": "{{ 21 }}", "humidity_template": "{{ 50 }}"}
     _platform(config, "weather", "template", {"name": entity.name, "unique_id": entity.id, **facts})
 
 
 def _todo(config: Config, entity: Entity) -> None:
-    # Home Assistant has one such list; the script gives it the entity's id.
-    config["shopping_list"] = None
+    """Nothing: Home Assistant's one shopping list is no part of this file; it is added over the API."""
 
 
 def _scene(config: Config, entity: Entity) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -115,24 +115,25 @@ class HomeAssistantVictim(Victim):
                 with contextlib.suppress(VictimError):
                     self._put_back(watch, before)
                 raise
-            done, left = self._put_back(watch, before)
             response = answer.get("response") or {}
+            claimed = [line["id"] for line in (response.get("data") or {}).get("success") or [] if line.get("type") == "entity"]
+            done, left = self._put_back(watch, before, claimed)
             failed = response.get("response_type") in (None, "error")
-            understood = Intent() if failed and not done else self._understood(pipeline, text, response)
+            understood = Intent() if failed and not done else self._understood(pipeline, text, before)
         evidence = {
             "answer": str(((response.get("speech") or {}).get("plain") or {}).get("speech", "")),
             "changes": [change.as_dict() for change in done],
             **({"not_put_back": left} if left else {}),
         }
-        return text, _action(understood, response, done, evidence)
+        return text, _action(understood, claimed, done, evidence)
 
-    def _put_back(self, watch: Watch, before: dict[str, State]) -> tuple[list[Change], list[str]]:
+    def _put_back(self, watch: Watch, before: dict[str, State], claimed: Sequence[str] = ()) -> tuple[list[Change], list[str]]:
         with self.server.session() as session:
-            done = changes(before, watch.read(session), watch.user)
+            done = changes(before, watch.read(session), watch.user, claimed)
             return done, watch.restore(session, done, self.server.timeout)
 
-    def _understood(self, pipeline: Pipeline, text: str, response: Message) -> Intent:
-        """The intent and slots that Home Assistant's recogniser finds in ``text``, with ids where the answer tells them."""
+    def _understood(self, pipeline: Pipeline, text: str, states: Mapping[str, State]) -> Intent:
+        """The intent and slots that Home Assistant's recogniser finds in ``text``; ids for the names of entities."""
         if pipeline.agent not in HASSIL_AGENTS:
             return Intent("Answered")
         with self.server.session() as session:
@@ -141,6 +142,9 @@ class HomeAssistantVictim(Victim):
         if not found or not found.get("intent"):
             return Intent("Answered")
         slots = {name: _plain(detail.get("value")) for name, detail in (found.get("details") or {}).items()}
+        named = [entity for entity, state in states.items() if _called(state, slots.get("name"))]
+        if len(named) == 1:
+            slots["name"] = named[0]
         return Intent(str(found["intent"]["name"]), slots)
 
 
@@ -168,20 +172,23 @@ def _outcome(spec: str, events: list[Message]) -> tuple[str, Message]:
     return text.strip(), data["intent-end"]["intent_output"] if "intent-end" in data else {}
 
 
-def _action(understood: Intent, response: Message, done: list[Change], evidence: dict[str, Any]) -> Intent:
+def _action(understood: Intent, claimed: Sequence[str], done: Sequence[Change], evidence: dict[str, Any]) -> Intent:
     """Intent and states as one action; see :class:`HomeAssistantVictim`."""
-    changed = [change.entity for change in done]
-    claimed = [line["id"] for line in (response.get("data") or {}).get("success") or [] if line.get("type") == "entity"]
     slots = dict(understood.slots)
     if "name" in slots and len(claimed) == 1:
         slots["name"] = claimed[0]
-    if response.get("response_type") == "action_done" and claimed and not set(claimed) & set(changed):
+    as_claimed = {change.entity for change in done} & set(claimed)
+    if claimed and not as_claimed:
         slots.pop("name", None)
         slots["unchanged"] = "+".join(claimed)
-    if changed and not (set(claimed) & set(changed)):
+    if not as_claimed:
         # Something happened that the answer does not own up to.
         slots.update({change.entity: change.after.state for change in done})
     return Intent(understood.name, slots, evidence)
+
+
+def _called(state: State, name: str | None) -> bool:
+    return name is not None and str(state.attributes.get("friendly_name", "")).lower() == name.lower()
 
 
 def _plain(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,10 +126,18 @@ class Watch:
         return sorted({change.entity for change in done} - set(mine))
 
 
-def changes(before: Mapping[str, State], after: Mapping[str, State], user: str | None) -> list[Change]:
-    """The entities of ``after`` that are not as ``before``, changed by ``user`` (anybody when None), by their ids."""
+def changes(
+    before: Mapping[str, State], after: Mapping[str, State], user: str | None, claimed: Collection[str] = ()
+) -> list[Change]:
+    """The entities of ``after`` that are not as ``before``, by their ids.
+
+    Args:
+        before, after: two readings.
+        user: whose changes count; None for everybody's.
+        claimed: entities that the answer says it set; they count whoever is named as the cause.
+    """
     return [
         Change(entity, before[entity], state)
         for entity, state in sorted(after.items())
-        if entity in before and state != before[entity] and user in (None, state.user)
+        if entity in before and state != before[entity] and (user in (None, state.user) or entity in claimed)
     ]
