@@ -1,6 +1,6 @@
 """A small server that speaks Home Assistant's two APIs over real sockets, rightly or wrongly: it has a lamp and a lock.
 
-It is no stand-in for what Home Assistant decides (the slow test asks the real one); it is there to answer as a broken server does.
+It stands for no decision of Home Assistant's (the slow test asks the real one); it is there to answer as a broken server does.
 """
 
 from __future__ import annotations
@@ -13,14 +13,48 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
-from websockets.sync.server import ServerConnection
 
 TOKEN = "the-right-token"
 LAMP, LOCK, HELPER = "light.lamp", "lock.front", "input_boolean.light_lamp"
 SENTENCES = {"turn on the lamp": (LAMP, "on"), "turn off the lamp": (LAMP, "off"), "lock the door": (LOCK, "locked")}
 PAGE = b"<!DOCTYPE html><html><title>Router</title></html>"
+
+
+class Talk:
+    """A websocket over a socket already accepted; ``receive`` raises ConnectionError when the other side leaves."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.protocol = connection, ServerProtocol()
+        self._messages: list[Any] = []
+        self.protocol.send_response(self.protocol.accept(self._next()))
+        self._flush()
+
+    def _flush(self) -> None:
+        for data in self.protocol.data_to_send():
+            if data:
+                self.connection.sendall(data)
+
+    def _next(self) -> Any:
+        while not self._messages:
+            data = self.connection.recv(65536)
+            if not data:
+                raise ConnectionError
+            self.protocol.receive_data(data)
+            self._flush()
+            self._messages += self.protocol.events_received()
+        return self._messages.pop(0)
+
+    def receive(self) -> bytes:
+        frame = self._next()
+        if not isinstance(frame, Frame) or frame.opcode is Opcode.CLOSE:
+            raise ConnectionError
+        return bytes(frame.data)
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.protocol.send_text(json.dumps(message).encode())
+        self._flush()
 
 
 class SmallHome:
@@ -49,6 +83,8 @@ class SmallHome:
 
     def close(self) -> None:
         self._open = False
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would let one more connection in
         self._listener.close()
 
     def _accept(self) -> None:
@@ -85,14 +121,12 @@ class SmallHome:
         return True
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError, ConnectionClosed), connection:
+        with contextlib.suppress(OSError), connection:
             first = connection.recv(4, socket.MSG_PEEK)
             if first == b"POST":
                 self._post(connection)
             elif not self._misbehaves(connection, "websocket"):
-                talk = ServerConnection(connection, ServerProtocol(), ping_interval=None)
-                talk.handshake()
-                self._talk(talk, connection)
+                self._talk(Talk(connection), connection)
 
     def _post(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as stream:
@@ -125,14 +159,14 @@ class SmallHome:
             if entity == LAMP:
                 self.states[HELPER], self.users[HELPER] = state, user
 
-    def _talk(self, talk: ServerConnection, connection: socket.socket) -> None:
-        talk.send(json.dumps({"type": "auth_required"}))
-        if json.loads(talk.recv()).get("access_token") != TOKEN:
-            talk.send(json.dumps({"type": "auth_invalid", "message": "Invalid access token or password"}))
+    def _talk(self, talk: Talk, connection: socket.socket) -> None:
+        talk.send({"type": "auth_required"})
+        if json.loads(talk.receive()).get("access_token") != TOKEN:
+            talk.send({"type": "auth_invalid", "message": "Invalid access token or password"})
             return
-        talk.send(json.dumps({"type": "auth_ok"}))
-        for text in talk:
-            message = json.loads(text)
+        talk.send({"type": "auth_ok"})
+        while True:
+            message = json.loads(talk.receive())
             number, kind = message.pop("id"), message.pop("type")
             if kind == "assist_pipeline/run":
                 if not self._misbehaves(connection, "pipeline"):
@@ -144,7 +178,7 @@ class SmallHome:
                 if result is not ...
                 else {"success": False, "error": {"code": "unknown_command"}}
             )
-            talk.send(json.dumps({"id": number, "type": "result", **told}))
+            talk.send({"id": number, "type": "result", **told})
 
     def _result(self, kind: str, message: dict[str, Any]) -> Any:
         pipeline = {
@@ -175,15 +209,15 @@ class SmallHome:
         }
         return answers.get(kind, ...)
 
-    def _run(self, talk: ServerConnection, number: int) -> None:
+    def _run(self, talk: Talk, number: int) -> None:
         def event(kind: str, data: dict[str, Any]) -> None:
-            talk.send(json.dumps({"id": number, "type": "event", "event": {"type": kind, "data": data}}))
+            talk.send({"id": number, "type": "event", "event": {"type": kind, "data": data}})
 
-        talk.send(json.dumps({"id": number, "type": "result", "success": True, "result": None}))
+        talk.send({"id": number, "type": "result", "success": True, "result": None})
         event("run-start", {"runner_data": {"stt_binary_handler_id": 7, "timeout": 300}})
         audio = b""
-        while (frame := talk.recv()) != b"\x07":
-            assert isinstance(frame, bytes) and frame[0] == 7
+        while (frame := talk.receive()) != b"\x07":
+            assert frame[0] == 7
             audio += frame[1:]
         self.heard.append(audio)
         if not self.says:
