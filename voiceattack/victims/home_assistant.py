@@ -19,7 +19,7 @@ from voiceattack.extras import optional_import
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.home_assistant_client import EXTRA, FEATURE, HomeAssistant, Message, Session
-from voiceattack.victims.home_assistant_states import Change, State, Watch, changes
+from voiceattack.victims.home_assistant_states import RESTORABLE, Change, State, Watch, changes
 from voiceattack.victims.intent import Intent
 
 __all__ = ["TOKEN", "HomeAssistantVictim", "load_http", "load_https"]
@@ -109,14 +109,15 @@ class HomeAssistantVictim(Victim):
                 before = watch.read(session)
             try:
                 text, answer = say(pipeline)
+                response = answer.get("response") or {}
+                data = response.get("data") or {}
+                claimed = [line["id"] for line in data.get("success") or [] if line.get("type") == "entity"]
                 time.sleep(self.settle)
             except BaseException:
                 # The next one must find the home as this one did.
                 with contextlib.suppress(VictimError):
                     self._put_back(watch, before)
                 raise
-            response = answer.get("response") or {}
-            claimed = [line["id"] for line in (response.get("data") or {}).get("success") or [] if line.get("type") == "entity"]
             done, left = self._put_back(watch, before, claimed)
             failed = response.get("response_type") in (None, "error")
             understood = Intent() if failed and not done else self._understood(pipeline, text, before)
@@ -125,7 +126,7 @@ class HomeAssistantVictim(Victim):
             "changes": [change.as_dict() for change in done],
             **({"not_put_back": left} if left else {}),
         }
-        return text, _action(understood, claimed, done, evidence)
+        return text, _action(understood, response.get("response_type"), claimed, done, evidence)
 
     def _put_back(self, watch: Watch, before: dict[str, State], claimed: Sequence[str] = ()) -> tuple[list[Change], list[str]]:
         with self.server.session() as session:
@@ -172,16 +173,28 @@ def _outcome(spec: str, events: list[Message]) -> tuple[str, Message]:
     return text.strip(), data["intent-end"]["intent_output"] if "intent-end" in data else {}
 
 
-def _action(understood: Intent, claimed: Sequence[str], done: Sequence[Change], evidence: dict[str, Any]) -> Intent:
-    """Intent and states as one action; see :class:`HomeAssistantVictim`."""
+def _action(
+    understood: Intent, kind: str | None, claimed: Sequence[str], done: Sequence[Change], evidence: dict[str, Any]
+) -> Intent:
+    """Intent and states as one action; see :class:`HomeAssistantVictim`.
+
+    Args:
+        understood: the intent of the text.
+        kind: of the answer: ``action_done``, ``query_answer`` or ``error``.
+        claimed: entities that the answer is about.
+        done: what changed.
+        evidence: goes with it.
+    """
     slots = dict(understood.slots)
     if "name" in slots and len(claimed) == 1:
         slots["name"] = claimed[0]
-    as_claimed = {change.entity for change in done} & set(claimed)
-    if claimed and not as_claimed:
+    changed = {change.entity for change in done}
+    named = slots.get("name", "")
+    subjects = list(claimed) or ([named] if named.partition(".")[0] in RESTORABLE else [])
+    if kind == "action_done" and subjects and not changed & set(subjects):
         slots.pop("name", None)
-        slots["unchanged"] = "+".join(claimed)
-    if not as_claimed:
+        slots["unchanged"] = "+".join(subjects)
+    if not changed & set(subjects):
         # Something happened that the answer does not own up to.
         slots.update({change.entity: change.after.state for change in done})
     return Intent(understood.name, slots, evidence)

@@ -10,7 +10,7 @@ from typing import Any
 from voiceattack.errors import VictimError
 from voiceattack.victims.home_assistant_client import Session
 
-__all__ = ["Change", "State", "Watch", "changes"]
+__all__ = ["RESTORABLE", "Change", "State", "Watch", "changes"]
 
 SETTINGS = (
     *("brightness", "hs_color", "color_temp", "temperature", "target_temp_high", "target_temp_low", "humidity"),
