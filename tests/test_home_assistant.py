@@ -170,6 +170,15 @@ def test_one_bad_answer_costs_one_item_and_the_report_shows_the_states(tmp_path:
     (good,) = (row for row in rows if row["outcome"] != "error")
     assert good["action"] == ON and good["evidence"]["changes"] == [{"entity": LAMP, "before": "off", "after": "on"}]
     assert "light.lamp: off → on" in (tmp_path / "report.md").read_text()
+    with small_home() as server:
+        server.says = "nothing that it knows"
+        assert in_process("evaluate", out, "--victim", spec(server)).returncode == 0
+    told = [
+        row["evidence"]["answer"]
+        for line in (out / "results.jsonl").read_text().splitlines()
+        if (row := json.loads(line))["action"] == "-"
+    ]
+    assert "Sorry, I couldn't understand that" in told, "what it answered is kept where it did nothing, too"
     assert not [path for path in out.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
 
 
@@ -197,8 +206,12 @@ def test_texts_and_audio_in_one_report(home: SmallHome, tmp_path: Path) -> None:
 def test_an_action_seen_counts_before_the_text() -> None:
     did = Transcript("lock the door", action=Intent("HassTurnOn", {"name": LOCK}))
     other = Transcript("lock the door", action=Intent())
-    assert Objective("wrong-action").met(other, did) and Objective("no-action").met(did, other)
-    assert not Objective("wrong-action").met(did, did) and not Objective("no-action").met(other, did)
+
+    def never(text: str) -> Intent:
+        raise AssertionError(f"{text!r} was said twice")
+
+    assert Objective("wrong-action").met(other, did, never) and Objective("no-action").met(did, other, never)
+    assert not Objective("wrong-action").met(did, did, never) and not Objective("no-action").met(other, did, never)
 
 
 def test_the_configuration_holds_the_home_and_listens_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,6 @@ from voiceattack.objectives import Interpret, Objective, action_of
 from voiceattack.runs import Example, Run
 from voiceattack.summarize import summarize
 from voiceattack.victims.base import Transcript, Victim
-from voiceattack.victims.intent import Intent
 
 __all__ = ["evaluate"]
 
@@ -223,7 +222,7 @@ def _misheard(objective: Objective, reference: str, clean: Transcript, words_dif
 
 def _actions(clean: Transcript, heard: Transcript, interpret: Interpret) -> dict[str, Any]:
     """What an assistant does on both clips: actions in words, whether the intent differs, slots wrong of all, what was seen."""
-    before, after = action_of(clean, interpret) or Intent(), action_of(heard, interpret) or Intent()
+    before, after = action_of(clean, interpret), action_of(heard, interpret)
     wrong, slots = before.slot_errors(after)
     seen = {"clean_evidence": dict(before.evidence), "evidence": dict(after.evidence)}
     return {

@@ -19,9 +19,9 @@ KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade",
 Interpret = Callable[[str], Intent]
 
 
-def action_of(heard: Transcript, interpret: Interpret | None) -> Intent | None:
-    """What the victim did on a clip: as it was seen, else what it does with the text; None when it does not act."""
-    return heard.action if heard.action is not None or interpret is None else interpret(heard.text)
+def action_of(heard: Transcript, interpret: Interpret) -> Intent:
+    """What the victim did on a clip: as it was seen, else what it does with the text."""
+    return interpret(heard.text) if heard.action is None else heard.action
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Objective:
             clean, heard: of the clean clip and of the perturbed one.
             interpret: what the victim does on a text.
         """
-        if not self.acts or heard.action is None:
+        if not self.acts or heard.action is None or interpret is None:
             return all(self.succeeded(clean.text, text, interpret) for text in heard.hypotheses)
-        return self._done(heard.action, lambda: action_of(clean, interpret) or Intent())
+        return self._done(heard.action, lambda: action_of(clean, interpret))
 
     def _done(self, action: Intent, clean_action: Callable[[], Intent]) -> bool:
         if self.kind == "no-action":
