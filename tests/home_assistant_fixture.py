@@ -58,7 +58,7 @@ class Talk:
 
 
 class SmallHome:
-    """The server; ``wrong`` names what it does wrongly, ``at`` where: ``websocket``, ``post`` or ``pipeline``.
+    """The server; ``wrong`` names what it does wrongly, ``at`` where: ``websocket``, ``post``, ``pipeline``, ``frames``.
 
     Attributes:
         url: where it listens.
@@ -100,7 +100,7 @@ class SmallHome:
         if self.at != place or not self.wrong or self.times <= 0:
             return False
         self.times -= 1
-        if self.wrong == "hang":
+        if self.wrong in ("hang", "deaf"):
             time.sleep(5)
         elif self.wrong == "drip":
             with contextlib.suppress(OSError):
@@ -215,6 +215,8 @@ class SmallHome:
 
         talk.send({"id": number, "type": "result", "success": True, "result": None})
         event("run-start", {"runner_data": {"stt_binary_handler_id": 7, "timeout": 300}})
+        if self._misbehaves(talk.connection, "frames"):
+            return
         audio = b""
         while (frame := talk.receive()) != b"\x07":
             assert frame[0] == 7

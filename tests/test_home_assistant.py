@@ -126,6 +126,13 @@ def test_a_broken_server_is_one_clear_line(wrong: str, at: str, words: str) -> N
         assert str(caught.value).startswith(f"home-assistant+{server.url}")
 
 
+def test_a_server_that_takes_no_audio_ends_in_time_too() -> None:
+    with small_home("deaf", "frames") as server:
+        victim = victim_of(server, timeout=1)
+        with pytest.raises(VictimError, match="no answer within 1 s"):  # 10 MB: more than lies in the sockets' buffers
+            victim.transcribe(Batch.of([torch.zeros(300 * audio.SAMPLE_RATE)]))
+
+
 def test_the_wrong_token_and_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with small_home() as server:
         monkeypatch.setenv("HOME_ASSISTANT_TOKEN", "another-token")

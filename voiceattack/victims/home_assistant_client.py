@@ -12,7 +12,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,8 +62,9 @@ class HomeAssistant:
                 address, open_timeout=seconds, close_timeout=1, ping_interval=None, max_size=MOST_BYTES, proxy=None
             ) as connection:
                 opened = Session(connection, deadline, self.spec)
-                self._log_in(opened)
-                yield opened
+                with _cut_after(deadline - time.monotonic(), lambda: connection.socket):
+                    self._log_in(opened)
+                    yield opened
         except TimeoutError as error:
             raise VictimError(f"{self.spec}: no answer within {seconds:g} s; is it busy? raise timeout=SECONDS") from error
         except errors.ConnectionClosed as error:
@@ -96,7 +97,7 @@ class HomeAssistant:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "User-Agent": "voiceattack"}
         with contextlib.closing(kind(str(address.hostname), address.port, timeout=self.timeout)) as connection:
             try:
-                with _cut_after(connection, self.timeout):
+                with _cut_after(self.timeout, lambda: connection.sock):
                     connection.request("POST", address.path + path, json.dumps(body).encode(), headers)
                     answer = connection.getresponse()
                     data = answer.read(MOST_BYTES)
@@ -213,21 +214,28 @@ class Session:
 
 
 @contextlib.contextmanager
-def _cut_after(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
-    """Cut the connection after ``seconds``: a socket's own timeout begins anew with every byte, so a slow drip passes it."""
+def _cut_after(seconds: float, connection: Callable[[], socket.socket | None]) -> Iterator[None]:
+    """Cut a connection after ``seconds``.
+
+    A socket's own timeout begins anew with every byte, so a slow drip, or a server that reads nothing, passes it.
+
+    Raises:
+        TimeoutError: so it was.
+    """
     late = threading.Event()
 
     def cut() -> None:
         late.set()
-        with contextlib.suppress(OSError, AttributeError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        if (opened := connection()) is not None:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
 
-    watch = threading.Timer(seconds, cut)
+    watch = threading.Timer(max(0.001, seconds), cut)
     watch.daemon = True
     watch.start()
     try:
         yield
-    except (OSError, http.client.HTTPException, ValueError) as error:  # whatever reading from a cut connection leads to
+    except Exception as error:  # whatever reading from a cut connection leads to
         if late.is_set():
             raise TimeoutError from error
         raise
