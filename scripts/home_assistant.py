@@ -17,6 +17,7 @@ holds the long-lived access token that HOME_ASSISTANT_TOKEN wants.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import secrets
@@ -37,6 +38,7 @@ import yaml
 from home_assistant_config import configuration, left_out
 
 from voiceattack.errors import VictimError, VoiceAttackError
+from voiceattack.extras import optional_import
 from voiceattack.victims.home import Home, default_home
 from voiceattack.victims.home_assistant_client import HomeAssistant
 from voiceattack.victims.whisper_bundled import model_folder
@@ -91,6 +93,7 @@ def write_private(path: Path, text: str) -> None:
 def up(place: Place, home_file: Path, python: str) -> None:
     """Install what is missing, start what does not run, set it up."""
     home = Home.read(home_file)
+    optional_import("websockets", extra="home-assistant", feature="setting up Home Assistant")  # before the minutes of installing
     place.logs.mkdir(parents=True, exist_ok=True)
     place.config.mkdir(exist_ok=True)
     state = place.remember(**{name: place.state().get(name) or free_port() for name in ("port", "recogniser_port")})
@@ -305,7 +308,11 @@ def running(place: Place) -> dict[str, int]:
         pid = state.get(f"{name}_pid")
         if pid is None:
             continue
-        told = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False)
+        asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+        try:
+            told = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False)
+        except OSError as error:
+            raise VictimError(f"ps: cannot be run ({error.strerror}); install it: it tells our processes from others") from error
         if str(place.folder) in told.stdout:
             found[name] = int(pid)
     return found
@@ -316,7 +323,8 @@ def down(place: Place) -> None:
     for how, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
         for name, pid in running(place).items():
             print(f"stopping the {name} ({pid})", flush=True)
-            os.killpg(pid, how)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, how)
         until = time.monotonic() + seconds
         while running(place) and time.monotonic() < until:
             time.sleep(0.2)
@@ -356,6 +364,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoiceAttackError as error:
         print(f"home_assistant: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
