@@ -23,6 +23,7 @@ EXTRAS = {
     "pesq": "perceptual",
     "pystoi": "perceptual",
     "hibari": "tts",
+    "websockets": "home-assistant",
 }
 
 

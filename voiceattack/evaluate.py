@@ -15,7 +15,7 @@ from voiceattack.compact import compact
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.metrics import measure
 from voiceattack.metrics.text import cer, normalize, word_errors
-from voiceattack.objectives import Interpret, Objective
+from voiceattack.objectives import Interpret, Objective, action_of
 from voiceattack.runs import Example, Run
 from voiceattack.summarize import summarize
 from voiceattack.victims.base import Transcript, Victim
@@ -168,19 +168,18 @@ def _row(
     assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
     if len({normalize(text, victim.language) for text in heard.hypotheses}) > 1:
         row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
-    return {**row, **_judge(example, victim, clean.text, heard, unchanged, row["nulls"])}
+    return {**row, **_judge(example, victim, clean, heard, unchanged, row["nulls"])}
 
 
 def _judge(
-    example: Example, victim: Victim, clean: str, transcript: Transcript, unchanged: bool, nulls: dict[str, str]
+    example: Example, victim: Victim, clean: Transcript, heard: Transcript, unchanged: bool, nulls: dict[str, str]
 ) -> dict[str, Any]:
     """Transcripts, error rates, success and outcome of one pair; a victim of several ears is fooled when all of them are."""
-    heard = transcript.text
     objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)))
     language, interpret = victim.language, getattr(victim, "interpret", None)
-    reference = clean if example.reference is None else example.reference
-    said, clean_words, words = (normalize(text, language) for text in (reference, clean, heard))
-    success = all(objective.succeeded(clean, text, interpret) for text in transcript.hypotheses)
+    reference = clean.text if example.reference is None else example.reference
+    said, clean_words, words = (normalize(text, language) for text in (reference, clean.text, heard.text))
+    success = objective.met(clean, heard, interpret)
     outcome = (
         "no_effect"
         if unchanged
@@ -193,14 +192,14 @@ def _judge(
     rates: dict[str, Any] = dict.fromkeys(("wer_clean", "wer", "wer_raw", "cer"))
     if said:
         rates = {"wer_clean": word_errors(said, clean_words).wer, "wer": word_errors(said, words).wer, "cer": cer(said, words)}
-        rates["wer_raw"] = word_errors(reference, heard).wer
+        rates["wer_raw"] = word_errors(reference, heard.text).wer
     else:
         nulls.update(dict.fromkeys(rates, "the reference is empty"))
     return {
         "reference": reference,
         "reference_source": "clean transcript" if example.reference is None else "manifest",
-        "clean_hypothesis": clean,
-        "hypothesis": heard,
+        "clean_hypothesis": clean.text,
+        "hypothesis": heard.text,
         "clean_hypothesis_normalized": clean_words,
         "hypothesis_normalized": words,
         **rates,
@@ -212,23 +211,25 @@ def _judge(
     }
 
 
-def _misheard(objective: Objective, reference: str, clean: str, words_differ: bool, interpret: Interpret | None) -> bool:
+def _misheard(objective: Objective, reference: str, clean: Transcript, words_differ: bool, interpret: Interpret | None) -> bool:
     """Whether the clean clip goes wrong already: its words, its action where actions count, its detection of a wake word."""
     if objective.acts and interpret is not None:
-        return interpret(clean) != interpret(reference)
+        return reference != clean.text and action_of(clean, interpret) != interpret(reference)
     if objective.kind in ("evade", "false-trigger"):
-        return bool(normalize(clean)) == (objective.kind == "false-trigger")
+        return bool(normalize(clean.text)) == (objective.kind == "false-trigger")
     return words_differ
 
 
-def _actions(clean: str, heard: str, interpret: Interpret) -> dict[str, Any]:
-    """What an assistant does on both transcripts: the actions in words, whether the intent differs, and slots wrong of all."""
-    before, after = interpret(clean), interpret(heard)
+def _actions(clean: Transcript, heard: Transcript, interpret: Interpret) -> dict[str, Any]:
+    """What an assistant does on both clips: actions in words, whether the intent differs, slots wrong of all, what was seen."""
+    before, after = action_of(clean, interpret), action_of(heard, interpret)
     wrong, slots = before.slot_errors(after)
+    seen = {"clean_evidence": dict(before.evidence), "evidence": dict(after.evidence)}
     return {
         "clean_action": str(before),
         "action": str(after),
         "intent_error": before.name != after.name,
         "slot_errors": wrong,
         "slots": slots,
+        **(seen if any(seen.values()) else {}),
     }

@@ -8,15 +8,20 @@ from typing import Any, Literal
 
 from voiceattack.errors import SpecError
 from voiceattack.metrics.text import normalize, word_errors
-from voiceattack.victims.base import Victim
+from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent, parse_action
 
-__all__ = ["KINDS", "Interpret", "Objective", "ObjectiveKind"]
+__all__ = ["KINDS", "Interpret", "Objective", "ObjectiveKind", "action_of"]
 
 ObjectiveKind = str
 KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger")
 """And ``action:<Intent{slot=value}>``."""
 Interpret = Callable[[str], Intent]
+
+
+def action_of(heard: Transcript, interpret: Interpret) -> Intent:
+    """What the victim did on a clip: as it was seen, else what it does with the text."""
+    return interpret(heard.text) if heard.action is None else heard.action
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,7 @@ class Objective:
             interpret: what the victim does on a transcript; objectives on actions never succeed without it.
         """
         if self.acts:
-            if interpret is None:
-                return False
-            action = interpret(hypothesis)
-            if self.kind == "no-action":
-                return not action
-            if self.kind == "wrong-action":
-                return bool(action) and action != interpret(clean_hypothesis)
-            return parse_action(self.kind.removeprefix("action:")).covers(action)
+            return interpret is not None and self._done(interpret(hypothesis), lambda: interpret(clean_hypothesis))
         if self.kind == "false-trigger":
             return bool(normalize(hypothesis))
         if self.kind == "targeted":
@@ -108,6 +106,26 @@ class Objective:
         if self.kind in ("mute", "evade"):
             return not normalize(hypothesis)
         return self.wer_against_clean(clean_hypothesis, hypothesis) >= self.wer_threshold
+
+    def met(self, clean: Transcript, heard: Transcript, interpret: Interpret | None = None) -> bool:
+        """Whether what was heard of a clip is what the attacker wanted, in every way in which the victim heard it.
+
+        An action that the victim took on the clip itself counts as it was seen; else the one that it takes on the text.
+
+        Args:
+            clean, heard: of the clean clip and of the perturbed one.
+            interpret: what the victim does on a text.
+        """
+        if not self.acts or heard.action is None or interpret is None:
+            return all(self.succeeded(clean.text, text, interpret) for text in heard.hypotheses)
+        return self._done(heard.action, lambda: action_of(clean, interpret))
+
+    def _done(self, action: Intent, clean_action: Callable[[], Intent]) -> bool:
+        if self.kind == "no-action":
+            return not action
+        if self.kind == "wrong-action":
+            return bool(action) and action != clean_action()
+        return parse_action(self.kind.removeprefix("action:")).covers(action)
 
     def nearness(self, clean_hypothesis: str, hypothesis: str) -> float:
         """How near a transcript comes to success, higher is nearer: WER from clean, or less the word errors still missing."""

@@ -18,7 +18,7 @@ from voiceattack.constraints import Budget
 from voiceattack.errors import TargetError
 from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Victim
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
 
 __all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
 
@@ -257,7 +257,7 @@ class Problem:
             candidate = Heard(
                 waveform,
                 transcript.text,
-                all(self.objective.succeeded(clean_text, text, getattr(self.victim, "interpret", None)) for text in texts),
+                self.objective.met(Transcript(clean_text), transcript, getattr(self.victim, "interpret", None)),
                 min(self.objective.nearness(clean_text, text) for text in texts),
             )
             if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):

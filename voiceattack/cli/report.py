@@ -1,30 +1,40 @@
-"""``voiceattack report``: write a run's results for people and programs."""
+"""``voiceattack report``: write the results of a run, or of several in one, for people and programs."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import OutputOption, QuietOption, RunArgument, formats_of, say, write_reports
+from voiceattack.cli.console import OutputOption, QuietOption, formats_of, say, write_reports
+from voiceattack.errors import SpecError
 
 __all__ = ["report"]
 
 
 def report(
-    run: RunArgument,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories; several make one Markdown report.")],
     format_: Annotated[
         str | None, typer.Option("--format", help="html, md, json, csv, or several: html,csv.", show_default="md")
     ] = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the report of RUN into it, or to the files named by -o."""
+    """Write the report of RUN into it, or to the files named by -o; of several, one report to -o FILE.md."""
     from voiceattack.report import FORMATS
     from voiceattack.runs import Run
 
     outputs = formats_of(output)
+    if len(runs) > 1:
+        from voiceattack.report.joint import render_joint
+
+        if format_ is not None or not outputs or set(outputs.values()) != {"md"}:
+            raise SpecError("several runs make one Markdown report: give -o FILE.md and no --format, or name one run")
+        for path in outputs:
+            say(f"written: {render_joint([Run.open(run) for run in runs], path)}", quiet=quiet)
+        return
     default = "" if outputs else "md"
     formats = [FORMATS.entry(name.strip()).name for name in (format_ or default).split(",") if name.strip()]
-    for path in write_reports(Run.open(run), formats, outputs):
+    for path in write_reports(Run.open(runs[0]), formats, outputs):
         say(f"written: {path}", quiet=quiet)

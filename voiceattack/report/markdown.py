@@ -9,6 +9,7 @@ from typing import Any
 from voiceattack.errors import AudioError, RunError
 from voiceattack.report.actions import actions
 from voiceattack.report.console import number, with_interval
+from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
 from voiceattack.report.text import render_text
@@ -40,6 +41,7 @@ def render(run: Run) -> Path:
             transfer(every),
             robustness(every, run.path),
             actions(rows),
+            home_did(rows),
             _apart(rows),
         ]
         parts += [*_examples(run, rows, pictures), _how(run)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from voiceattack.report.console import number, with_interval
+from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.runs import Run
 
@@ -38,6 +39,7 @@ def render_text(run: Run) -> str:
         table(
             ("text", "becomes", "change", "asked", "clean answer", "answer", "heard", "outcome"), [_cells(row) for row in rows]
         ),
+        home_did(rows),
     ]
     return "\n".join(part for part in parts if part)
 

@@ -94,6 +94,7 @@ def _row(run: TextRun, example: TextExample, victim: Victim | None, listener: Li
         **row,
         "clean_answer": clean.label,
         "answer": answer.label,
+        **({"clean_evidence": clean.evidence, "evidence": answer.evidence} if answer.evidence else {}),
         "clean_heard": clean.heard,
         "heard": answer.heard,
         "success": success,

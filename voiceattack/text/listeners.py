@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
@@ -28,11 +28,13 @@ class Answer:
         label: the action, class or normalised transcript, comparable; :data:`NOTHING` when there is none.
         heard: the raw transcript, when the text was spoken.
         confidences: of each label in [0, 1], when the victim tells.
+        evidence: what a running assistant was seen to do, see :class:`~voiceattack.victims.intent.Intent`.
     """
 
     label: str
     heard: str | None = None
     confidences: dict[str, float] | None = None
+    evidence: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def away_from(self, clean: Answer) -> float:
         """How far this answer is from ``clean``: what a search climbs. In [0, 1], and 1 to 2 once it differs."""
@@ -84,14 +86,17 @@ class Listener:
         """The answer to a typed text."""
         intent = self.interpreter.interpret(text)
         confidences: Any = getattr(self.interpreter, "confidences", None)
-        return Answer(str(intent) if intent else NOTHING, None, None if confidences is None else confidences(text))
+        told = None if confidences is None else confidences(text)
+        return Answer(str(intent) if intent else NOTHING, None, told, dict(intent.evidence))
 
     def hear(self, waveform: Tensor) -> Answer:
         """The answer to audio float32 (samples,) at 16 kHz."""
-        heard = self.victim.transcribe(Batch.of([waveform]))[0].text
+        transcript = self.victim.transcribe(Batch.of([waveform]))[0]
+        heard = transcript.text
         if self.acts:
-            intent = self.interpreter.interpret(heard)
-            return Answer(str(intent) if intent else NOTHING, heard)
+            done = transcript.action if self.interpreter is self.victim else None
+            intent = self.interpreter.interpret(heard) if done is None else done
+            return Answer(str(intent) if intent else NOTHING, heard, evidence=dict(intent.evidence))
         return Answer(normalize(heard, self.victim.language) or NOTHING, heard)
 
     def guess(self, text: str) -> Answer | None:

@@ -76,6 +76,18 @@ VICTIMS.add(
     requires="assistant",
 )
 VICTIMS.add(
+    "home-assistant+http",
+    f"{_HERE}.home_assistant:load_http",
+    "home-assistant+http://host:port?pipeline=NAME, a running Home Assistant: text or audio in, judged by what its home does",
+    requires="home-assistant",
+)
+VICTIMS.add(
+    "home-assistant+https",
+    f"{_HERE}.home_assistant:load_https",
+    "home-assistant+https://host?pipeline=NAME, the same over TLS",
+    requires="home-assistant",
+)
+VICTIMS.add(
     "wakeword",
     f"{_HERE}.wakeword:load",
     "wakeword:okay_nabu|hey_jarvis|hey_mycroft|alexa, microWakeWord's streaming detector, scores",

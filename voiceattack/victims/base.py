@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import AttackError, AudioError
+from voiceattack.victims.intent import Intent
 
 __all__ = ["LOSSES", "AttackLoss", "DifferentiableVictim", "LossConfig", "LossKind", "Search", "Transcript", "Victim"]
 
@@ -25,11 +26,13 @@ class Transcript:
     """What a victim heard in one clip. ``text`` is raw, exactly as the victim wrote it; ``details`` is JSON-safe.
 
     A victim that hears in several ways at once gives them all in ``details["hypotheses"]``, a dict of label to raw text; an
-    attack on it has then succeeded only if it succeeds in each.
+    attack on it has then succeeded only if it succeeds in each. ``action`` is what a victim did that acts on the clip itself, and
+    None where ``interpret`` says what it does with the text.
     """
 
     text: str
     details: dict[str, Any] = field(default_factory=dict)
+    action: Intent | None = None
 
     @property
     def hypotheses(self) -> list[str]:

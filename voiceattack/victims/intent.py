@@ -21,10 +21,13 @@ class Intent:
     Attributes:
         name: the intent's name (``"HassTurnOff"``), ``""`` for no action.
         slots: what it is about (``{"name": "lock.front"}``), strings both.
+        evidence: JSON-safe facts of what a running assistant was seen to do: ``answer``, what it said, and ``changes``, a list of
+            ``{"entity", "before", "after"}``; empty where only a text was understood. No part of what is compared.
     """
 
     name: str = ""
     slots: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return bool(self.name)

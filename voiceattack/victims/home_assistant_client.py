@@ -1,0 +1,264 @@
+"""The two APIs of a running Home Assistant that a test needs: HTTP for a typed sentence, the websocket for all else.
+
+Home Assistant's developer documentation describes both. Connections are direct (no proxy, no redirection): the token goes to
+the address given and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from voiceattack.errors import VictimError
+from voiceattack.extras import optional_import
+from voiceattack.unicode_text import visible
+
+__all__ = ["EXTRA", "HomeAssistant", "Session"]
+
+EXTRA = "home-assistant"
+FEATURE = "a running Home Assistant"
+MOST_BYTES = 64 << 20
+FRAME_BYTES = 2048
+"""64 ms of 16-bit audio at 16 kHz, about what satellites send at once."""
+
+Message = dict[str, Any]
+
+
+class HomeAssistant:
+    """One server. Nothing is sent before it is used.
+
+    Args:
+        url: ``http://host:port`` or ``https://...``, with the path of a reverse proxy, if any.
+        token: long-lived access token; no message or error repeats it.
+        timeout: seconds that one sentence, or one session on the websocket, may take in all.
+        spec: how errors call the server.
+    """
+
+    def __init__(self, url: str, token: str, timeout: float, spec: str = "") -> None:
+        self.url, self.timeout, self.spec = url.rstrip("/"), timeout, spec or url
+        self._token = token
+
+    @contextlib.contextmanager
+    def session(self, seconds: float | None = None) -> Iterator[Session]:
+        """A websocket connection that is logged in, for ``seconds`` (else ``timeout``).
+
+        Raises:
+            VictimError: it cannot be reached, does not answer in time, refuses the token, closes, or is no Home Assistant.
+        """
+        websockets = optional_import("websockets.sync.client", extra=EXTRA, feature=FEATURE)
+        errors = optional_import("websockets.exceptions", extra=EXTRA, feature=FEATURE)
+        seconds = self.timeout if seconds is None else seconds
+        deadline = time.monotonic() + seconds
+        address = f"ws{self.url.removeprefix('http')}/api/websocket"
+        try:
+            with websockets.connect(
+                address, open_timeout=seconds, close_timeout=1, ping_interval=None, max_size=MOST_BYTES, proxy=None
+            ) as connection:
+                opened = Session(connection, deadline, self.spec)
+                with _cut_after(deadline - time.monotonic(), lambda: connection.socket):
+                    self._log_in(opened)
+                    yield opened
+        except TimeoutError as error:
+            raise VictimError(f"{self.spec}: no answer within {seconds:g} s; is it busy? raise timeout=SECONDS") from error
+        except errors.ConnectionClosed as error:
+            raise VictimError(f"{self.spec}: closed the connection without an answer; see its log") from error
+        except errors.InvalidStatus as error:
+            raise VictimError(_no_websocket(self.spec, error.response.status_code)) from error
+        except (errors.InvalidHandshake, errors.InvalidURI, EOFError) as error:
+            raise VictimError(f"{self.spec}: does not speak websocket ({_one_line(error)}); check the address") from error
+        except OSError as error:
+            raise VictimError(_unreachable(self.spec, error)) from error
+
+    def _log_in(self, session: Session) -> None:
+        greeting = session.receive()
+        if greeting.get("type") == "auth_required":
+            session.send({"type": "auth", "access_token": self._token})
+            greeting = session.receive()
+        if greeting.get("type") == "auth_invalid":
+            raise VictimError(_refused(self.spec))
+        if greeting.get("type") != "auth_ok":
+            raise VictimError(f"{self.spec}: greets with {str(greeting.get('type'))!r}; is it Home Assistant?")
+
+    def post(self, path: str, body: Message) -> Message:
+        """The JSON object that a POST of ``body`` to ``path`` answers; ``timeout`` holds from connecting to the last byte.
+
+        Raises:
+            VictimError: as :meth:`session`, or the answer is no JSON object (HTML, for example).
+        """
+        address = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "User-Agent": "voiceattack"}
+        with contextlib.closing(kind(str(address.hostname), address.port, timeout=self.timeout)) as connection:
+            try:
+                with _cut_after(self.timeout, lambda: connection.sock):
+                    connection.request("POST", address.path + path, json.dumps(body).encode(), headers)
+                    answer = connection.getresponse()
+                    data = answer.read(MOST_BYTES)
+            except TimeoutError as error:
+                late = f"no answer within {self.timeout:g} s; is it busy? raise timeout=SECONDS"
+                raise VictimError(f"{self.spec}: {late}") from error
+            except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionResetError) as error:
+                raise VictimError(f"{self.spec}: closed the connection without an answer; see its log") from error
+            except http.client.HTTPException as error:
+                raise VictimError(f"{self.spec}: does not speak HTTP ({type(error).__name__}); check the address") from error
+            except OSError as error:
+                raise VictimError(_unreachable(self.spec, error)) from error
+        return self._read(path, answer, data)
+
+    def _read(self, path: str, answer: http.client.HTTPResponse, data: bytes) -> Message:
+        if answer.status == 401:
+            raise VictimError(_refused(self.spec))
+        if answer.status != 200:
+            told = repr(visible(" ".join(data[:200].decode("utf-8", "replace").split())))
+            told = told.replace(self._token, "***")
+            raise VictimError(f"{self.spec}: answered {answer.status} {told} to {path}; see its log")
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            kind = visible(str(answer.getheader("Content-Type")))
+            raise VictimError(f"{self.spec}: answered {kind} instead of JSON to {path}; is it Home Assistant?")
+        return found
+
+
+class Session:
+    """One connection that is logged in; made by :meth:`HomeAssistant.session`."""
+
+    def __init__(self, connection: Any, deadline: float, spec: str) -> None:
+        self._connection, self._deadline, self.spec = connection, deadline, spec
+        self._last = 0
+
+    def send(self, message: Message) -> None:
+        """One message as JSON."""
+        self._connection.send(json.dumps(message))
+
+    def receive(self) -> Message:
+        """The next message; raises TimeoutError at the deadline, VictimError when it is no JSON object."""
+        text = self._connection.recv(timeout=max(0.001, self._deadline - time.monotonic()))
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            told = visible(text[:80] if isinstance(text, str) else "binary data")
+            raise VictimError(f"{self.spec}: sent no JSON object ({told!r}); is it Home Assistant?")
+        return message
+
+    def command(self, kind: str, **fields: Any) -> Any:
+        """The result of one command; events of others are passed over.
+
+        Raises:
+            VictimError: the command failed.
+        """
+        number = self.begin(kind, **fields)
+        while True:
+            message = self.receive()
+            if message.get("id") == number and message.get("type") == "result":
+                return self._result(kind, message)
+
+    def begin(self, kind: str, **fields: Any) -> int:
+        """Send a command; its number."""
+        self._last += 1
+        self.send({"id": self._last, "type": kind, **fields})
+        return self._last
+
+    def _result(self, kind: str, message: Message) -> Any:
+        if message.get("success") is True:
+            return message.get("result")
+        error = message.get("error")
+        told = error.get("message") or error.get("code") if isinstance(error, dict) else error
+        raise VictimError(f"{self.spec}: refused {kind} ({visible(' '.join(str(told).split())[:200])})")
+
+    def run_pipeline(self, pcm: bytes, sample_rate: int, pipeline: str, **fields: Any) -> list[Message]:
+        """Audio through an Assist pipeline, from speech to the action; the events of the run, each ``{"type", "data"}``.
+
+        Args:
+            pcm: little-endian 16-bit mono.
+            sample_rate: Hz.
+            pipeline: its id.
+            fields: more of ``assist_pipeline/run``.
+        """
+        kind = "assist_pipeline/run"
+        stages = {"start_stage": "stt", "end_stage": "intent", "pipeline": pipeline}
+        number = self.begin(kind, **stages, input={"sample_rate": sample_rate}, **fields)
+        events: list[Message] = []
+        while not events or events[-1].get("type") not in ("run-end", "error"):
+            message = self.receive()
+            if message.get("id") != number:
+                continue
+            if message.get("type") == "result":
+                self._result(kind, message)
+            elif message.get("type") == "event" and isinstance(message.get("event"), dict):
+                events.append(message["event"])
+                if events[-1].get("type") == "run-start":
+                    self._stream(pcm, events[-1])
+        return events
+
+    def _stream(self, pcm: bytes, start: Message) -> None:
+        """Every frame is led by the byte that names the run; that byte alone ends the audio."""
+        try:
+            handler = bytes([start["data"]["runner_data"]["stt_binary_handler_id"]])
+        except (KeyError, TypeError, ValueError) as error:
+            raise VictimError(f"{self.spec}: began a pipeline without a way to send audio; is it Home Assistant?") from error
+        for place in range(0, len(pcm), FRAME_BYTES):
+            self._connection.send(handler + pcm[place : place + FRAME_BYTES])
+        self._connection.send(handler)
+
+
+@contextlib.contextmanager
+def _cut_after(seconds: float, connection: Callable[[], socket.socket | None]) -> Iterator[None]:
+    """Cut a connection after ``seconds``.
+
+    A socket's own timeout begins anew with every byte, so a slow drip, or a server that reads nothing, passes it.
+
+    Raises:
+        TimeoutError: so it was.
+    """
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        if (opened := connection()) is not None:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(max(0.001, seconds), cut)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    except Exception as error:  # whatever reading from a cut connection leads to
+        if late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        watch.cancel()
+    if late.is_set():
+        raise TimeoutError
+
+
+def _unreachable(spec: str, error: OSError) -> str:
+    reason = getattr(error, "verify_message", None) or error.strerror or _one_line(error)
+    return f"{spec}: cannot be reached ({reason}); start it or check the address"
+
+
+def _refused(spec: str) -> str:
+    return f"{spec}: refused the token; set HOME_ASSISTANT_TOKEN to a long-lived access token (its user page, Security)"
+
+
+def _no_websocket(spec: str, status: int) -> str:
+    if status in (401, 403):
+        return _refused(spec)
+    return f"{spec}: answered HTTP {status} where a websocket was asked for; is it Home Assistant, and its address?"
+
+
+def _one_line(error: BaseException) -> str:
+    return visible(" ".join(str(error).split())[:200]) or type(error).__name__
