@@ -204,7 +204,7 @@ def _judge(
         "clean_hypothesis_normalized": clean_words,
         "hypothesis_normalized": words,
         **rates,
-        **({} if interpret is None else _actions(clean, heard, interpret)),
+        **({} if interpret is None else _actions(reference, clean, heard, interpret)),
         "success": success and not unchanged,
         "outcome": outcome,
         "nulls": nulls,
@@ -221,14 +221,16 @@ def _misheard(objective: Objective, reference: str, clean: str, words_differ: bo
     return words_differ
 
 
-def _actions(clean: str, heard: str, interpret: Interpret) -> dict[str, Any]:
-    """What an assistant does on both transcripts: the actions in words, whether the intent differs, and slots wrong of all."""
-    before, after = interpret(clean), interpret(heard)
-    wrong, slots = before.slot_errors(after)
+def _actions(reference: str, clean: str, heard: str, interpret: Interpret) -> dict[str, Any]:
+    """What an assistant does on the three texts, in words; whether it errs against what was said: action, intent, slots."""
+    said, before, after = interpret(reference), interpret(clean), interpret(heard)
+    wrong, slots = said.slot_errors(after)
     return {
+        "reference_action": str(said),
         "clean_action": str(before),
         "action": str(after),
-        "intent_error": before.name != after.name,
+        "action_error": after != said,
+        "intent_error": after.name != said.name,
         "slot_errors": wrong,
         "slots": slots,
     }

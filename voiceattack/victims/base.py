@@ -48,6 +48,7 @@ class Victim(ABC):
         mute_text: the text to aim at so that the normalised hypothesis is empty.
         language: two-letter code of the speech it expects.
         hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.
+        commands: texts that it may act on, of which ``wrong-action`` picks one to aim at; empty if none are known.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"hears"})
@@ -57,6 +58,7 @@ class Victim(ABC):
     mute_text: str = ""
     language: str = "en"
     hallucinations: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
     @abstractmethod
     def transcribe(self, batch: Batch) -> list[Transcript]:
