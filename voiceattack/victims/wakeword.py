@@ -55,11 +55,20 @@ class WakeWordVictim(Victim):
                 found.append(float(kept[-1]))
         return found
 
-    def means(self, frames: Sequence[float]) -> list[float]:
-        """What the detector compares with its cutoff after each frame: the mean of the last few, 0 before there are so many."""
+    @property
+    def frame_seconds(self) -> float:
+        """From one probability to the next."""
+        return float(self._detector.stride) * STEP / SAMPLE_RATE
+
+    def means(self, clip: Tensor) -> list[float]:
+        """What the detector compares with its cutoff after each frame of a clip float (samples,) at 16 kHz, one at least: the
+        mean of the last few probabilities, 0 before there are so many."""
+        return self._means(self.probabilities(clip))
+
+    def _means(self, frames: Sequence[float]) -> list[float]:
         width = int(self._detector.sliding_window_size)
         whole = np.convolve(frames, np.ones(width), "valid") / width if len(frames) >= width else np.zeros(0)
-        return [0.0] * max(1, min(len(frames), width - 1)) + whole.tolist()
+        return [0.0] * max(1, min(len(frames), width - 1)) + [float(mean) for mean in whole]
 
     def seconds_at(self, frame: int) -> float:
         """Seconds of a clip that the detector has taken in when it gives the probability of ``frame``, from 0."""
@@ -70,7 +79,7 @@ class WakeWordVictim(Victim):
         heard = []
         for clip in batch.clips():
             frames = self.probabilities(clip)
-            means = self.means(frames)
+            means = self._means(frames)
             details = {"probability": max(means), "frames": sum(frames)}
             first = next((place for place, mean in enumerate(means) if mean > self.threshold), None)
             if first is not None:
