@@ -22,6 +22,7 @@ from voiceattack.evaluate import evaluate
 from voiceattack.objectives import Objective
 from voiceattack.report import render
 from voiceattack.report.actions import actions, by_command, parted
+from voiceattack.report.html_page import command
 from voiceattack.samples import command_for
 from voiceattack.victims import load_victim
 from voiceattack.victims.intent import Intent, parse_action
@@ -106,6 +107,7 @@ def test_a_run_on_an_assistant_records_and_reports_actions(tmp_path: Path) -> No
     assert row["reference_action"] == "-" and row["action_error"] is False
     group = figures["groups"][0]
     assert (group["action_changed_rate"], group["action_success_rate"]) == (0.0, 1.0)
+    assert "--objective no-action" in command(made) and "bring about no action" in render(made, ["html"])[0].read_text("utf-8")
     assert "## Actions" in render(made, ["md"])[0].read_text(encoding="utf-8")
 
 
@@ -173,6 +175,7 @@ def test_a_suite_has_a_gate_on_actions(
     assert {row["reference_action"] for row in rows} == {"HassTurnOn{name=light.kitchen_lamp}"}
     page, told = ((folder / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
     if code:
+        assert "action:      HassTurnOff{name=lock.front}" in (tmp_path / "out" / "junit.xml").read_text(encoding="utf-8")
         assert "lock.front" in page and "### The same words, another action (0)" in told
     else:
         assert "### Other words, the same action (2)" in told and "Other words, the same action (2)" in page

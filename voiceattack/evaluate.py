@@ -223,7 +223,8 @@ def _misheard(objective: Objective, reference: str, clean: str, words_differ: bo
 
 def _actions(reference: str, clean: str, heard: str, interpret: Interpret) -> dict[str, Any]:
     """What an assistant does on the three texts, in words; whether it errs against what was said: action, intent, slots."""
-    said, before, after = interpret(reference), interpret(clean), interpret(heard)
+    before, after = interpret(clean), interpret(heard)
+    said = before if reference == clean else interpret(reference)
     wrong, slots = said.slot_errors(after)
     return {
         "reference_action": str(said),

@@ -44,13 +44,14 @@ def write_png(found: Sweep, path: Path) -> None:
             # A logarithm has no zero; below one false accept in all that was heard the axis is linear.
             getattr(axis, f"set_{which}scale")("symlog", linthresh=1 / hours)
         getattr(axis, f"set_{which}label")("false accepts an hour")
-        getattr(axis, f"set_{which}lim")(left=0) if which == "x" else axis.set_ylim(bottom=0)
     for axis in (trade, misses):
         axis.set_ylabel("share of phrases missed")
         axis.set_ylim(-0.03, 1.03)
     for axis in (misses, wrongs):
         axis.set_xlabel("threshold")
         axis.set_xlim(0, 1)
+    trade.set_xlim(left=-0.1 / hours if hours else 0)
+    wrongs.set_ylim(bottom=-0.1 / hours if hours else 0)
     for axis in (trade, misses, wrongs):
         axis.grid(alpha=0.25)
     said, minutes = points[0]["n"], 60 * hours
