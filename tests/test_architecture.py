@@ -42,6 +42,7 @@ ORDER = (
     "replay",
     "summarize",
     "curve",
+    "wakeword_sweep",
     "compact",
     "evaluate",
     "listening",

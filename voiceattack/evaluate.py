@@ -203,7 +203,7 @@ def _judge(
         "clean_hypothesis_normalized": clean_words,
         "hypothesis_normalized": words,
         **rates,
-        **({} if interpret is None else _actions(clean, heard, interpret)),
+        **({} if interpret is None else _actions(reference, clean, heard, interpret)),
         "success": success and not unchanged,
         "outcome": outcome,
         "nulls": nulls,
@@ -220,15 +220,18 @@ def _misheard(objective: Objective, reference: str, clean: Transcript, words_dif
     return words_differ
 
 
-def _actions(clean: Transcript, heard: Transcript, interpret: Interpret) -> dict[str, Any]:
-    """What an assistant does on both clips: actions in words, whether the intent differs, slots wrong of all, what was seen."""
+def _actions(reference: str, clean: Transcript, heard: Transcript, interpret: Interpret) -> dict[str, Any]:
+    """What an assistant does on both clips and on what was said, in words; whether it errs; what was seen of it."""
     before, after = action_of(clean, interpret), action_of(heard, interpret)
-    wrong, slots = before.slot_errors(after)
+    said = before if reference == clean.text else interpret(reference)
+    wrong, slots = said.slot_errors(after)
     seen = {"clean_evidence": dict(before.evidence), "evidence": dict(after.evidence)}
     return {
+        "reference_action": str(said),
         "clean_action": str(before),
         "action": str(after),
-        "intent_error": before.name != after.name,
+        "action_error": after != said,
+        "intent_error": after.name != said.name,
         "slot_errors": wrong,
         "slots": slots,
         **(seen if any(seen.values()) else {}),

@@ -11,7 +11,7 @@ from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent, parse_action
 
-__all__ = ["KINDS", "Interpret", "Objective", "ObjectiveKind", "action_of"]
+__all__ = ["KINDS", "Interpret", "Objective", "ObjectiveKind", "action_of", "wanted"]
 
 ObjectiveKind = str
 KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger")
@@ -141,3 +141,18 @@ class Objective:
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe, for recipes."""
         return {"objective": self.kind, "target": self.target, "wer_threshold": self.wer_threshold}
+
+
+def wanted(kind: ObjectiveKind, target: str | None = None) -> str:
+    """What an objective wants of the victim, in words that continue "made to ...": for reports."""
+    words = {
+        "untargeted": "be heard as anything else",
+        "mute": "be heard as nothing",
+        "wrong-action": "bring about another action",
+        "no-action": "bring about no action",
+        "evade": "be missed by the wake-word detector",
+        "false-trigger": "be taken for the wake word",
+    }
+    if kind.startswith("action:"):
+        return f"bring about {kind.removeprefix('action:')} by “{target}”"
+    return words.get(kind, f"be heard as “{target}”")

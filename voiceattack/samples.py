@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voiceattack.errors import CorpusError
 
-__all__ = ["command_for", "samples_manifest"]
+__all__ = ["command_for", "sample_commands", "samples_manifest"]
 
 
 def samples_manifest() -> Path:
@@ -24,8 +24,12 @@ def samples_manifest() -> Path:
     raise CorpusError(f"{package / '_samples'}: no sample clips; install voiceattack again, or give your own audio")
 
 
-def command_for(action: str) -> str | None:
-    """The first command of ``commands.jsonl`` whose action reads exactly ``action``, or None."""
+def sample_commands() -> list[dict[str, str]]:
+    """Lines of ``commands.jsonl``: ``text``, ``action`` and others; none where the file is missing."""
     catalogue = samples_manifest().parent / "commands.jsonl"
-    lines = [json.loads(line) for line in catalogue.read_text(encoding="utf-8").splitlines()] if catalogue.is_file() else []
-    return next((str(line["text"]) for line in lines if line["action"] == action), None)
+    return [json.loads(line) for line in catalogue.read_text(encoding="utf-8").splitlines()] if catalogue.is_file() else []
+
+
+def command_for(action: str) -> str | None:
+    """The first sample command whose action reads exactly ``action``, or None."""
+    return next((line["text"] for line in sample_commands() if line["action"] == action), None)

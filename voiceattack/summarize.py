@@ -78,12 +78,16 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def _actions(rows: Sequence[Row]) -> dict[str, float | None]:
-    """Of an assistant: shares of rows whose action, and whose intent, is not that of the clean clip, and of slots that differ."""
-    acted = [row for row in rows if row.get("action") is not None]
+def _actions(rows: Sequence[Row]) -> dict[str, Any]:
+    """Of an assistant: shares of rows in which it does what was said, in which the action is not that of the clean clip, in which
+    the intent is wrong, and of slots that are."""
+    acted = [row for row in rows if row.get("action_error") is not None]
     if not acted:
         return {}
+    right = sum(not row["action_error"] for row in acted)
     return {
+        "action_success_rate": _ratio(right, len(acted)),
+        "action_success_ci95": wilson(right, len(acted)),
         "action_changed_rate": _ratio(sum(row["action"] != row["clean_action"] for row in acted), len(acted)),
         "intent_error_rate": _ratio(sum(row["intent_error"] for row in acted), len(acted)),
         "slot_error_rate": _ratio(sum(row["slot_errors"] for row in acted), sum(row["slots"] for row in acted)),

@@ -22,7 +22,9 @@ from voiceattack.victims.base import DifferentiableVictim, Victim
 
 __all__ = ["HALLUCINATE", "Attack", "BudgetAttack", "Crafted", "MinimizationAttack", "Params"]
 
-HALLUCINATE = "untargeted: toward what the victim writes when nothing is said, where that is known, not merely away"
+HALLUCINATE = (
+    "untargeted: toward what the victim writes when nothing is said, for wrong-action toward another command, not merely away"
+)
 """Description of a parameter that several attacks share; see :meth:`Problem.aimed`."""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from voiceattack.attacks import validity
@@ -17,6 +19,7 @@ from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.errors import TargetError
 from voiceattack.metrics.signal import snr_db
+from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
 
@@ -25,6 +28,8 @@ __all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
 
 class OutOfQueries(Exception):
     """A clip has asked the victim as often as it may. ``Attack.craft`` then takes each clip's best candidate heard."""
+
+NEAREST = 4  # commands of which the likeliest is aimed at
 
 
 @dataclass(frozen=True)
@@ -136,23 +141,45 @@ class Problem:
         """This problem, or where it only says "away" and ``hallucinate`` is true, the same with a place to go.
 
         A recogniser that has learned to write certain texts over silence (Whisper: "Thank you.") is more easily led to one of
-        these than merely away from what was said: away, most steps buy other spellings of the same words. Success is judged as
-        before. Each clip aims at the first of ``victim.hallucinations`` that has no word of it, or of those with most harm.
+        these than merely away from what was said: away, most steps buy other spellings of the same words. Each clip aims at the
+        first of ``victim.hallucinations`` that has no word of it, or of those with most harm. An assistant that is to do
+        something else is led to the likeliest of those of its ``commands`` that read most like what was said and mean another
+        action. Success is judged as before. Where a clip has no such place, all keep to "away".
         """
         victim = self.victim
         if not hallucinate or self.direction == "toward" or not isinstance(victim, DifferentiableVictim):
             return self
-        known = [text for text in victim.hallucinations if _can_say(victim, text)]
-        if not known:
+        pick = self._other_command if self.objective.kind == "wrong-action" else self._hallucination
+        texts = [pick(victim, row) for row in range(len(self.clean))]
+        if None in texts:
             return self
         part = copy.copy(self)
         part.direction = "toward"
-        part.texts = [
-            max(known, key=lambda text: min(1.0, self.objective.wer_against_clean(heard, text)))  # the first of equals
-            for heard in self.clean_hypotheses
-        ]
+        part.texts = [str(text) for text in texts]
         part._search = None
         return part
+
+    def _hallucination(self, victim: DifferentiableVictim, row: int) -> str | None:
+        heard = self.clean_hypotheses[row]
+        known = [text for text in victim.hallucinations if self._leads_there(victim, heard, text)]
+        # The first of equals.
+        return max(known, key=lambda text: min(1.0, self.objective.wer_against_clean(heard, text)), default=None)
+
+    def _other_command(self, victim: DifferentiableVictim, row: int) -> str | None:
+        heard = self.clean_hypotheses[row]
+        said = normalize(heard)
+        by_spelling = sorted(dict.fromkeys(victim.commands), key=lambda text: Levenshtein.distance(normalize(text), said))
+        near = list(itertools.islice((text for text in by_spelling if self._leads_there(victim, heard, text)), NEAREST))
+        if not near:
+            return None
+        clip = self.clean.select([row] * len(near))
+        return near[int(victim.score(clip, near).argmax())]
+
+    def _leads_there(self, victim: DifferentiableVictim, heard: str, text: str) -> bool:
+        """Whether the victim can say ``text``, and where actions count, whether that would be a success."""
+        if self.objective.acts and not self.objective.succeeded(heard, text, getattr(victim, "interpret", None)):
+            return False
+        return _can_say(victim, text)
 
     def standing(self) -> list[int]:
         """Rows of the clips without a success so far."""

@@ -19,7 +19,8 @@ class RandomSearch(base.BudgetAttack):
     """Greedy random search: one short tone more, kept if the score improves.
 
     In the spirit of Andriushchenko et al. 2020 (Square Attack), with Hann-windowed tones for squares: a tone touches one patch
-    of time and frequency. A candidate costs one query for its score; one that improves is heard too, which costs another.
+    of time and frequency. A candidate costs one query for its score; one that improves is heard too, which costs another. Until
+    one improves, those of equal score are kept too.
     """
 
     name: ClassVar[str] = "random-search"
@@ -54,15 +55,17 @@ class RandomSearch(base.BudgetAttack):
             radius *= math.sqrt(length)
         best = torch.zeros_like(problem.clean.waveforms[row])
         kept = problem.realize(best[None], [row])[0]
-        value = sign * self._score(problem, row, kept)
+        value, helped = sign * self._score(problem, row, kept), False
         while log.queries < self.config.queries:
             delta = best + radius * self._tone(length, len(best), problem.clean.sample_rate, generator).to(best)
             candidate = problem.realize(delta[None], [row])
             new = sign * self._score(problem, row, candidate[0])
-            if new <= value:
+            # At the score's floor no tone helps at first; those that change nothing are kept there, to see more of the budget.
+            if new < value or (new == value and helped):
                 continue
+            better, helped = new > value, helped or new > value
             best, kept, value = candidate[0] - problem.clean.waveforms[row], candidate[0], new
-            if log.queries < self.config.queries and problem.hear(candidate, [row])[0].success:
+            if better and log.queries < self.config.queries and problem.hear(candidate, [row])[0].success:
                 break
         problem.note(row, step=log.queries, loss=-value, snr_db=problem.snr(row, kept))
         return kept

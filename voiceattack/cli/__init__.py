@@ -32,6 +32,7 @@ from voiceattack.cli import (
     suite,
     text,
     transcribe,
+    wakeword_sweep,
 )
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
@@ -62,6 +63,7 @@ app.command("text")(text.text)
 app.command("speak")(speak.speak)
 app.command("confusions")(confusions.confusions)
 app.command("prompts")(prompts.prompts)
+app.command("wakeword-sweep")(wakeword_sweep.wakeword_sweep)
 app.command("curve")(curve.curve)
 app.command("init")(suite.init)
 app.command("run")(suite.run_suite)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["bootstrap_ratio", "wilson"]
+__all__ = ["bootstrap_ratio", "poisson", "wilson"]
 
 
 def wilson(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float] | None:
@@ -51,3 +51,17 @@ def bootstrap_ratio(
     picks = np.random.default_rng(seed).integers(0, len(above), size=(resamples, len(above)))
     low, high = np.percentile(above[picks].sum(axis=1) / below[picks].sum(axis=1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def poisson(count: int) -> tuple[float, float]:
+    """Exact interval of the mean of a Poisson count (Garwood 1936): what a count of rare events, as false accepts, says at most.
+
+    Raises:
+        ValueError: ``count`` < 0.
+    """
+    from scipy.stats import chi2  # slow to import
+
+    if count < 0:
+        raise ValueError(f"need a count >= 0, got {count}")
+    low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
+    return float(low), float(chi2.ppf(0.975, 2 * count + 2) / 2)

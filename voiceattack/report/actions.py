@@ -1,28 +1,123 @@
-"""The Markdown section on what an assistant did: a line an example, and where words and action part."""
+"""What an assistant did: command by command, and where words and action part. Section ``Actions`` of the Markdown report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from voiceattack.report.console import number
 from voiceattack.report.markdown_text import escape, table
 
-__all__ = ["actions"]
+__all__ = ["Command", "Parted", "actions", "by_command", "parted"]
+
+Row = dict[str, Any]
 
 
-def actions(rows: Sequence[dict[str, Any]]) -> str:
-    """Section ``Actions`` of the rows whose victim acts, controls left out; empty without any."""
-    acted = [row for row in rows if row.get("action") is not None and row["control_for"] is None]
+@dataclass(frozen=True)
+class Command:
+    """One command as one victim takes its artefacts.
+
+    Attributes:
+        said: its reference text.
+        means: the action of that text.
+        victim: who listens.
+        n: artefacts of it.
+        right, clean_right: of them, and of their clean clips, those on which the victim does what was said.
+        noise_n, noise_right: the same of noise of the same SNR.
+        intent_errors: artefacts with another intent, or none.
+        slot_error_rate: slots missing, added or different, of all; None where there are no slots.
+    """
+
+    said: str
+    means: str
+    victim: str
+    n: int
+    right: int
+    clean_right: int
+    noise_n: int
+    noise_right: int
+    intent_errors: int
+    slot_error_rate: float | None
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Rows in which words and action part: ``words`` changed and the action did not, or the ``action`` did and no word."""
+
+    words: list[Row]
+    action: list[Row]
+
+
+def by_command(rows: Sequence[Row]) -> list[Command]:
+    """A line a command and victim, those that go wrong most often first; ``rows`` of results.jsonl, noise controls included."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in _acted(rows):
+        groups.setdefault((row["victim"], row["reference"]), []).append(row)
+    found = []
+    for (victim, said), every in groups.items():
+        members, noise = [row for row in every if row["control_for"] is None], [row for row in every if row["control_for"]]
+        slots = sum(row["slots"] for row in members)
+        found.append(
+            Command(
+                said,
+                every[0]["reference_action"],
+                victim,
+                len(members),
+                sum(not row["action_error"] for row in members),
+                sum(row["clean_action"] == row["reference_action"] for row in members),
+                len(noise),
+                sum(not row["action_error"] for row in noise),
+                sum(row["intent_error"] for row in members),
+                sum(row["slot_errors"] for row in members) / slots if slots else None,
+            )
+        )
+    return sorted((one for one in found if one.n), key=lambda one: (one.right / one.n, one.said, one.victim))
+
+
+def parted(rows: Sequence[Row]) -> Parted:
+    """Where a change of words changed no action, and the reverse, both against the clean clip; noise controls left out."""
+    members = [row for row in _acted(rows) if row["control_for"] is None]
+    reworded = [(row, row["hypothesis_normalized"] != row["clean_hypothesis_normalized"]) for row in members]
+    return Parted(
+        [row for row, words in reworded if words and row["action"] == row["clean_action"]],
+        [row for row, words in reworded if not words and row["action"] != row["clean_action"]],
+    )
+
+
+def _acted(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.get("action_error") is not None and row.get("stage_of") is None]
+
+
+def actions(rows: Sequence[Row]) -> str:
+    """Section ``Actions`` of the rows whose victim acts; empty without any."""
+    acted = [row for row in _acted(rows) if row["control_for"] is None]
     if not acted:
         return ""
     cells = []
-    for row in acted:
-        words = row["hypothesis_normalized"] != row["clean_hypothesis_normalized"]
-        action = row["action"] != row["clean_action"]
-        parted = (
-            "words changed, action not" if words and not action else "action changed, words not" if action and not words else ""
-        )
-        texts = (row["reference"], row["clean_action"], row["hypothesis"], row["action"], row["outcome"], parted)
+    for one in by_command(rows):
+        shares = (f"{one.clean_right} of {one.n}", f"{one.right} of {one.n}", f"{one.noise_right} of {one.noise_n}")
+        texts = (escape(one.said), escape(one.means), f"`{one.victim}`")
+        cells.append((*texts, *shares, str(one.intent_errors), number(one.slot_error_rate)))
+    head = ("said", "means", "heard by", "right when clean", "right", "right under noise", "intent errors", "slot error rate")
+    found = parted(rows)
+    parts = [
+        "\n## Actions\n\nRight is the action that the text said means. A dash is no action: nothing was understood. "
+        "Noise has the SNR of each artefact.\n",
+        table(head, cells),
+        _listed("Other words, the same action", found.words),
+        _listed("The same words, another action", found.action),
+        _listed("Every example", acted),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _listed(title: str, rows: Sequence[Row]) -> str:
+    if not rows:
+        return f"### {title} (0)\n"
+    cells = []
+    for row in rows:
+        texts = (row["reference"], row["clean_action"], row["hypothesis"], row["action"], row["outcome"])
         cells.append((escape(row["id"]), f"`{row['victim']}`", *(escape(text) for text in texts)))
-    head = ("example", "heard by", "said", "action when clean", "heard", "action", "outcome", "where words and action part")
-    return "\n## Actions\n\nA dash is no action: nothing was understood.\n\n" + table(head, cells)
+    head = ("example", "heard by", "said", "action when clean", "heard", "action", "outcome")
+    return f"### {title} ({len(rows)})\n\n" + table(head, cells)

@@ -13,6 +13,7 @@ from torch import Tensor
 from voiceattack import audio
 from voiceattack.errors import AudioError, RunError
 from voiceattack.metrics.text import normalize
+from voiceattack.objectives import wanted
 from voiceattack.report.console import number
 from voiceattack.report.masking_curve import masking_curve
 from voiceattack.runs import Run
@@ -64,7 +65,7 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
         "id": first["id"],
         "source": source,
         "attack": first["attack"],
-        "goal": _goal(first),
+        "goal": f"to {wanted(first['objective'], first['target'])}",
         "reference": first["reference"],
         "no_reference": first["reference_source"] == "clean transcript",
         "heard": [_heard(row, controls) for row in heard],
@@ -84,11 +85,6 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
 
 def _has(row: Row, key: str) -> bool:
     return row.get(key) is not None
-
-
-def _goal(row: Row) -> str:
-    goals = {"untargeted": "to be heard as anything else", "mute": "to be heard as nothing"}
-    return goals.get(row["objective"], f"to be heard as “{row['target']}”")
 
 
 def _heard(row: Row, controls: Sequence[Row]) -> dict[str, Any]:

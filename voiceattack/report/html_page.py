@@ -8,6 +8,8 @@ from typing import Any
 
 from voiceattack.curve import curves
 from voiceattack.listening import detection, read_answers
+from voiceattack.objectives import wanted
+from voiceattack.report.actions import by_command, parted
 from voiceattack.report.html_chart import charts
 from voiceattack.report.transfer import MOST_CLIPS, transfer_rows
 from voiceattack.runs import Run
@@ -43,6 +45,9 @@ def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "groups": groups,
         "lead": groups[0] if groups else None,
         "notes": summary["warnings"],
+        "goal": wanted(run.request.get("objective", "untargeted"), run.request.get("target")),
+        "commands": by_command(rows),
+        "parted": parted(rows),
         "transfer": found,
         "clips": clips if len(clips) <= MOST_CLIPS else [],
         "charts": charts(curves(rows)) if staged else [],
@@ -93,6 +98,7 @@ def command(run: Run) -> str:
         words += ["--victim", victim]
     words += ["--attack", str(asked.get("attack"))]
     objective = asked.get("objective", "untargeted")
+    words += ["--objective", objective] if objective not in ("untargeted", "targeted", "mute") else []
     words += ["--target", asked["target"]] if asked.get("target") else ["--mute"] if objective == "mute" else []
     if objective == "untargeted" and asked.get("wer_threshold", 0.5) != 0.5:
         words += ["--wer-threshold", f"{asked['wer_threshold']:g}"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import AudioError, RunError
+from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
@@ -178,7 +179,7 @@ def _apart(rows: Sequence[Row]) -> str:
 
 
 def _wanted(row: Row) -> str:
-    return {"untargeted": "anything else", "mute": "nothing"}.get(row["objective"], escape(row["target"]))
+    return escape(wanted(row["objective"], row["target"]))
 
 
 def _nearest(row: Row) -> str:

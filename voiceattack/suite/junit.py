@@ -104,6 +104,8 @@ def _worst(worst: Json | None) -> str:
         return ""
     lines = [f"worst example: {worst['id']} ({worst['victim']})", f"said:        {worst['said']}"]
     lines += [f"heard clean: {worst['heard_clean']}", f"heard:       {worst['heard']}"]
+    if "action" in worst:
+        lines += [f"means:       {worst['reference_action']}", f"action:      {worst['action']}"]
     if worst["snr_db"] is not None:
         lines.append(f"SNR:         {worst['snr_db']:.1f} dB")
     return "\n".join([*lines, f"play:        {worst['file']}"])

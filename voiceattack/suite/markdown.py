@@ -52,7 +52,8 @@ def _worst(gates: list[Json]) -> str:
     for one in gates:
         worst = one["worst"]
         if one["verdict"] in ("failed", "unreliable") and worst is not None:
-            cells = (one["gate"], worst["id"], worst["said"], worst["heard_clean"], worst["heard"])
+            heard = f"{worst['heard']} → {worst['action']}" if "action" in worst else worst["heard"]
+            cells = (one["gate"], worst["id"], worst["said"], worst["heard_clean"], heard)
             rows.append((*(escape(cell) for cell in cells), number(worst["snr_db"], 1), f"`{worst['file']}`"))
     head = ("gate", "worst example", "said", "heard clean", "heard", "SNR dB", "play")
     return "## Worst examples\n\n" + table(head, rows) if rows else ""

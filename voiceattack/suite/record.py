@@ -90,6 +90,7 @@ def _worst(sample: Sample) -> Json:
         "said": row["reference"],
         "heard_clean": clean,
         "heard": row["hypothesis"],
+        **{name: row[name] for name in ("reference_action", "action") if name in row},
         "snr_db": row.get("snr_db"),
         "wer": row.get("wer"),
         "file": sample.file,

@@ -53,6 +53,7 @@ class Victim(ABC):
         costly: whether it is a server or a program outside this process, whose answers are worth keeping; see
             :mod:`voiceattack.victims.remembering`.
         hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.
+        commands: texts that it may act on, of which ``wrong-action`` picks one to aim at; empty if none are known.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"hears"})
@@ -63,6 +64,7 @@ class Victim(ABC):
     language: str = "en"
     costly: bool = False
     hallucinations: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
     @abstractmethod
     def transcribe(self, batch: Batch) -> list[Transcript]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ import yaml
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
+from voiceattack.samples import sample_commands
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.home import Home, default_home
 from voiceattack.victims.intent import Intent
@@ -33,13 +35,16 @@ class IntentsVictim(Victim):
         intents: ``hassil.Intents``.
         home: whose names may be said.
         language: of the sentences.
+        commands: sentences that it understands; to switch each entity on and off is added.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"acts"})
 
-    def __init__(self, intents: Any, home: Home, language: str = "en") -> None:
+    def __init__(self, intents: Any, home: Home, language: str = "en", commands: Sequence[str] = ()) -> None:
         self.language = language
         self.home = home
+        switched = [f"Turn {way} the {entity.name}." for entity in home.entities for way in ("on", "off")]
+        self.commands = (*commands, *(switched if language == "en" else ()))
         self._hassil = optional_import("hassil", extra=EXTRA, feature=FEATURE)
         self._intents = intents
         self._lists = _slot_lists(home)
@@ -126,9 +131,8 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> IntentsVic
         SpecError: unknown options, unreadable files.
         MissingExtraError: without the extra ``assistant``.
     """
-    known = {"entities", "language"}
-    if unknown := set(options) - known:
-        raise SpecError(f"intents: unknown option {sorted(unknown)[0]!r}; options: {', '.join(sorted(known))}")
+    if unknown := set(options) - {"entities", "language"}:
+        raise SpecError(f"intents: unknown option {sorted(unknown)[0]!r}; options: entities, language")
     if not rest:
         raise SpecError("intents: name home or a folder of sentences, for example intents:home?entities=home.yaml")
     language = options.get("language", "en")
@@ -137,4 +141,5 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> IntentsVic
         raise SpecError(f"intents:{rest}: no such folder; name home or a folder of YAML files with sentences")
     intents = _builtin(language) if rest == "home" else _custom(folder, language)
     home_file = Path(options["entities"]) if "entities" in options else default_home()
-    return IntentsVictim(intents, Home.read(home_file), language)
+    known = [command["text"] for command in sample_commands()] if rest == "home" and language == "en" else []
+    return IntentsVictim(intents, Home.read(home_file), language, known)

@@ -17,6 +17,7 @@ from voiceattack.victims.base import Transcript, Victim
 __all__ = ["WORDS", "WakeWordVictim", "load"]
 
 WORDS = ("okay_nabu", "hey_jarvis", "hey_mycroft", "alexa")
+FIRST, STEP = 480, 160  # samples in the first feature's window, and from one feature to the next
 TAIL_SECONDS = 0.5  # of silence after each clip, for a stream goes on and the detector answers late
 
 
@@ -24,7 +25,8 @@ class WakeWordVictim(Victim):
     """A detector as a device runs it: frame by frame, the mean of its last probabilities against its cutoff.
 
     Each clip begins with a detector just started. The transcript is the phrase where the mean passed the cutoff at any time, else
-    empty; ``details`` has ``probability`` (the highest mean) and ``frames`` (the sum of the probabilities of single frames).
+    empty; ``details`` has ``probability`` (the highest mean), ``frames`` (the sum of the probabilities of single frames) and,
+    where the phrase was heard, ``seconds``: how much of the clip the detector had taken in by then.
 
     Args:
         word: one of :data:`WORDS`.
@@ -41,7 +43,7 @@ class WakeWordVictim(Victim):
         self.threshold = float(self._detector.probability_cutoff) if threshold is None else threshold
 
     def probabilities(self, clip: Tensor) -> list[float]:
-        """The probability of each frame (30 ms or so) of one clip, float (samples,) at 16 kHz."""
+        """The probability of each frame (30 ms or so) of one clip, float (samples,) at 16 kHz, and of the silence after it."""
         self._detector.reset()
         samples = np.concatenate([clip.detach().cpu().numpy(), np.zeros(round(TAIL_SECONDS * SAMPLE_RATE), np.float32)])
         pcm = np.clip(np.round(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
@@ -53,17 +55,36 @@ class WakeWordVictim(Victim):
                 found.append(float(kept[-1]))
         return found
 
-    def _means(self, frames: Sequence[float]) -> float:
+    @property
+    def frame_seconds(self) -> float:
+        """From one probability to the next."""
+        return float(self._detector.stride) * STEP / SAMPLE_RATE
+
+    def means(self, clip: Tensor) -> list[float]:
+        """What the detector compares with its cutoff after each frame of a clip float (samples,) at 16 kHz, one at least: the
+        mean of the last few probabilities, 0 before there are so many."""
+        return self._means(self.probabilities(clip))
+
+    def _means(self, frames: Sequence[float]) -> list[float]:
         width = int(self._detector.sliding_window_size)
-        return max((float(np.mean(frames[end - width : end])) for end in range(width, len(frames) + 1)), default=0.0)
+        whole = np.convolve(frames, np.ones(width), "valid") / width if len(frames) >= width else np.zeros(0)
+        return [0.0] * max(1, min(len(frames), width - 1)) + [float(mean) for mean in whole]
+
+    def seconds_at(self, frame: int) -> float:
+        """Seconds of a clip that the detector has taken in when it gives the probability of ``frame``, from 0."""
+        features = (frame + 1) * int(self._detector.stride)
+        return (FIRST + (features - 1) * STEP) / SAMPLE_RATE
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
         heard = []
         for clip in batch.clips():
             frames = self.probabilities(clip)
-            highest = self._means(frames)
-            text = self.phrase if highest > self.threshold else ""
-            heard.append(Transcript(text, {"probability": highest, "frames": sum(frames)}))
+            means = self._means(frames)
+            details = {"probability": max(means), "frames": sum(frames)}
+            first = next((place for place, mean in enumerate(means) if mean > self.threshold), None)
+            if first is not None:
+                details["seconds"] = self.seconds_at(first)
+            heard.append(Transcript("" if first is None else self.phrase, details))
         return heard
 
     def score(self, batch: Batch, texts: Sequence[str]) -> Tensor:

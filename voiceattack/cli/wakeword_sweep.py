@@ -1,0 +1,119 @@
+"""``voiceattack wakeword-sweep``: misses and false accepts of a wake-word detector over thresholds and noise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voiceattack.cli.console import InputsArgument, QuietOption, progress, say, stdout, warn
+from voiceattack.errors import CorpusError, SpecError, VoiceAttackError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["wakeword_sweep"]
+
+
+def wakeword_sweep(
+    inputs: InputsArgument,
+    victim: Annotated[str, typer.Option(help="The detector: wakeword:hey_jarvis, ...")],
+    other: Annotated[
+        list[str] | None, typer.Option(metavar="INPUT", help="Speech or noise without the phrase, for false accepts. Repeatable.")
+    ] = None,
+    snr_db: Annotated[
+        str, typer.Option(metavar="LIST", help="Noise added to all clips, dB below them; 'clean' is none.")
+    ] = "clean,20,10,5,0",
+    thresholds: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Thresholds.", show_default="0.05 to 0.99 and its own")
+    ] = None,
+    noise: Annotated[str, typer.Option(help="Kind of the noise: white-noise, pink-noise, music, ...")] = "white-noise",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    out: Annotated[Path, typer.Option("--out", help="Folder of det.png and sweep.csv.")] = Path("wakeword-sweep"),
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help="Write this file too: .png or .csv. Repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Hear INPUT, clips that say the phrase once, and others that do not, in several noises; draw misses against false accepts.
+
+    Each noise is heard once and all thresholds are read off that.
+    """
+    from voiceattack.report.det import SUFFIXES, write_sweep
+    from voiceattack.victims import load_victim
+    from voiceattack.wakeword_sweep import THRESHOLDS, sweep
+
+    for path in output or []:
+        if path.suffix.lower() not in SUFFIXES:
+            raise SpecError(f"--output {path}: the suffix names the format; use one of {', '.join(SUFFIXES)}")
+    levels = [None if word.strip() == "clean" else _number(word, "--snr-db") for word in snr_db.split(",")]
+    asked = THRESHOLDS if thresholds is None else [_number(word, "--thresholds") for word in thresholds.split(",")]
+    said, wrong = _clips(inputs), _clips(other) if other else []
+    if not said:
+        raise CorpusError("none of the inputs can be heard; give clips that say the phrase")
+    detector: Any = load_victim(victim)
+    options: dict[str, Any] = {"snrs_db": levels, "thresholds": asked, "noise": noise, "seed": seed}
+    if dry_run:
+        seconds = sum(len(clip) for clip in (*said, *wrong)) / 16_000 * len(levels)
+        begun = time.perf_counter()
+        sweep(detector, said[:1], [], **options)
+        pace = (time.perf_counter() - begun) / (len(said[0]) / 16_000 * len(levels))
+        say(f"clips: {len(said)} with the phrase, {len(wrong)} without; noises: {len(levels)}; thresholds: {len(asked)}")
+        say(f"audio to hear: {seconds:.0f} s; about {seconds * pace:.0f} s on this machine")
+        return
+    with progress("listening", quiet=quiet) as on_progress:
+        found = sweep(detector, said, wrong, on_progress=on_progress, **options)
+    paths = [out / "det.png", out / "sweep.csv", *(output or [])]
+    write_sweep(found, paths)
+    if quiet:
+        return
+    stdout().print(_table([point for point in found.points() if point["own_threshold"]]))
+    for path in paths:
+        say(f"written: {path}")
+
+
+def _clips(inputs: Sequence[str]) -> list[Tensor]:
+    """The clips that load; one line on stderr for each that does not."""
+    from voiceattack import audio
+    from voiceattack.corpus import BadItem, read_corpus
+
+    found = []
+    for item in read_corpus(inputs):
+        try:
+            if isinstance(item, BadItem):
+                raise CorpusError(f"{item.where}: {item.error}")
+            found.append(audio.load(item.path))
+        except VoiceAttackError as error:
+            warn(str(error))
+    return found
+
+
+def _number(word: str, option: str) -> float:
+    try:
+        return float(word)
+    except ValueError as error:
+        raise SpecError(f"{option} {word!r}: must be numbers with commas between, as 0.5,0.9") from error
+
+
+def _table(points: Sequence[dict[str, Any]]) -> object:
+    from rich.table import Table
+
+    from voiceattack.report.console import with_interval
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("noise, SNR", "threshold", "n", "missed [95% CI]", "false accepts", "an hour [95% CI]"):
+        table.add_column(name, justify="right")
+    for point in points:
+        table.add_row(
+            "clean" if point["snr_db"] is None else f"{point['snr_db']:g} dB",
+            f"{point['threshold']:g}",
+            str(point["n"]),
+            with_interval(point["miss_rate"], point["miss_ci95"]),
+            f"{point['false_accepts']} in {60 * point['hours']:.1f} min",
+            with_interval(point["false_accepts_per_hour"], point["false_accepts_ci95"]),
+        )
+    return table

@@ -1,0 +1,94 @@
+"""A wake-word sweep as a picture (detection error trade-off) and as a table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from voiceattack.errors import RunError
+from voiceattack.report.curve import COLOURS
+from voiceattack.wakeword_sweep import Sweep
+
+__all__ = ["SUFFIXES", "write_sweep"]
+
+INTERVALS = ("miss_ci95", "false_accepts_ci95")
+
+
+def write_png(found: Sweep, path: Path) -> None:
+    """Misses against false accepts an hour (detection error trade-off, DET; Martin et al. 1997, whose axes are normal deviates),
+    and both against the threshold; a curve an SNR, the detector's own threshold marked."""
+    figure = Figure(figsize=(13.5, 4.8), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    trade, misses, wrongs = figure.subplots(1, 3)
+    points = found.points()
+    for place, snr_db in enumerate(found.said):
+        colour, label = COLOURS[place % len(COLOURS)], "no noise" if snr_db is None else f"{snr_db:g} dB"
+        mine = [point for point in points if point["snr_db"] == snr_db]
+        own = [point for point in mine if point["own_threshold"]]
+        for axis, across, down in (
+            (trade, "false_accepts_per_hour", "miss_rate"),
+            (misses, "threshold", "miss_rate"),
+            (wrongs, "threshold", "false_accepts_per_hour"),
+        ):
+            if any(point[name] is None for point in mine for name in (across, down)):
+                continue
+            axis.plot(*_columns(mine, across, down), color=colour, linewidth=1.4, marker=".", markersize=4, label=label)
+            axis.plot(*_columns(own, across, down), color=colour, marker="o", markersize=8, markerfacecolor="none", linestyle="")
+    hours = points[0]["hours"]
+    for axis, which in ((trade, "x"), (wrongs, "y")):
+        if hours:
+            # A logarithm has no zero; below one false accept in all that was heard the axis is linear.
+            getattr(axis, f"set_{which}scale")("symlog", linthresh=1 / hours)
+        getattr(axis, f"set_{which}label")("false accepts an hour")
+    for axis in (trade, misses):
+        axis.set_ylabel("share of phrases missed")
+        axis.set_ylim(-0.03, 1.03)
+    for axis in (misses, wrongs):
+        axis.set_xlabel("threshold")
+        axis.set_xlim(0, 1)
+    trade.set_xlim(left=-0.1 / hours if hours else 0)
+    wrongs.set_ylim(bottom=-0.1 / hours if hours else 0)
+    for axis in (trade, misses, wrongs):
+        axis.grid(alpha=0.25)
+    said, minutes = points[0]["n"], 60 * hours
+    trade.set_title(f"{found.victim}: {said} phrases, {minutes:.1f} minutes without", fontsize="medium", loc="left")
+    misses.set_title(f"circle: its own threshold, {found.own_threshold:g}", fontsize="medium", loc="left")
+    misses.legend(loc="upper left", fontsize="small", framealpha=0.9, title="noise, SNR")
+    figure.savefig(path, format="png", metadata={"Software": "voiceattack"})
+
+
+def _columns(points: list[dict[str, Any]], across: str, down: str) -> tuple[list[float], list[float]]:
+    return [point[across] for point in points], [point[down] for point in points]
+
+
+def write_csv(found: Sweep, path: Path) -> None:
+    """One line an SNR and threshold; an empty ``snr_db`` is without noise, an interval is two columns."""
+    points = found.points()
+    names = [end for name in points[0] for end in ((f"{name}_low", f"{name}_high") if name in INTERVALS else (name,))]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(names)
+        for point in points:
+            cells = [v for name in point for v in ((point[name] or ("", "")) if name in INTERVALS else (point[name],))]
+            writer.writerow(["" if value is None else value for value in cells])
+
+
+SUFFIXES = {".png": write_png, ".csv": write_csv}
+
+
+def write_sweep(found: Sweep, paths: list[Path]) -> None:
+    """Write the sweep to each path, as its suffix says.
+
+    Raises:
+        RunError: one cannot be written.
+    """
+    for path in paths:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            SUFFIXES[path.suffix.lower()](found, path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another file") from error
