@@ -40,7 +40,7 @@ REWRITES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         # Values.
         (rf"\bset {_THING} to\b", (r"change \1 to", r"put \1 at", r"bring \1 to", r"adjust \1 to")),
         (r"\bset a timer for\b", ("start a timer of", "time me for", "run a timer for", "let me know in")),
-        (rf"\badd (.+?) to (the|my)\b", (r"put \1 on \2", r"note \1 on \2")),
+        (r"\badd (.+?) to (the|my)\b", (r"put \1 on \2", r"note \1 on \2")),
         (r"\bplay some\b", ("put on some", "let me hear some", "I'd like some")),
         # Questions.
         (rf"^is {_THING} (closed|open|locked|unlocked|on|off)\?", (r"tell me whether \1 is \2.", r"check if \1 is \2.")),

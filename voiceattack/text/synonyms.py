@@ -10,6 +10,7 @@ from voiceattack.text import base, near_words, wordnet
 from voiceattack.text.edits import Edit, Word
 from voiceattack.text.homophones import cased
 from voiceattack.text.meaning import meaning_kept
+from voiceattack.text.word_classes import FUNCTION_WORDS
 
 __all__ = ["Synonyms"]
 
@@ -50,7 +51,7 @@ class Synonyms(base.Perturbation):
     def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
         word = words[place]
         low = word.text.lower()
-        if low in near_words.FUNCTION_WORDS:
+        if low in FUNCTION_WORDS:
             return []
         if self.config.wordnet:
             known = wordnet.synonyms(self.config.wordnet, low, self.config.senses)

@@ -1,7 +1,7 @@
 """Synonyms from Princeton WordNet's own files (Miller 1995), where the user has them; read as text, nothing is downloaded.
 
-Debian's package wordnet-base puts them into /usr/share/wordnet, NLTK's download into corpora/wordnet. Of each part of speech there
-is an index (word, and the byte offsets of its synsets, the commonest sense first) and a data file (a synset a line).
+Debian's package wordnet-base puts them into /usr/share/wordnet, NLTK's download into corpora/wordnet. Of each part of speech
+there is an index (word, and the byte offsets of its synsets, the commonest sense first) and a data file (a synset a line).
 """
 
 from __future__ import annotations
