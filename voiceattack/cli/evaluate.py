@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voiceattack.cli.attack import evaluate_and_show
-from voiceattack.cli.console import DeviceOption, OutputOption, QuietOption, RunArgument, formats_of
+from voiceattack.cli.console import DeviceOption, OutputOption, QuietOption, RunArgument, TermsOption, formats_of
 
 __all__ = ["evaluate"]
 
@@ -15,15 +15,18 @@ __all__ = ["evaluate"]
 def evaluate(
     run: RunArgument,
     victim: Annotated[list[str] | None, typer.Option(help="Who listens. Repeatable.", show_default="who was attacked")] = None,
+    critical_terms: TermsOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Hear the saved artefacts of RUN (or read its texts) anew and score them."""
     outputs = formats_of(output)
+    from voiceattack.metrics.terms import read_terms
     from voiceattack.runs import Run
     from voiceattack.victims import load_victim
 
+    terms = [] if critical_terms is None else read_terms(critical_terms)
     opened = Run.open(run)
     is_text = opened.request.get("kind") == "text"
     attacked = [spec for spec in [opened.request.get("victim")] if spec]
@@ -32,6 +35,6 @@ def evaluate(
         from voiceattack.cli.text import ask_and_show
         from voiceattack.text.runs import TextRun
 
-        ask_and_show(TextRun.open(run), victims, formats=[], outputs=outputs, quiet=quiet)
+        ask_and_show(TextRun.open(run), victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)
         return
-    evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet)
+    evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)

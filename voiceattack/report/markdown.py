@@ -11,6 +11,7 @@ from voiceattack.report.actions import actions
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
+from voiceattack.report.terms import terms
 from voiceattack.report.text import render_text
 from voiceattack.report.transfer import robustness, transfer
 from voiceattack.runs import Run
@@ -40,6 +41,7 @@ def render(run: Run) -> Path:
             transfer(every),
             robustness(every, run.path),
             actions(rows),
+            terms(summary, rows),
             _apart(rows),
         ]
         parts += [*_examples(run, rows, pictures), _how(run)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.terms import terms
 from voiceattack.runs import Run
 
 __all__ = ["changes", "render_text"]
@@ -33,6 +34,7 @@ def render_text(run: Run) -> str:
         table(("asked", ""), facts),
         "\n## Figures\n",
         _figures(summary),
+        terms(summary, rows),
         f"\n## Read this before you trust the figures\n\n{notes}" if notes else "",
         "\n## Every text\n\n`⟨U+200B⟩` marks a character that a reader does not see.\n",
         table(
