@@ -1,4 +1,4 @@
-"""How HTML pages are filled in: everything escaped, undefined names an error, and characters that a reader would not see marked."""
+"""How HTML pages are filled in: everything escaped, undefined names an error, and what a reader would not see marked."""
 
 from __future__ import annotations
 

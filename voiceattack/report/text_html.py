@@ -1,4 +1,4 @@
-"""The HTML report of a run of texts: one page without scripts; what changed is marked in each text, invisible characters by name."""
+"""The HTML report of a run of texts: one page without scripts; each change is marked, invisible characters by number."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Synonyms(base.Perturbation):
 
         wordnet: str = ""
         senses: int = Field(default=2, ge=1)
-        least_alike: float = Field(default=0.6, ge=-1, le=1)
+        least_alike: float = Field(default=0.55, ge=-1, le=1)
         min_similarity: float = Field(default=0.8, ge=-1, le=1)
         each: int = Field(default=8, ge=1)
 
