@@ -4,7 +4,7 @@ TextAttack downloads word vectors, a sentence encoder and a list of stop words w
 here: DeepWordBug runs as it is but for the stop words, which are ours; TextBugger runs without its word-vector swaps, and its
 sentence encoder is the one that our tools measure with. Ours leave the same stop words alone. All changed texts are judged alike:
 asked again of the classifier, and measured by the same functions. Where TextAttack is not installed, it goes into a temporary
-folder for this benchmark alone, without the packages that these recipes do not use.
+folder for this benchmark alone, without the packages that these recipes do not use (:mod:`_absent`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
+import _absent
 import _common
 import numpy as np
 import torch
@@ -39,10 +40,12 @@ from voiceattack.victims import load_victim
 __all__ = ["run"]
 
 PEER = "textattack==0.3.11"
-OTHERS = (
-    *("nltk", "flair", "lru-dict", "terminaltables", "word2number", "num2words", "editdistance", "bert-score", "lemminflect"),
-    *("language_tool_python", "OpenHowNet", "pinyin", "jieba", "more-itertools", "Levenshtein", "docopt", "anytree"),
+NEEDED = ("lru-dict", "editdistance", "more-itertools")
+UNUSED = (
+    *("nltk", "flair", "bert_score", "OpenHowNet", "language_tool_python", "pinyin", "jieba", "lemminflect", "terminaltables"),
+    *("word2number", "num2words", "Levenshtein"),
 )
+"""What TextAttack imports and these recipes do not use; NLTK would download data."""
 SIMILARITY = 0.8
 QUERIES = 500
 
@@ -60,7 +63,8 @@ Tool = Callable[[str], Made]
 
 def peers(victim: Any) -> dict[str, Tool]:
     """TextAttack's recipes on ``victim``, by the name of their row."""
-    import textattack.shared
+    _absent.stand_in(*UNUSED)
+    import textattack
     from textattack.attack_recipes import DeepWordBugGao2018
     from textattack.attack_results import SkippedAttackResult, SuccessfulAttackResult
     from textattack.constraints import Constraint
@@ -105,14 +109,9 @@ def peers(victim: Any) -> dict[str, Tool]:
         ),
         GreedyWordSwapWIR(wir_method="delete"),
     )
-    original = textattack.constraints.pre_transformation.stopword_modification.nltk
-    listed = ModuleType("nltk")
-    listed.corpus = type("Corpus", (), {"stopwords": type("Words", (), {"words": staticmethod(lambda _: FUNCTION_WORDS)})})  # type: ignore[attr-defined]
-    textattack.constraints.pre_transformation.stopword_modification.nltk = listed
-    try:
-        bug = DeepWordBugGao2018.build(wrapped)
-    finally:
-        textattack.constraints.pre_transformation.stopword_modification.nltk = original
+    stop_words = textattack.constraints.pre_transformation.stopword_modification
+    stop_words.nltk = SimpleNamespace(corpus=SimpleNamespace(stopwords=SimpleNamespace(words=lambda language: FUNCTION_WORDS)))
+    bug = DeepWordBugGao2018.build(wrapped)
 
     def tool(attack: Any) -> Tool:
         attack.goal_function.query_budget = QUERIES
@@ -154,7 +153,7 @@ def run(texts: int = 12) -> str:
     victim: Any = load_victim(f"nearest:{manifest}?threshold=-1")
     items = [item.text for item in read_texts([str(manifest)]) if item.error is None][:texts]
     with tempfile.TemporaryDirectory() as folder:
-        peer = _common.install(PEER, Path(folder), *OTHERS)
+        peer = _common.install(PEER, Path(folder), *NEEDED)
         tools: dict[str, Tool] = {f"{peer}: {name}": tool for name, tool in peers(victim).items()}
         tools["voiceattack typos, greedy"] = ours(victim, ["typos"], "greedy", None)
         tools[f"voiceattack typos and homoglyphs, greedy, similarity >= {SIMILARITY}"] = ours(

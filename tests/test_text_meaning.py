@@ -63,7 +63,7 @@ def test_synonyms_keep_the_sentence_and_take_no_opposite() -> None:
 def test_words_of_a_closed_class_have_no_neighbours() -> None:
     for word in ("red", "thirty", "zzyzx"):
         assert nearest(word, 0.5) == []
-    assert "commence" in nearest("start", 0.5) and not {"starts", "stop", "restart"} & set(nearest("start", 0.0))
+    assert "begin" in nearest("start", 0.5) and not {"starts", "stop", "restart"} & set(nearest("start", 0.0))
     assert len(COLOURS) > 10 and "the" in FUNCTION_WORDS and frozenset({"on", "off"}) in OPPOSITES
     assert all(len(pair) == 2 for pair in OPPOSITES)
 

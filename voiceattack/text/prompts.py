@@ -195,4 +195,5 @@ def best_fixed(clips: Sequence[PromptedClip], prompts: Sequence[str], most: int 
         pairs = [(clip.clean, clip.hear(distinct[index])) for clip in clips]
         return sum(changed(*pair) for pair in pairs), sum(capped_wer(*pair) for pair in pairs)
 
-    return distinct[max(order, key=harm)]
+    best: int = max(order, key=harm)
+    return distinct[best]
