@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -43,7 +42,7 @@ PEER = "textattack==0.3.11"
 NEEDED = ("lru-dict", "editdistance", "more-itertools")
 UNUSED = (
     *("nltk", "flair", "bert_score", "OpenHowNet", "language_tool_python", "pinyin", "jieba", "lemminflect", "terminaltables"),
-    *("word2number", "num2words", "Levenshtein"),
+    *("langdetect", "word2number", "num2words", "Levenshtein"),
 )
 """What TextAttack imports and these recipes do not use; NLTK would download data."""
 SIMILARITY = 0.8
@@ -61,9 +60,12 @@ class Made:
 Tool = Callable[[str], Made]
 
 
-def peers(victim: Any) -> dict[str, Tool]:
+def peers(victim: Any, queries: int) -> dict[str, Tool]:
     """TextAttack's recipes on ``victim``, by the name of their row."""
     _absent.stand_in(*UNUSED)
+    import nltk.corpus
+
+    nltk.corpus.stopwords = SimpleNamespace(words=lambda language: FUNCTION_WORDS)
     import textattack
     from textattack.attack_recipes import DeepWordBugGao2018
     from textattack.attack_results import SkippedAttackResult, SuccessfulAttackResult
@@ -109,12 +111,10 @@ def peers(victim: Any) -> dict[str, Tool]:
         ),
         GreedyWordSwapWIR(wir_method="delete"),
     )
-    stop_words = textattack.constraints.pre_transformation.stopword_modification
-    stop_words.nltk = SimpleNamespace(corpus=SimpleNamespace(stopwords=SimpleNamespace(words=lambda language: FUNCTION_WORDS)))
     bug = DeepWordBugGao2018.build(wrapped)
 
     def tool(attack: Any) -> Tool:
-        attack.goal_function.query_budget = QUERIES
+        attack.goal_function.query_budget = queries
 
         def change(text: str) -> Made:
             result = attack.attack(text, labels.index(str(victim.interpret(text))))
@@ -128,10 +128,10 @@ def peers(victim: Any) -> dict[str, Tool]:
     return {"DeepWordBug": tool(bug), f"TextBugger, letters only, similarity >= {SIMILARITY}": tool(bugger)}
 
 
-def ours(victim: Any, perturbations: Sequence[str], search: str, similarity: float | None) -> Tool:
+def ours(victim: Any, perturbations: Sequence[str], search: str, similarity: float | None, queries: int) -> Tool:
     """Our perturbations with a search, any number of words, stop words left alone."""
     built = [build_perturbation(name) for name in perturbations]
-    limits = Limits(max_words=30, min_similarity=similarity, max_queries=QUERIES)
+    limits = Limits(max_words=30, min_similarity=similarity, max_queries=queries)
 
     def change(text: str) -> Made:
         options: list[list[Any]] = [[] for _ in words_of(text)]
@@ -147,25 +147,30 @@ def ours(victim: Any, perturbations: Sequence[str], search: str, similarity: flo
     return change
 
 
-def run(texts: int = 12) -> str:
-    """The comparison as Markdown."""
+def run(victim: str | None = None, clips: int = 12, steps: int = QUERIES) -> str:
+    """The comparison as Markdown.
+
+    Args:
+        victim: spec of a classifier with confidences; by default the nearest of the sample commands, whatever its distance.
+        clips: how many of the sample commands, as texts.
+        steps: most queries a text.
+    """
     manifest = samples_manifest().parent / "commands.jsonl"
-    victim: Any = load_victim(f"nearest:{manifest}?threshold=-1")
-    items = [item.text for item in read_texts([str(manifest)]) if item.error is None][:texts]
+    asked: Any = load_victim(victim or f"nearest:{manifest}?threshold=-1")
+    items = [item.text for item in read_texts([str(manifest)]) if item.error is None][:clips]
     with tempfile.TemporaryDirectory() as folder:
         peer = _common.install(PEER, Path(folder), *NEEDED)
-        tools: dict[str, Tool] = {f"{peer}: {name}": tool for name, tool in peers(victim).items()}
-        tools["voiceattack typos, greedy"] = ours(victim, ["typos"], "greedy", None)
-        tools[f"voiceattack typos and homoglyphs, greedy, similarity >= {SIMILARITY}"] = ours(
-            victim, ["typos", "homoglyphs"], "greedy", SIMILARITY
-        )
-        tools[f"voiceattack typos, beam, similarity >= {SIMILARITY}"] = ours(victim, ["typos"], "beam", SIMILARITY)
-        rows = [_row(name, tool, victim, items) for name, tool in tools.items()]
+        tools: dict[str, Tool] = {f"{peer}: {name}": tool for name, tool in peers(asked, steps).items()}
+        tools["voiceattack typos, greedy"] = ours(asked, ["typos"], "greedy", None, steps)
+        for names, search in ((["typos", "homoglyphs"], "greedy"), (["typos"], "beam"), (["synonyms"], "greedy")):
+            name = f"voiceattack {' and '.join(names)}, {search}, similarity >= {SIMILARITY}"
+            tools[name] = ours(asked, names, search, SIMILARITY, steps)
+        rows = [_row(name, tool, asked, items) for name, tool in tools.items()]
     head = ("tool", "success", "queries, median", "similarity, median", "characters, median", "words, median", "seconds")
     lines = [f"| {' | '.join(head)} |", "| --- |" + " --: |" * (len(head) - 1), *rows]
     return (
         f"{len(items)} commands of samples/commands.jsonl, the action of the nearest example as the class, any other class as "
-        f"success, at most {QUERIES} queries. Sizes are of the successes: cosine of sentence embeddings of what is read, edit "
+        f"success, at most {steps} queries. Sizes are of the successes: cosine of sentence embeddings of what is read, edit "
         "distance in characters, words that differ.\n\n" + "\n".join(lines) + "\n"
     )
 
@@ -188,6 +193,7 @@ def _row(name: str, tool: Tool, victim: Any, texts: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=12)
+    parser.add_argument("--victim")
+    parser.add_argument("--clips", type=int, default=12, help="commands of samples/commands.jsonl")
+    parser.add_argument("--steps", type=int, default=QUERIES, help="most queries a command")
     print(run(**vars(parser.parse_args())))
-    sys.stdout.flush()

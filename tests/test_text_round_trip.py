@@ -96,7 +96,10 @@ def test_what_a_command_writes_is_read_back_and_written_the_same(tmp_path: Path)
 
 def evaluated(tmp_path: Path) -> TextRun:
     """A run in which every text, answer and message hides something."""
-    run = TextRun.create(tmp_path / "run", {"perturbations": {"zero-width": {}}, "victim": HIDDEN, "target": HIDDEN})
+    asked = {"perturbations": {"zero-width": {}}, "victim": HIDDEN, "objective": "action", "target": HIDDEN}
+    run = TextRun.create(
+        tmp_path / "run", {**asked, "speak": None, "language": "en", "seed": 0, "search": "greedy", "limits": {}}
+    )
     made = example(f"Turn {HIDDEN} on", "Turn", "Tu\u200brn")
     run.append_text(made)
     sizes = dict.fromkeys(("semantic_similarity", "visual_similarity", "phonetic_distance"), 0.5) | made.sizes

@@ -89,10 +89,10 @@ def _draw_conditions(path: Path, names: Sequence[str], found: Confusions) -> Non
     figure, axis = _figure(5.0 + 0.3 * len(columns), 3.6 + 0.28 * len(names))
     axis.imshow([[cell / 2 for cell in row] for row in cells], cmap="YlOrRd", vmin=0, vmax=1, aspect="auto")
     told = [
-        f"{visible(voice)}, {speed:g}x, {'clean' if snr_db is None else f'{snr_db:g} dB'}" for voice, speed, snr_db in columns
+        f"{speed:g}x, {'clean' if snr_db is None else f'{snr_db:g} dB'}, {visible(voice)}" for voice, speed, snr_db in columns
     ]
     _labels(axis, names, told)
-    axis.set_xlabel("voice, speed, noise")
+    axis.set_xlabel("speed, noise, voice")
     axis.set_title("pale: heard right; orange: as none of them; red: as another command", fontsize=9)
     figure.savefig(path, metadata={"Software": "voiceattack"})
 
