@@ -16,6 +16,7 @@ from voiceattack import audio
 from voiceattack.audio_files import write_whole
 from voiceattack.errors import AttackError, RunError, VoiceAttackError
 from voiceattack.metrics.intervals import wilson
+from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.text.prompts import changed
 from voiceattack.unicode_text import escape_json, visible
@@ -52,7 +53,8 @@ class PromptRecord:
 class PromptResult:
     """One line of results.jsonl: what a victim hears in the clip's file without and with the prompt.
 
-    ``wer`` is of ``hypothesis`` against ``clean_hypothesis``, both normalised; ``changed`` is whether those differ.
+    ``wer`` is of ``hypothesis`` against ``clean_hypothesis``, both normalised; ``changed`` is whether those differ, ``repeats``
+    whether the hypothesis repeats itself (:func:`voiceattack.metrics.repetition.loops`).
     """
 
     clip: str
@@ -64,6 +66,7 @@ class PromptResult:
     hypothesis: str
     wer: float
     changed: bool
+    repeats: bool
     decoded: int
     error: str | None = None
 
@@ -122,11 +125,12 @@ def _judged(record: PromptRecord, victim: Any, clean: dict[str, str]) -> PromptR
         before = clean[record.clip]
         heard = victim.transcribe_prompted(batch, record.prompt, record.kind)[0].text if record.prompt else before
     except VoiceAttackError as error:
-        return PromptResult(**facts, clean_hypothesis="", hypothesis="", wer=0.0, changed=False, error=str(error))
+        return PromptResult(**facts, clean_hypothesis="", hypothesis="", wer=0.0, changed=False, repeats=False, error=str(error))
     said, now = (normalize(text, victim.language) for text in (before, heard))
     wer = word_errors(said, now).wer if said else float(bool(now))
     differs = changed(before, heard, victim.language)
-    return PromptResult(**facts, clean_hypothesis=before, hypothesis=heard, wer=round(wer, 4), changed=differs)
+    judged = {"wer": round(wer, 4), "changed": differs, "repeats": loops(now)}
+    return PromptResult(**facts, clean_hypothesis=before, hypothesis=heard, **judged)
 
 
 def summarize_prompts(results: Sequence[PromptResult]) -> list[dict[str, Any]]:
@@ -151,6 +155,7 @@ def summarize_prompts(results: Sequence[PromptResult]) -> list[dict[str, Any]]:
                 "n": len(members),
                 "n_error": len(rows) - len(members),
                 "changed": len(hits),
+                "repeats": sum(row.repeats for row in members),
                 "changed_share": len(hits) / len(members) if members else None,
                 "changed_ci95": wilson(len(hits), len(members)),
                 "wer_capped": sum(min(1.0, row.wer) for row in members) / len(members) if members else None,
@@ -179,7 +184,16 @@ def write_results(
     writer = csv.writer(sheet)
     writer.writerow([field.name for field in fields(PromptResult)])
     writer.writerows([["" if value is None else visible(str(value)) for value in asdict(row).values()] for row in results])
-    heads = ("victim", "given as", "prompt is", "changed [95%]", "of", "mean WER, at most 1 a clip", "transcripts a clip, search")
+    heads = (
+        "victim",
+        "given as",
+        "prompt is",
+        "changed [95%]",
+        "of",
+        "repeats",
+        "mean WER, at most 1 a clip",
+        "transcripts a clip, search",
+    )
     figures = [_figures(row, escape) for row in summary]
     head = ("clip", "victim", "prompt is", "prompt", "without", "with", "WER", "changed")
     cells = [
@@ -208,7 +222,7 @@ def _figures(row: dict[str, Any], escape: Callable[[str | None], str]) -> tuple[
     which = f"{row['choice']}: {row['prompt']}" if row["prompt"] else row["choice"]
     wer = "-" if row["wer_capped"] is None else f"{row['wer_capped']:.2f}"
     searched = f"{row['decoded_mean']:.1f}" if row["choice"] == "searched" and row["decoded_mean"] is not None else "-"
-    return escape(row["victim"]), row["kind"], escape(which), share, str(row["n"]), wer, searched
+    return escape(row["victim"]), row["kind"], escape(which), share, str(row["n"]), str(row["repeats"]), wer, searched
 
 
 def _lines(rows: Sequence[Any]) -> str:

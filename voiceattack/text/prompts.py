@@ -17,6 +17,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.errors import AttackError
+from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.text.prompt_pool import candidates, mutated
 from voiceattack.victims.base import Victim
@@ -150,7 +151,8 @@ def search_prompt(clip: PromptedClip, *, max_chars: int = 20, max_decodes: int =
     """A prompt of at most ``max_chars`` characters that changes what is heard in one clip; ``""`` where none was found.
 
     The likeliest of all candidates are decoded first. When none changes a word, the likeliest are mutated letter by letter, and
-    so on; of what a round finds, the prompt that changes most is kept.
+    so on; of what a round finds, the prompt that changes most is kept, and one that makes the victim repeat itself only where
+    there is no other.
 
     Args:
         clip: see :func:`open_clip`.
@@ -163,7 +165,7 @@ def search_prompt(clip: PromptedClip, *, max_chars: int = 20, max_decodes: int =
     language = clip.victim.language
     known: dict[str, float] = {}
     tried: set[str] = set()
-    best, most = Found("", clip.clean, clip.decoded), 0.0
+    best, most = Found("", clip.clean, clip.decoded), (False, 0.0)
     pool = candidates(clip.clean, max_chars)
     for _ in range(rounds + 1):
         fresh = [prompt for prompt in dict.fromkeys(pool) if prompt not in known]
@@ -174,7 +176,7 @@ def search_prompt(clip: PromptedClip, *, max_chars: int = 20, max_decodes: int =
                 return Found(best.prompt, best.heard, clip.decoded)
             tried.add(prompt)
             heard = clip.hear(prompt)
-            size = capped_wer(clip.clean, heard, language)
+            size = (not loops(normalize(heard, language)), capped_wer(clip.clean, heard, language))
             if changed(clip.clean, heard, language) and (not best.prompt or size > most):
                 best, most = Found(prompt, heard, clip.decoded), size
         if best.prompt:
