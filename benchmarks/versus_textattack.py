@@ -1,10 +1,11 @@
 """The same classifier, texts and constraints through recipes of TextAttack and through our perturbations and searches.
 
 TextAttack downloads word vectors, a sentence encoder and a list of stop words when its recipes are built. Nothing is downloaded
-here: DeepWordBug runs as it is but for the stop words, which are ours; TextBugger runs without its word-vector swaps, and its
-sentence encoder is the one that our tools measure with. Ours leave the same stop words alone. All changed texts are judged alike:
-asked again of the classifier, and measured by the same functions. Where TextAttack is not installed, it goes into a temporary
-folder for this benchmark alone, without the packages that these recipes do not use (:mod:`_absent`).
+here: DeepWordBug runs as it is but for the stop words, which are ours; TextBugger runs without its word-vector swaps, with
+neighbouring keys for the lookalikes whose table the package lacks, and its sentence encoder is the one that our tools measure
+with. Ours leave the same stop words alone. All changed texts are judged alike: asked again of the classifier, and measured by
+the same functions. Where TextAttack is not installed, it goes into a temporary folder for this benchmark alone, without the
+packages that these recipes do not use (:mod:`_absent`).
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def peers(victim: Any, queries: int) -> dict[str, Tool]:
     from textattack.search_methods import GreedyWordSwapWIR
     from textattack.transformations import (
         CompositeTransformation,
-        WordSwapHomoglyphSwap,
         WordSwapNeighboringCharacterSwap,
+        WordSwapQWERTY,
         WordSwapRandomCharacterDeletion,
         WordSwapRandomCharacterInsertion,
     )
@@ -106,7 +107,7 @@ def peers(victim: Any, queries: int) -> dict[str, Tool]:
                 WordSwapRandomCharacterInsertion(letters_to_insert=" ", **ends),
                 WordSwapRandomCharacterDeletion(**ends),
                 WordSwapNeighboringCharacterSwap(**ends),
-                WordSwapHomoglyphSwap(),
+                WordSwapQWERTY(skip_first_char=True, skip_last_char=True),
             ]
         ),
         GreedyWordSwapWIR(wir_method="delete"),

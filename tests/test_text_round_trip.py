@@ -119,7 +119,7 @@ def test_no_report_of_texts_hides_anything(tmp_path: Path) -> None:
         shown = path.read_text(encoding="utf-8").replace("\r\n", "\n")
         assert nothing_hidden(shown), path
         if path.suffix in (".md", ".html", ".csv"):
-            assert "Tu⟨U+200B⟩rn" in shown or "⟨U+200B⟩" in shown, path
+            assert "⟨U+200B⟩" in shown and "⟨U+00A0⟩" in shown and "⟨U+2028⟩" in shown, path
             assert path.suffix == ".csv" or "<script>&" not in shown, "escaped"
     html = (run.path / "report.html").read_text(encoding="utf-8")
     assert "<del><bdi>Turn</bdi></del><ins><bdi>Tu⟨U+200B⟩rn</bdi></ins>" in html

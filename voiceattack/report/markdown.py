@@ -15,6 +15,7 @@ from voiceattack.report.terms import terms
 from voiceattack.report.text import render_text
 from voiceattack.report.transfer import robustness, transfer
 from voiceattack.runs import Run
+from voiceattack.unicode_text import visible
 
 __all__ = ["render"]
 
@@ -53,7 +54,7 @@ def render(run: Run) -> Path:
 def _write(run: Run, text: str) -> Path:
     path = run.path / "report.md"
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(visible(text), encoding="utf-8")  # specs and file names in it are not escaped one by one
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
     return path

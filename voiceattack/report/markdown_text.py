@@ -12,7 +12,7 @@ __all__ = ["escape", "table"]
 
 def escape(text: str | None) -> str:
     """A transcript as plain Markdown text on one line: nothing in it can end a table cell, start a link, become HTML or hide."""
-    flat = visible(" ".join((text or "").split()))
+    flat = " ".join(visible(text or "").split())
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]()#|!~$])", r"\\\1", flat)
 

@@ -211,7 +211,7 @@ def write_results(
         "results.jsonl": _lines(results),
         "prompts.csv": sheet.getvalue(),
         "summary.json": escape_json(json.dumps(summary, indent=1, ensure_ascii=False)) + "\n",
-        "prompts.md": page,
+        "prompts.md": visible(page),
     }
     return _write(out, files)
 
