@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from voiceattack.report.console import number, with_interval
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
 
 __all__ = ["terms"]
 
@@ -24,7 +24,7 @@ def terms(summary: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
                     "equal-SNR noise (control)"
                     if group.get("is_control")
                     else escape(group.get("attack", group.get("perturbation"))),
-                    f"`{group['victim']}`",
+                    code(group["victim"]),
                     str(group["critical_terms"]),
                     number(group["critical_term_error_rate_clean"]),
                     with_interval(group["critical_term_error_rate"], group["critical_term_ci95"]),
