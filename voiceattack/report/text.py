@@ -49,7 +49,7 @@ def _figures(summary: dict[str, Any]) -> str:
     for group in summary["groups"]:
         rows.append(
             (
-                group["perturbation"],
+                escape(group["perturbation"]),
                 code(group["victim"]) if group["victim"] else "-",
                 str(group["n"]),
                 with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}",

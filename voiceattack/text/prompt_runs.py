@@ -114,7 +114,7 @@ def judge_prompts(
 
 
 def _judged(record: PromptRecord, victim: Any, clean: dict[str, str]) -> PromptResult:
-    facts = {
+    facts: dict[str, Any] = {
         **{name: getattr(record, name) for name in ("clip", "choice", "kind", "prompt", "decoded")},
         "victim": victim.spec,
     }
@@ -128,9 +128,14 @@ def _judged(record: PromptRecord, victim: Any, clean: dict[str, str]) -> PromptR
         return PromptResult(**facts, clean_hypothesis="", hypothesis="", wer=0.0, changed=False, repeats=False, error=str(error))
     said, now = (normalize(text, victim.language) for text in (before, heard))
     wer = word_errors(said, now).wer if said else float(bool(now))
-    differs = changed(before, heard, victim.language)
-    judged = {"wer": round(wer, 4), "changed": differs, "repeats": loops(now)}
-    return PromptResult(**facts, clean_hypothesis=before, hypothesis=heard, **judged)
+    return PromptResult(
+        **facts,
+        clean_hypothesis=before,
+        hypothesis=heard,
+        wer=round(wer, 4),
+        changed=changed(before, heard, victim.language),
+        repeats=loops(now),
+    )
 
 
 def summarize_prompts(results: Sequence[PromptResult]) -> list[dict[str, Any]]:
