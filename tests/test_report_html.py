@@ -75,7 +75,7 @@ def test_an_example_plays_and_its_texts_stay_text(run: Path, page: Any) -> None:
         assert page.title == "voiceattack report: pgd on tiny"
     detail = opened(page, run / "report.html")
     source = next(str(e.source) for e in Run.open(run).examples() if "onerror" in e.source)
-    assert source in page.execute_script("return arguments[0].textContent", detail)
+    assert visible(source) in page.execute_script("return arguments[0].textContent", detail)
     buttons = {button.text: button for button in detail.find_elements("css selector", "button.play")}
     assert list(buttons) == ["Clean", "Adversarial", "Perturbation alone", "Noise, same SNR"]
     # A clip lasts 0.6 s, less than a busy machine may need to ask: what played is noted as it begins.
