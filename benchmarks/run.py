@@ -13,6 +13,7 @@ import time_to_target
 import torch
 import versus_art
 import versus_asr_attack
+import versus_textattack
 
 from voiceattack import __version__
 
@@ -24,6 +25,7 @@ SECTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "time_to_target": ("Time to a targeted success, against a plain Adam loop", time_to_target.run),
     "versus_asr_attack": ("Against asr-attack", versus_asr_attack.run),
     "versus_art": ("Against the Adversarial Robustness Toolbox", versus_art.run),
+    "versus_textattack": ("Against TextAttack", versus_textattack.run),
 }
 HEAD = (
     "# Benchmarks\n\nWritten by `make bench`; what each script asks is in `benchmarks/README.md`. "

@@ -24,9 +24,9 @@ def cells(output: str, *first: str) -> list[list[str]]:
     return [row for row in rows if row[0].startswith(first)]
 
 
-def has_art() -> bool:
+def installed(package: str) -> bool:
     try:
-        return bool(version("adversarial-robustness-toolbox"))
+        return bool(version(package))
     except PackageNotFoundError:
         return False
 
@@ -47,13 +47,27 @@ def test_time_to_target_stops_both_at_success_and_lists_what_is_not_reached() ->
     assert "Not reached by pgd: command-01.flac, command-02.flac." in quiet
 
 
-@pytest.mark.skipif(not has_art(), reason="adversarial-robustness-toolbox is not installed; `make bench` fetches it by itself")
+ART = "adversarial-robustness-toolbox"
+
+
+@pytest.mark.skipif(not installed(ART), reason=f"{ART} is not installed; `make bench` fetches it by itself")
 def test_versus_art_runs() -> None:
     output = benchmark("versus_art.py", "--clips", "2", "--steps", "5")
     rows = cells(output, "clean", "Gaussian", "adversarial-robustness-toolbox", "voiceattack pgd")
     assert len(rows) == 5, output
     assert all(float(row[3]) > 39.9 and 0.1 < float(row[4]) <= 1.01 for row in rows[1:]), output
     assert float(rows[1][4]) > 0.99, "the control is as loud as the budget allows"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not installed("textattack"), reason="textattack is not installed; `make bench` fetches it by itself")
+def test_versus_textattack_runs() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "versus_textattack.py"), "--clips", "1", "--steps", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    rows = cells(done.stdout, "textattack", "voiceattack")
+    assert len(rows) == 6 and all(" of 1" in row[1] for row in rows), done.stdout
+    assert all(row[3] == "-" or float(row[3]) >= 0.8 for row in rows if "similarity" in row[0]), "the constraint holds"
 
 
 def test_one_section_is_measured_again_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from voiceattack.report import render
 from voiceattack.report.html_example import align
 from voiceattack.report.html_page import command
 from voiceattack.runs import Run
+from voiceattack.unicode_text import visible
 
 HOSTILE = (
     '<script>document.title = "owned"</script><img src=x onerror=alert(1)>',
@@ -66,13 +67,15 @@ def opened(page: Any, path: Path, place: int = 0) -> Any:
 def test_an_example_plays_and_its_texts_stay_text(run: Path, page: Any) -> None:
     for place, text in enumerate(HOSTILE):
         detail = opened(page, run / "report.html", place)
-        assert text in page.execute_script("return arguments[0].textContent", detail)
-        assert text in page.execute_script("return document.querySelector('#table').textContent")
+        marked = visible(text)
+        assert marked in page.execute_script("return arguments[0].textContent", detail)
+        assert marked in page.execute_script("return document.querySelector('#table').textContent")
+        assert "\u202e" not in page.execute_script("return document.documentElement.outerHTML"), "nothing hidden is left"
         assert not detail.find_elements("css selector", "img, script, b b")
         assert page.title == "voiceattack report: pgd on tiny"
     detail = opened(page, run / "report.html")
     source = next(str(e.source) for e in Run.open(run).examples() if "onerror" in e.source)
-    assert source in page.execute_script("return arguments[0].textContent", detail)
+    assert visible(source) in page.execute_script("return arguments[0].textContent", detail)
     buttons = {button.text: button for button in detail.find_elements("css selector", "button.play")}
     assert list(buttons) == ["Clean", "Adversarial", "Perturbation alone", "Noise, same SNR"]
     # A clip lasts 0.6 s, less than a busy machine may need to ask: what played is noted as it begins.

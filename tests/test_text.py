@@ -251,8 +251,8 @@ def test_intents_fall_to_one_invisible_character_and_the_defence_holds(tmp_path:
     assert groups["intents:home"]["success_rate"] == 1.0 and groups["intents:home"]["n_scored"] == 3
     assert groups[defended]["success_rate"] == 0.0 and groups[defended]["n_scored"] == 3
     assert "⟨U+200B⟩" in (out / "report.md").read_text(encoding="utf-8")
-    refused = in_process("report", out, "--format", "html")
-    assert refused.returncode == 2 and "a run of texts has no report 'html'" in refused.stderr
+    page = in_process("report", out, "--format", "html")
+    assert page.returncode == 0 and "3 of 3 texts fooled" in (out / "report.html").read_text(encoding="utf-8")
     again = in_process("evaluate", out)
     assert again.returncode == 0, again.stderr
     assert load_victim(defended).spec == defended

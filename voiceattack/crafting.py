@@ -20,6 +20,7 @@ from voiceattack.constraints import Budget
 from voiceattack.corpus import BadItem, Utterance
 from voiceattack.errors import AttackError, AudioError, RunError, VoiceAttackError
 from voiceattack.metrics.signal import snr_db
+from voiceattack.metrics.terms import names_of
 from voiceattack.objectives import Objective
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Example, Run, adversarial_comment, example_id, example_seed
@@ -387,6 +388,7 @@ def _record(
             audio=None if path is None else path.relative_to(job.run.path).as_posix(),
             clean_audio=clip.clean_audio,
             reference=clip.utterance.text,
+            critical_terms=names_of(clip.utterance.extra, "critical_terms"),
             clean_hypothesis=clip.heard if heard else None,
             control_for=control_for,
             stage_of=None if stage is None else stage[0],

@@ -14,6 +14,7 @@ from voiceattack.audio import Batch
 from voiceattack.compact import compact
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.metrics import measure
+from voiceattack.metrics.terms import term_facts
 from voiceattack.metrics.text import cer, normalize, word_errors
 from voiceattack.objectives import Interpret, Objective, action_of
 from voiceattack.runs import Example, Run
@@ -26,7 +27,14 @@ Progress = Callable[[int, int, str], None]
 SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
 
 
-def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_progress: Progress | None = None) -> dict[str, Any]:
+def evaluate(
+    run: Run,
+    victims: Sequence[Victim],
+    *,
+    batch_size: int = 1,
+    critical_terms: Sequence[str] = (),
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
     """Re-read every saved file of ``run``, transcribe it through each victim's ordinary path, write the results and the summary.
 
     Rows of victims heard earlier are kept, those of the victims given are made anew. A file or a victim that fails costs its
@@ -36,6 +44,7 @@ def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_pro
         run: crafted examples.
         victims: who listens; the attacked victim, or others (transfer).
         batch_size: clips heard at once.
+        critical_terms: names and domain words that must be heard right, beside those of the clips' manifests.
         on_progress: called with (rows done, rows in all, victim).
 
     Returns:
@@ -60,7 +69,7 @@ def evaluate(run: Run, victims: Sequence[Victim], *, batch_size: int = 1, on_pro
                 on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
 
         ears.listen(paths, tell)
-        rows += [_row(example, victim, ears, *sizes[example.id]) for example in examples]
+        rows += [_row(example, victim, ears, critical_terms, *sizes[example.id]) for example in examples]
     run.write_results(rows)
     attacked = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
     made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
@@ -131,6 +140,7 @@ def _row(
     example: Example,
     victim: Victim,
     ears: _Ears,
+    critical_terms: Sequence[str],
     sizes: dict[str, float | None],
     nulls: dict[str, str],
     warnings: list[str],
@@ -168,7 +178,9 @@ def _row(
     assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
     if len({normalize(text, victim.language) for text in heard.hypotheses}) > 1:
         row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
-    return {**row, **_judge(example, victim, clean, heard, unchanged, row["nulls"])}
+    row.update(_judge(example, victim, clean, heard, unchanged, row["nulls"]))
+    terms = [*critical_terms, *example.critical_terms]
+    return {**row, **term_facts(row["reference"], clean.text, heard.text, terms, victim.language)}
 
 
 def _judge(

@@ -27,7 +27,8 @@ class Example(BaseModel):
 
     Paths are relative to the run directory; ``source`` is as the user gave it. ``sha256`` is of the artefact's file bytes,
     ``source_sha256`` of the source file's. ``control_for`` is the id of the example whose SNR this noise control matches.
-    ``stage_of`` is the id of the example on whose way this one was met, at another SNR; figures leave it out, curves use it.
+    ``critical_terms`` are those that the clip's manifest names. ``stage_of`` is the id of the example on whose way this one
+    was met, at another SNR; figures leave it out, curves use it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,6 +53,7 @@ class Example(BaseModel):
     seed: int
     sha256: str | None
     recipe: dict[str, Any]
+    critical_terms: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     trace: list[dict[str, Any]] = Field(default_factory=list)
     error: str | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.terms import summarize_terms
 from voiceattack.metrics.text import normalize, word_errors
 
 __all__ = ["summarize"]
@@ -72,6 +73,7 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "success_rate_clean_wrong": _ratio(sum(bool(row["success"]) for row in wrong), len(wrong)),
         **{f"{name}_median": _median(rows, name) for name in ("snr_db", "linf", "db_x", "pesq", "stoi", "masking_excess_db")},
         **_actions(heard),
+        **summarize_terms(heard),
         "seconds_total": sum(row["seconds"] for row in rows),
         "steps_total": sum(row["steps"] for row in rows),
         "queries_total": sum(row["queries"] for row in rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from voiceattack.cli.console import (
     InputsArgument,
     OutputOption,
     QuietOption,
+    TermsOption,
     formats_of,
     parse_params,
     progress,
@@ -93,6 +95,7 @@ def attack(
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.md.")] = False,
     keep_format: Annotated[bool, typer.Option("--keep-format", help="Also save at each file's own rate and channels.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    critical_terms: TermsOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -115,7 +118,9 @@ def attack(
     limits = {"snr_db": snr_db, "linf": linf, "l2": l2, "db_x": db_x, "masking_excess_db": masking_excess_db}
     where = {"band": band, "window": window}
     from voiceattack.craft import AttackRequest, craft
+    from voiceattack.metrics.terms import read_terms
 
+    terms = [] if critical_terms is None else read_terms(critical_terms)
     request = AttackRequest(
         inputs=tuple(inputs),
         victim=_victim(victim),
@@ -159,7 +164,8 @@ def attack(
     fail_if_nothing_worked(run)
     say(f"artefacts: {run.path / 'audio'}", quiet=quiet)
     if not no_evaluate:
-        evaluate_and_show(run, [loaded], formats=[] if no_report else ["md"], outputs=outputs, quiet=quiet)
+        formats = [] if no_report else ["md"]
+        evaluate_and_show(run, [loaded], formats=formats, outputs=outputs, quiet=quiet, terms=terms)
 
 
 def _victim(victims: list[str] | None) -> str:
@@ -217,17 +223,25 @@ def fail_if_nothing_worked(run: Run) -> None:
         raise RunError(f"no input could be attacked (of {len(attacked)}); the reasons are in {run.path / 'examples.jsonl'}")
 
 
-def evaluate_and_show(run: Run, victims: list[Victim], *, formats: list[str], outputs: dict[Path, str], quiet: bool) -> None:
+def evaluate_and_show(
+    run: Run,
+    victims: list[Victim],
+    *,
+    formats: list[str],
+    outputs: dict[Path, str],
+    quiet: bool,
+    terms: Sequence[str] = (),
+) -> None:
     """Hear the artefacts back, write the reports, print the table and where everything lies."""
     from voiceattack.evaluate import evaluate
-    from voiceattack.report.console import summary_table
+    from voiceattack.report.console import summary_table, term_lines
 
     with progress("hearing back", quiet=quiet) as on_progress:
-        summary = evaluate(run, victims, on_progress=on_progress)
+        summary = evaluate(run, victims, critical_terms=terms, on_progress=on_progress)
     written = write_reports(run, formats, outputs)
     if not quiet:
         stdout().print(summary_table(summary))
-        for line in summary.get("warnings", []):
+        for line in [*term_lines(summary), *summary.get("warnings", [])]:
             say(f"note: {line}")
         for path in [run.path / "results.jsonl", *written]:
             say(f"written: {path}")

@@ -19,8 +19,11 @@ def confusions(
     interpreter: Annotated[
         str | None, typer.Option(metavar="VICTIM", help="Who acts on what was heard: intents:home.", show_default="the victim")
     ] = None,
-    speaker: Annotated[str, typer.Option("--speaker", help="Who speaks; see: voiceattack list speakers.")] = "hibari",
-    speeds: Annotated[str, typer.Option(metavar="LIST", help="Speeds of the voice.")] = "0.9,1.0,1.2",
+    speaker: Annotated[
+        list[str] | None,
+        typer.Option("--speaker", help="A voice; see: voiceattack list speakers. Repeatable.", show_default="hibari"),
+    ] = None,
+    speeds: Annotated[str, typer.Option(metavar="LIST", help="Speeds of each voice.")] = "0.9,1.0,1.2",
     snr_db: Annotated[str, typer.Option(metavar="LIST", help="White noise, dB below the speech; 'clean' is none.")] = "clean,10",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder of the matrix and the tables.")] = Path("confusions"),
@@ -38,19 +41,26 @@ def confusions(
         if item.error:
             warn(item.error)
     commands = [item.text for item in items if not item.error]
+    voices = list(dict.fromkeys(speaker or ["hibari"]))
     if dry_run:
-        say(f"commands: {len(set(commands))}; clips to speak and hear: {len(set(commands)) * len(rates) * len(noises)}")
+        clips = len(set(commands)) * len(voices) * len(rates) * len(noises)
+        say(f"commands: {len(set(commands))}; voices: {len(voices)}; clips to speak and hear: {clips}")
         return
+    from voiceattack.text.confusion_files import write_confusions
     from voiceattack.text.confusions import confuse
     from voiceattack.text.listeners import Listener
     from voiceattack.text.speech import load_speaker
     from voiceattack.victims import load_victim
 
     acting = None if interpreter is None else load_victim(interpreter, device)
-    listener = Listener(load_victim(victim, device), load_speaker(speaker), acting)
+    listener = Listener(load_victim(victim, device), load_speaker(voices[0]), acting)
     with progress("listening", quiet=quiet) as on_progress:
-        found = confuse(commands, listener, speaker=speaker, speeds=rates, snrs_db=noises, seed=seed, on_progress=on_progress)
-    written = found.write(out)
+        found = confuse(commands, listener, speakers=voices, speeds=rates, snrs_db=noises, seed=seed, on_progress=on_progress)
+    written = write_confusions(found, out)
+    for row in found.conditions():
+        noise = "clean" if row["snr_db"] is None else f"noise at {row['snr_db']:g} dB"
+        told = f"{row['voice']}, {row['speed']:g}x, {noise}: {row['right']} of {row['n']} right"
+        say(f"{told}, {row['wrong']} as another, {row['none']} as none", quiet=quiet)
     for row in found.ranking()[:10]:
         if row["wrong"] or row["none"]:
             told = f", most often {row['most_often_as']!r}" if row["most_often_as"] else ""

@@ -28,6 +28,7 @@ __all__ = [
     "OutputOption",
     "QuietOption",
     "RunArgument",
+    "TermsOption",
     "formats_of",
     "parse_params",
     "progress",
@@ -48,6 +49,10 @@ DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu, cuda or
 OutputOption = Annotated[
     list[Path] | None,
     typer.Option("--output", "-o", help="Also write the results here, as the suffix says: .html, .md, .json, .csv. Repeatable."),
+]
+TermsOption = Annotated[
+    str | None,
+    typer.Option("--critical-terms", metavar="LIST", help="Words that must be heard right: a,b,c or a file with one a line."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -84,7 +89,7 @@ def progress(task: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], No
     columns.append(TextColumn("{task.fields[label]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         shown = bar.add_task(task, label="", total=None)
-        yield lambda done, total, label: bar.update(shown, completed=done, total=total, label=escape(label))
+        yield lambda done, total, label: bar.update(shown, completed=done, total=total, label=escape(visible(label)))
 
 
 def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from voiceattack.cli.attack import evaluate_and_show
-from voiceattack.cli.console import CacheOption, DeviceOption, OutputOption, QuietOption, RunArgument, formats_of
+from voiceattack.cli.console import CacheOption, DeviceOption, OutputOption, QuietOption, RunArgument, TermsOption, formats_of
 
 __all__ = ["evaluate"]
 
@@ -16,16 +16,19 @@ def evaluate(
     run: RunArgument,
     victim: Annotated[list[str] | None, typer.Option(help="Who listens. Repeatable.", show_default="who was attacked")] = None,
     cache: CacheOption = None,
+    critical_terms: TermsOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Hear the saved artefacts of RUN (or read its texts) anew and score them."""
     outputs = formats_of(output)
+    from voiceattack.metrics.terms import read_terms
     from voiceattack.runs import Run
     from voiceattack.victims import load_victim
     from voiceattack.victims.remembering import remembering
 
+    terms = [] if critical_terms is None else read_terms(critical_terms)
     opened = Run.open(run)
     is_text = opened.request.get("kind") == "text"
     attacked = [spec for spec in [opened.request.get("victim")] if spec]
@@ -34,6 +37,6 @@ def evaluate(
         from voiceattack.cli.text import ask_and_show
         from voiceattack.text.runs import TextRun
 
-        ask_and_show(TextRun.open(run), victims, formats=[], outputs=outputs, quiet=quiet)
+        ask_and_show(TextRun.open(run), victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)
         return
-    evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet)
+    evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from voiceattack.cli.console import (
     DeviceOption,
     OutputOption,
     QuietOption,
+    TermsOption,
     formats_of,
     parse_params,
     progress,
@@ -74,6 +76,7 @@ def text(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    critical_terms: TermsOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -82,9 +85,11 @@ def text(
     outputs = formats_of(output)
     if evaluate and victim is None:
         raise SpecError("--also needs --victim, the one that is attacked")
+    from voiceattack.metrics.terms import read_terms
     from voiceattack.text.craft import TextRequest, craft_texts
     from voiceattack.text.problem import Limits
 
+    terms = [] if critical_terms is None else read_terms(critical_terms)
     request = TextRequest(
         inputs=tuple(inputs),
         perturbations=tuple(perturbation),
@@ -119,19 +124,30 @@ def text(
     examples = run.texts()
     if all(example.error for example in examples):
         raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")
-    ask_and_show(run, [] if loaded is None else [loaded, *others], formats=["md"], outputs=outputs, quiet=quiet)
+    asked = [] if loaded is None else [loaded, *others]
+    ask_and_show(run, asked, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
 
 
-def ask_and_show(run: TextRun, victims: list[Victim], *, formats: list[str], outputs: dict[Path, str], quiet: bool) -> None:
+def ask_and_show(
+    run: TextRun,
+    victims: list[Victim],
+    *,
+    formats: list[str],
+    outputs: dict[Path, str],
+    quiet: bool,
+    terms: Sequence[str] = (),
+) -> None:
     """Ask the victims the saved texts, write the reports, print the table and where everything lies."""
-    from voiceattack.report.console import text_table
+    from voiceattack.report.console import term_lines, text_table
     from voiceattack.text.evaluate import evaluate_texts
 
     with progress("asking again", quiet=quiet) as on_progress:
-        summary = evaluate_texts(run, victims, on_progress=on_progress)
+        summary = evaluate_texts(run, victims, critical_terms=terms, on_progress=on_progress)
     written = write_reports(run, formats, outputs)
     if not quiet:
         stdout().print(text_table(summary))
+        for line in term_lines(summary):
+            say(line)
         for line in summary["warnings"]:
             say(f"note: {line}")
         for path in [run.path / run.RECORDS, run.path / "results.jsonl", *written]:

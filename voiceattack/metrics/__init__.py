@@ -14,9 +14,14 @@ __all__ = ["METRICS", "TEXT_METRICS", "measure"]
 
 METRICS: Registry[Any] = Registry("metric", group="voiceattack.metrics")
 
-TEXT_METRICS = ("wer", "cer")
+TEXT_METRICS = ("wer", "cer", "critical_term_error_rate")
 METRICS.add("wer", "voiceattack.metrics.text:wer", "word error rate, of transcripts")
 METRICS.add("cer", "voiceattack.metrics.text:cer", "character error rate, of transcripts")
+METRICS.add(
+    "critical_term_error_rate",
+    "voiceattack.metrics.terms:critical_term_error_rate",
+    "share of the names and domain words said that are not heard",
+)
 METRICS.add("snr_db", "voiceattack.metrics.signal:snr_db", "signal-to-noise ratio, dB")
 METRICS.add("seg_snr_db", "voiceattack.metrics.signal:seg_snr_db", "segmental signal-to-noise ratio, dB")
 METRICS.add("linf", "voiceattack.metrics.signal:linf", "largest change of a sample, fraction of full scale")

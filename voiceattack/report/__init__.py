@@ -18,7 +18,7 @@ FORMATS.add("html", "voiceattack.report.html:render", "a page to read and listen
 FORMATS.add("json", "voiceattack.report.data:render_json", "what was asked, the summary and all results in one file")
 FORMATS.add("csv", "voiceattack.report.data:render_csv", "one line a result")
 
-TEXT_FORMATS = ("md", "json", "csv")
+TEXT_FORMATS = ("md", "html", "json", "csv")
 """What there is for a run of texts."""
 
 ALONE: Registry[Callable[[Run, Path], Path]] = Registry("report format that needs other files beside it")

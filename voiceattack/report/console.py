@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["number", "summary_table", "text_table", "with_interval"]
+from voiceattack.unicode_text import visible
+
+__all__ = ["number", "summary_table", "term_lines", "text_table", "with_interval"]
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -18,8 +21,8 @@ def summary_table(summary: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for group in sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"])):
         table.add_row(
-            "noise, same SNR (control)" if group["is_control"] else f"{group['attack']} {group['objective']}",
-            group["victim"],
+            "noise, same SNR (control)" if group["is_control"] else _plain(f"{group['attack']} {group['objective']}"),
+            _plain(group["victim"]),
             str(group["n"]),
             number(group["wer_clean"]),
             with_interval(group["wer"], group["wer_ci95"]),
@@ -49,8 +52,8 @@ def text_table(summary: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for group in summary["groups"]:
         table.add_row(
-            group["perturbation"],
-            group["victim"] or "-",
+            _plain(group["perturbation"]),
+            _plain(group["victim"] or "-"),
             str(group["n"]),
             with_interval(group["success_rate"], group["success_ci95"]),
             str(group["n_flipped"]),
@@ -63,3 +66,22 @@ def text_table(summary: dict[str, Any]) -> Table:
             str(group["queries_total"]),
         )
     return table
+
+
+def _plain(text: str) -> str:
+    """Text as it stands: invisible characters marked, and nothing taken for the console's markup."""
+    return escape(visible(text))
+
+
+def term_lines(summary: dict[str, Any]) -> list[str]:
+    """One line a group on its critical terms, where some were said."""
+    lines = []
+    for group in summary["groups"]:
+        if group.get("critical_terms"):
+            name = "noise, same SNR" if group.get("is_control") else group.get("attack", group.get("perturbation"))
+            rate = with_interval(group["critical_term_error_rate"], group["critical_term_ci95"])
+            clean = number(group["critical_term_error_rate_clean"])
+            lines.append(
+                f"critical_term_error_rate {rate} of {group['critical_terms']} said, clean {clean}: {name} on {group['victim']}"
+            )
+    return lines

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
+from voiceattack.report.html_environment import html_environment
 from voiceattack.report.html_example import example_data
 from voiceattack.report.html_page import page
+from voiceattack.report.text_html import render_text_page
 from voiceattack.runs import Run
 from voiceattack.unicode_text import visible
 
@@ -40,6 +41,8 @@ def render(run: Run) -> Path:
     Raises:
         RunError: not evaluated yet, or cannot be written.
     """
+    if run.request.get("kind") == "text":
+        return render_text_page(run, run.path / "report.html")
     return _write(run, run.path / "report.html", run.path / "report_files")
 
 
@@ -49,6 +52,8 @@ def render_alone(run: Run, path: Path) -> Path:
     Raises:
         RunError: not evaluated yet, or cannot be written.
     """
+    if run.request.get("kind") == "text":
+        return render_text_page(run, path)
     names = {row[key] for row in run.results() for key in ("audio", "clean_audio") if row[key] and row.get("stage_of") is None}
     size = sum(file.stat().st_size for name in names if (file := run.resolve(name)).is_file())
     return _write(run, path, path.with_name(f"{path.stem}_files") if size > MOST_EMBEDDED_BYTES else None)
@@ -56,9 +61,7 @@ def render_alone(run: Run, path: Path) -> Path:
 
 def _write(run: Run, path: Path, folder: Path | None) -> Path:
     rows = run.results()
-    environment = Environment(
-        loader=PackageLoader("voiceattack.report"), autoescape=True, undefined=StrictUndefined, finalize=_nothing_hidden
-    )
+    environment = html_environment()
     environment.filters.update(percent=_percent, fixed=_fixed)
 
     def text(name: str) -> str:
@@ -74,7 +77,7 @@ def _write(run: Run, path: Path, folder: Path | None) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             for data in _examples(run, rows):
                 name = run.audio_path(data["id"]).stem
-                (folder / f"{name}.js").write_text(f"voiceattackExample({json.dumps(data)});\n", encoding="ascii")
+                (folder / f"{name}.js").write_text(f"voiceattackExample({json.dumps(_marked(data))});\n", encoding="ascii")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as stream:
             environment.get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
@@ -110,11 +113,6 @@ def _marked(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return [_marked(value) for value in data]
     return visible(data) if isinstance(data, str) and not data.startswith("data:") else data
-
-
-def _nothing_hidden(value: object) -> object:
-    """Text with its invisible characters marked; what is markup already stays."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _percent(share: float | None) -> str:

@@ -13,9 +13,11 @@ from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
+from voiceattack.report.terms import terms
 from voiceattack.report.text import render_text
 from voiceattack.report.transfer import robustness, transfer
 from voiceattack.runs import Run
+from voiceattack.unicode_text import visible
 
 __all__ = ["render"]
 
@@ -43,6 +45,7 @@ def render(run: Run) -> Path:
             robustness(every, run.path),
             actions(rows),
             home_did(rows),
+            terms(summary, rows),
             _apart(rows),
         ]
         parts += [*_examples(run, rows, pictures), _how(run)]
@@ -54,7 +57,7 @@ def render(run: Run) -> Path:
 def _write(run: Run, text: str) -> Path:
     path = run.path / "report.md"
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(visible(text), encoding="utf-8")  # specs and file names in it are not escaped one by one
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
     return path

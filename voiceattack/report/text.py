@@ -6,7 +6,8 @@ from typing import Any
 
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
+from voiceattack.report.terms import terms
 from voiceattack.runs import Run
 
 __all__ = ["changes", "render_text"]
@@ -20,11 +21,11 @@ def render_text(run: Run) -> str:
     request = run.request
     facts = [
         ("perturbations", ", ".join(f"`{name}`" for name in request.get("perturbations", {}))),
-        ("victim attacked", f"`{request.get('victim')}`" if request.get("victim") else "none: a fixed corpus"),
+        ("victim attacked", code(request["victim"]) if request.get("victim") else "none: a fixed corpus"),
         ("search", str(request.get("search", "none"))),
         ("objective", str(request.get("objective")) + (f", {escape(request['target'])}" if request.get("target") else "")),
         ("limits", ", ".join(f"{key} {value}" for key, value in request.get("limits", {}).items() if value is not None)),
-        ("spoken by", f"`{request['speak']}`" if request.get("speak") else "nobody: typed"),
+        ("spoken by", code(request["speak"]) if request.get("speak") else "nobody: typed"),
         ("language, seed", f"{request.get('language')}, {request.get('seed')}"),
         ("run", f"`{run.id}`, begun {run.info.get('created', '')}"),
     ]
@@ -34,6 +35,7 @@ def render_text(run: Run) -> str:
         table(("asked", ""), facts),
         "\n## Figures\n",
         _figures(summary),
+        terms(summary, rows),
         f"\n## Read this before you trust the figures\n\n{notes}" if notes else "",
         "\n## Every text\n\n`⟨U+200B⟩` marks a character that a reader does not see.\n",
         table(
@@ -49,8 +51,8 @@ def _figures(summary: dict[str, Any]) -> str:
     for group in summary["groups"]:
         rows.append(
             (
-                group["perturbation"],
-                f"`{group['victim']}`" if group["victim"] else "-",
+                escape(group["perturbation"]),
+                code(group["victim"]) if group["victim"] else "-",
                 str(group["n"]),
                 with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}",
                 str(group["n_flipped"]),
@@ -84,7 +86,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         escape(row["text"]),
         escape(row["perturbed"]) if row["perturbed"] is not None else "-",
         changes(row),
-        f"`{row['victim']}`" if row["victim"] else "-",
+        code(row["victim"]) if row["victim"] else "-",
         escape(row["clean_answer"]),
         escape(row["answer"]),
         escape(row["heard"]),

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voiceattack import audio
-from voiceattack.corpus import BadItem, Utterance, read_corpus
+from voiceattack.corpus import BadItem, read_corpus
 from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.metrics.terms import names_of
 from voiceattack.nospeech import KINDS, no_speech
 from voiceattack.provenance import example_seed
 from voiceattack.suite.schema import InputEntry, Suite
@@ -77,21 +78,13 @@ def _spoken(entry: InputEntry, folder: Path) -> Iterable[Item]:
         if isinstance(item, BadItem):
             yield Item(Path(item.where), item.where, Path(item.where).stem, None, "", frozenset(entry.tags), error=item.error)
             continue
-        tags = frozenset((*entry.tags, *_names(item, "tags")))
+        tags = frozenset((*entry.tags, *names_of(item.extra, "tags")))
         path = item.path.resolve()
         try:
-            terms = tuple(_names(item, "critical_terms"))
+            terms = tuple(names_of(item.extra, "critical_terms"))
             yield Item(path, str(item.path), item.name, item.text, audio.file_sha256(path), tags, terms=terms)
         except (VoiceAttackError, OSError) as error:
             yield Item(path, str(item.path), item.name, item.text, "", tags, error=str(error))
-
-
-def _names(item: Utterance, key: str) -> list[str]:
-    """What a manifest's line says of ``key``: a list, or a text with commas."""
-    names = item.extra.get(key)
-    if isinstance(names, str):
-        names = names.split(",")
-    return [str(name).strip() for name in names if str(name).strip()] if isinstance(names, list) else []
 
 
 def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[Item]:

@@ -6,6 +6,8 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
+from voiceattack.unicode_text import visible
+
 __all__ = ["to_junit"]
 
 Json = dict[str, Any]
@@ -41,8 +43,8 @@ def to_junit(summary: Json) -> str:
 
 
 def _clean(text: object) -> str:
-    """Text without what XML 1.0 cannot hold."""
-    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    """Text with invisible characters marked, and without what XML 1.0 cannot hold."""
+    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(str(text)))
 
 
 def _suite(root: ET.Element, name: str, cases: list[ET.Element], facts: Json | None = None) -> None:

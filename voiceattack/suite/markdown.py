@@ -8,6 +8,7 @@ from typing import Any
 
 from voiceattack.report.console import number
 from voiceattack.report.markdown_text import escape, table
+from voiceattack.unicode_text import visible
 
 __all__ = ["to_markdown"]
 
@@ -25,7 +26,7 @@ def to_markdown(summary: Json) -> str:
         _silence(summary),
         _notes(summary),
     ]
-    return "\n".join(part for part in parts if part)
+    return visible("\n".join(part for part in parts if part))
 
 
 def _head(summary: Json) -> str:

@@ -22,8 +22,10 @@ PERTURBATIONS.add(
     "boundaries", f"{_HERE}.boundaries:Boundaries", "words cut at another place, said nearly the same", requires="text"
 )
 PERTURBATIONS.add("squatting", f"{_HERE}.squatting:Squatting", "a word as the victim itself mishears it", requires="text")
-PERTURBATIONS.add("disfluencies", f"{_HERE}.fillers:Disfluencies", "a filler or a repeated beginning before a word")
-PERTURBATIONS.add("politeness", f"{_HERE}.fillers:Politeness", "polite words before or after the command")
+PERTURBATIONS.add("synonyms", f"{_HERE}.synonyms:Synonyms", "a word that means nearly the same", requires="text")
+PERTURBATIONS.add("paraphrase", f"{_HERE}.paraphrase:Paraphrase", "the same request in other words", requires="text")
+PERTURBATIONS.add("disfluencies", f"{_HERE}.disfluencies:Disfluencies", "a filler or a repeated beginning before a word")
+PERTURBATIONS.add("politeness", f"{_HERE}.politeness:Politeness", "polite words before or after the command")
 PERTURBATIONS.add("numbers", f"{_HERE}.numbers_units:Numbers", "numbers and units spelt another way")
 
 

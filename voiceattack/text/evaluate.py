@@ -9,6 +9,7 @@ from typing import Any
 from voiceattack import audio
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.metrics.intervals import wilson
+from voiceattack.metrics.terms import summarize_terms, term_facts
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
@@ -22,7 +23,11 @@ SIZES = ("edit_distance", "words_touched", "words_share", "semantic_similarity",
 
 
 def evaluate_texts(
-    run: TextRun, victims: Sequence[Victim], *, on_progress: Callable[[int, int, str], None] | None = None
+    run: TextRun,
+    victims: Sequence[Victim],
+    *,
+    critical_terms: Sequence[str] = (),
+    on_progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
     """Ask each victim every text of ``run`` anew, as it lies on the disk; write results.jsonl and summary.json.
 
@@ -32,6 +37,7 @@ def evaluate_texts(
     Args:
         run: crafted texts.
         victims: the attacked one, or others (transfer).
+        critical_terms: of spoken texts, names and domain words of the clean text that must be heard right.
         on_progress: called with (rows done, rows in all, victim).
 
     Returns:
@@ -53,7 +59,8 @@ def evaluate_texts(
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
         heard: dict[str, Answer] = {}
         for place, example in enumerate(examples):
-            rows.append(_row(run, example, victim, listener, heard))
+            row = _row(run, example, victim, listener, heard)
+            rows.append({**row, **_terms(row, critical_terms, victim.language)})
             if on_progress is not None:
                 on_progress(place + 1, len(examples), victim.spec)
     if not victims:
@@ -103,6 +110,13 @@ def _row(run: TextRun, example: TextExample, victim: Victim | None, listener: Li
     }
 
 
+def _terms(row: Row, terms: Sequence[str], language: str) -> Row:
+    """Critical terms of the clean text in what was heard of the changed one; none where nothing was spoken."""
+    if row["heard"] is None or row["clean_heard"] is None:
+        return {}
+    return term_facts(row["text"], row["clean_heard"], row["heard"], terms, language)
+
+
 def _ask(run: TextRun, text: str, path: str | None, listener: Listener, heard: dict[str, Answer]) -> Answer:
     if listener.speak is None:
         return listener.answer(text)
@@ -138,6 +152,7 @@ def summarize_texts(rows: Sequence[Row]) -> dict[str, Any]:
                 "success_rate": fooled / len(scored) if scored else None,
                 "success_ci95": wilson(fooled, len(scored)),
                 **{f"{name}_median": _median(won, name) for name in SIZES},
+                **summarize_terms(members),
                 "queries_total": sum(row["queries"] for row in members),
                 "seconds_total": round(sum(row["seconds"] for row in members), 3),
             }

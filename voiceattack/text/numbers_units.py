@@ -8,7 +8,7 @@ from voiceattack.text import base
 from voiceattack.text.edits import Edit, Word
 from voiceattack.text.homophones import cased
 
-__all__ = ["Numbers"]
+__all__ = ["NUMBER_WORDS", "Numbers"]
 
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
@@ -19,6 +19,7 @@ _NAMES = (*_ONES, *(tens + (f" {_ONES[one]}" if one else "") for tens in _TENS f
 _TO_DIGITS = {name: str(number) for number, name in enumerate(_NAMES)} | {
     name.replace(" ", "-"): str(number) for number, name in enumerate(_NAMES)
 }
+NUMBER_WORDS = frozenset(name for name in _TO_DIGITS if " " not in name) | {"hundred", "thousand", "million"}
 _UNITS = {
     **{"percent": ("%", "per cent"), "degrees": ("°", "deg"), "minutes": ("min", "mins"), "minute": ("min",)},
     **{"seconds": ("s", "sec"), "hours": ("h", "hrs"), "hour": ("h",), "celsius": ("C",), "fahrenheit": ("F",)},

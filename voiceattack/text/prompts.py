@@ -1,278 +1,201 @@
-"""Whisper's initial prompt (engines write hot words into it too) as an attack surface: the audio stays, the prompt changes.
+"""A recogniser's prompt as an attack surface: the audio stays, and a short initial prompt, or hot words, change what is heard.
 
-Greedy decoding leaves the clean transcript exactly where a teacher-forced pass over it first prefers another token. So one
-batched pass over the decoder ranks many prompts, and only the most promising are decoded. The encoder runs once a clip.
+Greedy decoding leaves the clean transcript exactly where a teacher-forced pass over it first prefers another token. So, where the
+victim is the project's own Whisper, one pass over the decoder ranks many prompts and only the most promising are decoded; the
+encoder runs once a clip. Other victims are asked in the order of the candidates.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
 
 from voiceattack import audio
-from voiceattack.audio_files import write_whole
-from voiceattack.errors import AttackError, RunError
-from voiceattack.metrics.intervals import wilson
+from voiceattack.errors import AttackError
+from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
-from voiceattack.text import phonetics
-from voiceattack.text.edits import words_of
-from voiceattack.unicode_text import escape_json, visible
+from voiceattack.text.prompt_pool import candidates, mutated
 from voiceattack.victims.base import Victim
-from voiceattack.victims.seq2seq import WhisperVictim, quiet_transformers
+from voiceattack.victims.prompted import Prompted, PromptKind
+from voiceattack.victims.seq2seq import WhisperVictim
 from voiceattack.victims.whisper_hearing import features
+from voiceattack.victims.whisper_prompt import generate_prompted, prompt_ids
 from voiceattack.victims.whisper_window import decode, encode
 
-__all__ = ["ClipResult", "PromptedClip", "attack_prompts", "best_fixed", "summarize_prompts", "write_prompts"]
+__all__ = ["Found", "PromptedClip", "WhisperClip", "best_fixed", "capped_wer", "changed", "open_clip", "search_prompt"]
 
-START_OF_PREVIOUS = "<|startofprev|>"
-SEEDS = (
-    "...",
-    "um, uh, um, uh,",
-    "no no no no no no no",
-    "the the the the the",
-    "OKAY. OKAY. OKAY.",
-    "1. 2. 3. 4. 5. 6.",
-    "la la la la la la",
-)
-POOL = 160
-KINDS = {False: "searched", True: "fixed"}
 KEEP = 6
+BATCH = 64
+LEADERS = 8
 
 
 @dataclass(frozen=True)
-class ClipResult:
-    """One clip: heard without a prompt and with the one found; ``wer`` is against the former, after normalisation.
+class Found:
+    """What a search found: the prompt, what it makes the victim write, and the transcripts that were made to find it."""
 
-    ``changed`` is whether the normalised transcripts differ; case and punctuation alone do not count.
-    """
-
-    clip: str
-    clean: str
     prompt: str
     heard: str
-    wer: float
-    changed: bool
     decoded: int
-    fixed: bool = False
 
 
 class PromptedClip:
-    """One clip under prompts, of a Whisper victim with one plain hearing.
+    """One clip under prompts: what the search asks, and how often.
 
     Args:
-        victim: of the Whisper family.
-        waveform: float32 (samples,), at most the window of 30 s.
+        victim: takes a prompt.
+        waveform: float32 (samples,), at most 30 s.
+        kind: how the prompt is given.
 
     Raises:
-        AttackError: another kind of victim, or a longer clip.
+        AttackError: the victim takes none, or the clip is longer than Whisper's window.
     """
 
-    def __init__(self, victim: Victim, waveform: Tensor) -> None:
-        if not isinstance(victim, WhisperVictim):
-            raise AttackError(f"victim {victim.spec!r} takes no prompt here; name whisper-tiny.en or hf:<a Whisper model>")
-        if len(waveform) > victim.log_mel.samples:
+    def __init__(self, victim: Victim, waveform: Tensor, kind: PromptKind) -> None:
+        if not isinstance(victim, Prompted):
+            raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")
+        if len(waveform) > 30 * audio.SAMPLE_RATE:
             raise AttackError(f"a clip of {len(waveform) / audio.SAMPLE_RATE:.0f} s is longer than Whisper's window; cut it")
-        self.victim = victim
-        batch = audio.Batch.of([waveform])
-        with torch.no_grad():
-            mel = features(victim.log_mel, batch.waveforms.to(victim.device), batch.lengths, victim.hearings[0].frontend)
-            self._states = encode(victim.model, mel)
+        self.victim, self.kind, self.waveform = victim, kind, waveform
         self.decoded = 0
         self.clean = self.hear("")
 
     def hear(self, prompt: str) -> str:
-        """The transcript with ``prompt`` (``""`` for none), by transformers' ordinary ``generate``."""
-        victim = self.victim
-        options: dict[str, Any] = dict(victim.generate_options)
-        ids = self._prompt_ids(prompt)
-        if ids:
-            options["prompt_ids"] = torch.tensor(ids, device=victim.device)
+        """The transcript with ``prompt`` (``""`` for none); counts as one decode."""
         self.decoded += 1
-        with torch.no_grad(), quiet_transformers():
-            outputs = BaseModelOutput(last_hidden_state=self._states)
-            tokens = victim.model.generate(encoder_outputs=outputs, do_sample=False, num_beams=1, **options)
-        said: list[int] = tokens[0].tolist()
-        return victim.words(said[len(ids) :] if ids and said[: len(ids)] == ids else said)
+        return self.victim.transcribe_prompted(audio.Batch.of([self.waveform]), prompt, self.kind)[0].text
 
-    def losses(self, prompts: Sequence[str]) -> list[float]:
-        """How unlikely each prompt makes the clean transcript: the largest lead of another token over the transcript's own, in
-        logits; above 0 greedy decoding writes something else."""
-        victim = self.victim
-        said = victim.text_ids(self.clean)
-        wanted = torch.tensor([*said, victim.eot], device=victim.device)
-        rows = [[*self._prompt_ids(prompt), *victim.prompt, *said] for prompt in prompts]
+    def leads(self, prompts: Sequence[str]) -> list[float]:
+        """For each prompt, how promising it is: above 0, another word is expected. Here nothing is known."""
+        return [0.0] * len(prompts)
+
+
+class WhisperClip(PromptedClip):
+    """The same with the project's own Whisper: what the encoder makes of the clip is kept, and prompts are ranked by logits."""
+
+    def __init__(self, victim: WhisperVictim, waveform: Tensor, kind: PromptKind) -> None:
+        self._whisper = victim
+        batch = audio.Batch.of([waveform])
+        with torch.no_grad():
+            mel = features(victim.log_mel, batch.waveforms.to(victim.device), batch.lengths, victim.hearings[0].frontend)
+            self._states = encode(victim.model, mel)
+        super().__init__(victim, waveform, kind)
+
+    def hear(self, prompt: str) -> str:
+        self.decoded += 1
+        most = 24 + 2 * len(self._whisper.text_ids(self.clean)) if self.decoded > 1 else None
+        return generate_prompted(self._whisper, prompt, states=self._states, most_tokens=most)
+
+    def leads(self, prompts: Sequence[str]) -> list[float]:
+        """The largest lead, in logits, of a token that would write another word over the clean transcript's own."""
+        said = self._whisper.text_ids(self.clean)
+        wanted = [*said, self._whisper.eot]
+        rows = [[*prompt_ids(self._whisper, prompt), *self._whisper.prompt, *said] for prompt in prompts]
         leads = [0.0] * len(prompts)
+        same = self._same_word(wanted)
+        by_width = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         for width in sorted({len(row) for row in rows}):
-            places = [place for place, row in enumerate(rows) if len(row) == width]
-            ids = torch.tensor([rows[place] for place in places], device=victim.device)
-            with torch.no_grad():
-                states = self._states.expand(len(places), -1, -1)
-                logits = victim.plain_rules(decode(victim.model, states, ids, width - len(wanted)))
-                own = logits.gather(2, wanted.expand(len(places), -1)[..., None])[..., 0]
-                others = logits.scatter(2, wanted.expand(len(places), -1)[..., None], float("-inf")).amax(dim=2)
-                # The last word's end is punctuation more often than not; a change there alone is seldom one of words.
-                lead = (others - own)[:, : max(1, len(said) - 1)].amax(dim=1)
-            for place, value in zip(places, lead.tolist(), strict=True):
-                leads[place] = value
+            places = [place for place in by_width if len(rows[place]) == width]
+            for start in range(0, len(places), BATCH):
+                part = places[start : start + BATCH]
+                for place, lead in zip(part, self._lead([rows[place] for place in part], wanted, same), strict=True):
+                    leads[place] = lead
         return leads
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
-        return (
-            [*self.victim.text_ids_raw(START_OF_PREVIOUS), *self.victim.text_ids_raw(" " + prompt.strip())]
-            if prompt.strip()
-            else []
-        )
+    def _lead(self, rows: list[list[int]], wanted: list[int], same: Tensor) -> list[float]:
+        ids = torch.tensor(rows, device=self._whisper.device)
+        own = torch.tensor(wanted, device=self._whisper.device).expand(len(rows), -1)[..., None]
+        with torch.no_grad():
+            logits = self._whisper.plain_rules(decode(self._whisper.model, self._states, ids, ids.shape[1] - len(wanted)))
+            others = logits.masked_fill(same, float("-inf")).amax(dim=2)
+            lead: list[float] = (others - logits.gather(2, own)[..., 0]).amax(dim=1).tolist()
+        return lead
+
+    def _same_word(self, wanted: list[int]) -> Tensor:
+        """Bool (tokens, vocabulary): tokens that differ from the one wanted in case, space or punctuation alone."""
+        key = _spellings(self._whisper, self._whisper.model.config.vocab_size)
+        return torch.tensor([[other in (key[token], "") for other in key] for token in wanted], device=self._whisper.device)
 
 
-def attack_prompts(
-    victim: Victim, name: str, waveform: Tensor, *, max_chars: int = 20, max_decodes: int = 24, rounds: int = 3, seed: int = 0
-) -> tuple[ClipResult, PromptedClip]:
-    """Search a prompt of at most ``max_chars`` characters that changes what is heard in one clip.
+@lru_cache(maxsize=2)
+def _spellings(victim: WhisperVictim, vocabulary: int) -> tuple[str, ...]:
+    """Each token's letters and digits in lower case; the end of the text has a key of its own."""
+    keys = ["".join(filter(str.isalnum, victim.words([token]).lower())) for token in range(vocabulary)]
+    keys[victim.eot] = "<end>"
+    return tuple(keys)
 
-    Words that sound like those said come first, alone and in pairs; then the best are mutated letter by letter.
+
+def open_clip(victim: Victim, waveform: Tensor, kind: PromptKind) -> PromptedClip:
+    """The clip as its victim can be searched; raises AttackError where it takes no prompt."""
+    if isinstance(victim, WhisperVictim):
+        return WhisperClip(victim, waveform, kind)
+    return PromptedClip(victim, waveform, kind)
+
+
+def changed(clean: str, heard: str, language: str = "en") -> bool:
+    """Whether two transcripts differ after normalisation; case and punctuation alone do not count."""
+    return normalize(clean, language) != normalize(heard, language)
+
+
+def capped_wer(clean: str, heard: str, language: str = "en") -> float:
+    """Word error rate of ``heard`` against ``clean``, 0 to 1: what repeats itself without end counts no more than all words."""
+    said, now = normalize(clean, language), normalize(heard, language)
+    return min(1.0, word_errors(said, now).wer) if said else float(bool(now))
+
+
+def search_prompt(clip: PromptedClip, *, max_chars: int = 20, max_decodes: int = 24, rounds: int = 3, seed: int = 0) -> Found:
+    """A prompt of at most ``max_chars`` characters that changes what is heard in one clip; ``""`` where none was found.
+
+    The likeliest of all candidates are decoded first. When none changes a word, the likeliest are mutated letter by letter, and
+    so on; of what a round finds, the prompt that changes most is kept, and one that makes the victim repeat itself only where
+    there is no other.
 
     Args:
-        victim, waveform: see :class:`PromptedClip`.
-        name: of the clip.
+        clip: see :func:`open_clip`.
         max_chars: longest prompt.
-        max_decodes: most transcripts made.
+        max_decodes: most transcripts made of the clip, that without a prompt included.
         rounds: of mutation.
         seed: of the mutations.
     """
-    clip = PromptedClip(victim, waveform)
     rng = np.random.default_rng(seed)
+    language = clip.victim.language
     known: dict[str, float] = {}
-    best = _result(name, clip, "", clip.clean)
-    candidates = _pool(clip.clean, max_chars)
     tried: set[str] = set()
+    best, most = Found("", clip.clean, clip.decoded), (False, 0.0)
+    pool = candidates(clip.clean, max_chars)
     for _ in range(rounds + 1):
-        fresh = [prompt for prompt in candidates if prompt not in known]
-        known |= dict(zip(fresh, clip.losses(fresh), strict=True)) if fresh else {}
+        fresh = [prompt for prompt in dict.fromkeys(pool) if prompt not in known]
+        known |= dict(zip(fresh, clip.leads(fresh), strict=True)) if fresh else {}
         ranked = sorted(known, key=lambda prompt: -known[prompt])
         for prompt in [prompt for prompt in ranked if prompt not in tried][:KEEP]:
-            if clip.decoded > max_decodes:
-                return best, clip
+            if clip.decoded >= max_decodes:
+                return Found(best.prompt, best.heard, clip.decoded)
             tried.add(prompt)
-            found = _result(name, clip, prompt, clip.hear(prompt))
-            if (found.changed, found.wer) > (best.changed, best.wer):
-                best = found
-        if best.changed:
+            heard = clip.hear(prompt)
+            size = (not loops(normalize(heard, language)), capped_wer(clip.clean, heard, language))
+            if changed(clip.clean, heard, language) and (not best.prompt or size > most):
+                best, most = Found(prompt, heard, clip.decoded), size
+        if best.prompt:
             break
-        candidates = [_mutated(prompt, max_chars, rng) for prompt in ranked[:KEEP] for _ in range(8)]
-    return best, clip
+        pool = [mutated(prompt, max_chars, rng) for prompt in ranked[:LEADERS] for _ in range(LEADERS)]
+    return Found(best.prompt, best.heard, clip.decoded)
 
 
-def best_fixed(clips: Sequence[tuple[str, PromptedClip]], prompts: Sequence[str], most: int = 4) -> list[ClipResult]:
-    """The one prompt for all clips: of ``prompts`` the one that changes most; only the ``most`` likeliest are decoded."""
+def best_fixed(clips: Sequence[PromptedClip], prompts: Sequence[str], most: int = 3) -> str | None:
+    """The one prompt for all ``clips``: of ``prompts`` the one that changes most; only the ``most`` likeliest are decoded."""
     distinct = [prompt for prompt in dict.fromkeys(prompts) if prompt]
     if not distinct:
-        return []
-    leads = np.array([clip.losses(distinct) for _, clip in clips])
-    order = np.argsort(-(leads > 0).mean(axis=0), kind="stable")[:most]
-    tables = [[_result(name, clip, distinct[i], clip.hear(distinct[i]), True) for name, clip in clips] for i in order.tolist()]
-    return max(tables, key=lambda rows: (sum(row.changed for row in rows), sum(row.wer for row in rows)))
+        return None
+    leads = np.array([clip.leads(distinct) for clip in clips])
+    order = np.argsort(-(leads > 0).mean(axis=0), kind="stable")[:most].tolist()
 
+    def harm(index: int) -> tuple[int, float]:
+        pairs = [(clip.clean, clip.hear(distinct[index])) for clip in clips]
+        return sum(changed(*pair) for pair in pairs), sum(capped_wer(*pair) for pair in pairs)
 
-def _result(name: str, clip: PromptedClip, prompt: str, heard: str, fixed: bool = False) -> ClipResult:
-    clean, now = normalize(clip.clean), normalize(heard)
-    wer = word_errors(clean, now).wer if clean else float(bool(now))
-    return ClipResult(name, clip.clean, prompt, heard, round(wer, 4), clean != now, clip.decoded, fixed)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _pool(clean: str, max_chars: int) -> list[str]:
-    words = [word.text.lower() for word in words_of(clean)]
-    alike: list[list[str]] = []
-    for word in words:
-        near = [other for said in phonetics.pronunciations(word) for _, other in phonetics.near(said, 1.0, 3.0) if other != word]
-        alike.append(list(dict.fromkeys(near))[:6])
-    singles = [other for others in alike for other in others]
-    pairs = [f"{a} {b}" for one, two in pairwise(alike) for a in one[:3] for b in two[:3]]
-    beside = [f"{words[i]} {b}" for i, two in enumerate(alike[1:]) for b in two[:4]]
-    loops = [" ".join([word] * 4) for word in [*words, *singles[:8]]]
-    texts = [*SEEDS, *pairs, *beside, *loops, *singles]
-    return [text for text in dict.fromkeys(text[:max_chars].strip() for text in texts) if text][:POOL]
-
-
-def _mutated(prompt: str, max_chars: int, rng: np.random.Generator) -> str:
-    """One letter of ``prompt`` dropped, doubled, replaced or put in."""
-    at = int(rng.integers(len(prompt)))
-    letter = "abcdefghijklmnopqrstuvwxyz .,"[int(rng.integers(29))]
-    new = [prompt[:at] + prompt[at + 1 :], prompt[:at] + prompt[at] + prompt[at:], prompt[:at] + letter + prompt[at + 1 :]]
-    new.append(prompt[:at] + letter + prompt[at:])
-    return new[int(rng.integers(4))][:max_chars].strip() or prompt
-
-
-def summarize_prompts(rows: Sequence[ClipResult]) -> dict[str, Any]:
-    """Share of clips changed and mean WER against the transcript without a prompt: searched a clip, and one fixed for all.
-
-    No clip counts more than 1 in the mean: a prompt that makes the recogniser repeat itself without end would be all of it.
-    """
-    summary: dict[str, Any] = {}
-    for kind in (False, True):
-        members = [row for row in rows if row.fixed is kind]
-        if members:
-            changed = sum(row.changed for row in members)
-            summary[KINDS[kind]] = {
-                "n": len(members),
-                "changed": changed,
-                "changed_share": changed / len(members),
-                "changed_ci95": wilson(changed, len(members)),
-                "wer_capped": sum(min(1.0, row.wer) for row in members) / len(members),
-                "wer_median_of_changed": statistics.median(row.wer for row in members if row.changed) if changed else None,
-            }
-    return summary
-
-
-def write_prompts(
-    rows: Sequence[ClipResult], out: Path, table: Callable[..., str], escape: Callable[[str | None], str]
-) -> list[Path]:
-    """``prompts.jsonl``, ``prompts.csv``, ``prompts.json`` (the summary) and ``prompts.md`` in ``out``; their paths.
-
-    Args:
-        rows: searched and fixed.
-        out: folder, made when missing.
-        table, escape: of Markdown.
-
-    Raises:
-        RunError: they cannot be written.
-    """
-    sheet = io.StringIO()
-    writer = csv.writer(sheet)
-    names = list(ClipResult.__dataclass_fields__)
-    writer.writerow(names)
-    writer.writerows([[visible(str(value)) for value in asdict(row).values()] for row in rows])
-    head = ("clip", "prompt", "without", "with", "WER", "changed", "prompt is")
-    cells = [
-        (escape(r.clip), escape(r.prompt), escape(r.clean), escape(r.heard), f"{r.wer:.2f}", _yes(r.changed), KINDS[r.fixed])
-        for r in rows
-    ]
-    files = {
-        "prompts.jsonl": "".join(escape_json(json.dumps(asdict(row), ensure_ascii=False)) + "\n" for row in rows),
-        "prompts.csv": sheet.getvalue(),
-        "prompts.json": json.dumps(summarize_prompts(rows), indent=1) + "\n",
-        "prompts.md": "# voiceattack report: prompts\n\nThe audio stays; WER is against the transcript without a prompt.\n\n"
-        + table(head, cells),
-    }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_whole(out / name, text.encode())
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}); make room or choose another folder") from error
-    return [out / name for name in files]
+    best: int = max(order, key=harm)
+    return distinct[best]

@@ -29,12 +29,15 @@ Speaker = Callable[[str], Tensor]
 
 SPEAKERS: Registry[Callable[[str, dict[str, str]], Speaker]] = Registry("speaker", group="voiceattack.speakers")
 SPEAKERS.add(
-    "hibari", "voiceattack.text.speech:hibari", "hibari[?speed=1.0&seed=0], the voice inside hibari-tts (English)", requires="tts"
+    "hibari",
+    "voiceattack.text.speech:hibari",
+    "hibari[?speed=1.0&pitch=1.0&seed=0], the one voice inside hibari-tts (English)",
+    requires="tts",
 )
 SPEAKERS.add(
     "command",
     "voiceattack.text.speech:command",
-    "command:<program with {text} and {out}>[?timeout=30], any program that writes audio",
+    "command:<program with {text} and {out}>[?speed=1.0&pitch=1.0&timeout=30], any program that writes audio",
 )
 
 PEAK = 0.7
@@ -65,26 +68,32 @@ def _hibari() -> Any:
 
 
 def hibari(rest: str, options: dict[str, str]) -> Speaker:
-    """hibari-tts with its own voice; ``speed`` 0.5 (slow) to 2, ``seed`` of its noise part."""
-    if rest or set(options) - {"speed", "seed"}:
-        raise SpecError(f"speaker hibari takes the options speed and seed only, got {rest or ''}{options or ''}")
-    speed, seed = _number(options, "speed", 1.0, 0.5, 2.0), int(_number(options, "seed", 0, 0, 2**31))
+    """hibari-tts with its own voice; ``speed`` 0.5 (slow) to 2, ``pitch`` 0.7 (deep) to 1.4, ``seed`` of its noise part.
+
+    A pitch is the voice played slower or faster, with formants and all; the synthesis makes up for the tempo.
+    """
+    if rest or set(options) - {"speed", "pitch", "seed"}:
+        raise SpecError(f"speaker hibari takes the options speed, pitch and seed only, got {rest or ''}{options or ''}")
+    speed, pitch = _number(options, "speed", 1.0, 0.5, 2.0), _number(options, "pitch", 1.0, 0.7, 1.4)
+    seed = int(_number(options, "seed", 0, 0, 2**31))
     voice = _hibari()
 
     def speak(text: str) -> Tensor:
-        said = np.asarray(voice(text, speed=speed, seed=seed), dtype=np.float32)
+        said = np.asarray(voice(text, speed=speed / pitch, seed=seed), dtype=np.float32)
         if not len(said):
             raise AudioError(f"{visible(text)!r}: the synthesiser says nothing; give a text with words")
-        return _levelled(torch.from_numpy(soxr.resample(said, 24_000, audio.SAMPLE_RATE, "HQ")), text)
+        return _levelled(torch.from_numpy(soxr.resample(said, 24_000 * pitch, audio.SAMPLE_RATE, "HQ")), text)
 
     return speak
 
 
 def command(rest: str, options: dict[str, str]) -> Speaker:
     """Any program, without a shell: ``{out}`` stands for the audio file it must write, ``{text}`` for the text; where there is no
-    ``{text}`` it comes on standard input."""
-    if set(options) - {"timeout"}:
-        raise SpecError(f"speaker command takes the option timeout only, got {options}")
+    ``{text}`` it comes on standard input. ``speed`` and ``pitch`` change what it wrote, as for :func:`hibari`, the tempo by a
+    phase vocoder."""
+    if set(options) - {"speed", "pitch", "timeout"}:
+        raise SpecError(f"speaker command takes the options speed, pitch and timeout only, got {options}")
+    speed, pitch = _number(options, "speed", 1.0, 0.5, 2.0), _number(options, "pitch", 1.0, 0.7, 1.4)
     timeout = _number(options, "timeout", TIMEOUT_SECONDS, 0.1, 3600)
     words = shlex.split(rest)
     if not words or not any("{out}" in word for word in words):
@@ -111,9 +120,20 @@ def command(rest: str, options: dict[str, str]) -> Speaker:
             if done.returncode:
                 told = " ".join(done.stderr.decode("utf-8", "replace").split())[:200]
                 raise VictimError(f"speaker {words[0]!r}: exit code {done.returncode} ({visible(told)}); run it by hand")
-            return _levelled(audio.load(out), text)
+            return _levelled(_changed(audio.load(out), speed, pitch), text)
 
     return speak
+
+
+def _changed(said: Tensor, speed: float, pitch: float) -> Tensor:
+    """``said`` at another tempo and pitch."""
+    if pitch != 1.0:
+        said = torch.from_numpy(soxr.resample(said.numpy(), audio.SAMPLE_RATE * pitch, audio.SAMPLE_RATE, "HQ"))
+    if speed != pitch:
+        from librosa.effects import time_stretch
+
+        said = torch.from_numpy(time_stretch(said.numpy(), rate=speed / pitch))
+    return said
 
 
 def _levelled(said: Tensor, text: str) -> Tensor:

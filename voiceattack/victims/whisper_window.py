@@ -86,7 +86,7 @@ def decode(model: Any, states: Tensor, ids: Tensor, first: int, context: Context
 
     Args:
         model: a ``WhisperForConditionalGeneration``.
-        states: what :func:`encode` gave, float (batch, positions, width).
+        states: what :func:`encode` gave, float (batch, positions, width); of one clip, (1, positions, width), for all rows alike.
         ids: int64 (batch, tokens) that the decoder is fed.
         first: position of the first logits wanted.
         context: as for :func:`encode`.
@@ -99,7 +99,8 @@ def decode(model: Any, states: Tensor, ids: Tensor, first: int, context: Context
         normed = layer.self_attn_layer_norm(hidden)
         hidden = hidden + _attend(layer.self_attn, normed, *_keys_values(layer.self_attn, normed), causal=True)
         normed = layer.encoder_attn_layer_norm(hidden)
-        hidden = hidden + _attend(layer.encoder_attn, normed, *_keys_values(layer.encoder_attn, states), kept)
+        crossed = [part.expand(len(ids), -1, -1, -1) for part in _keys_values(layer.encoder_attn, states)]
+        hidden = hidden + _attend(layer.encoder_attn, normed, crossed[0], crossed[1], kept)
         hidden = hidden + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden))))
     logits: Tensor = model.proj_out(decoder.layer_norm(hidden[:, first:]))
     return logits.float()

@@ -1,0 +1,83 @@
+"""Prompts for a whole set of clips: one searched for each, one fixed for all, and random words as the control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voiceattack import audio
+from voiceattack.errors import AttackError, VoiceAttackError
+from voiceattack.provenance import example_seed
+from voiceattack.text.prompt_pool import random_prompt
+from voiceattack.text.prompt_runs import Choice, PromptRecord
+from voiceattack.text.prompts import PromptedClip, best_fixed, open_clip, search_prompt
+from voiceattack.victims.base import Victim
+from voiceattack.victims.prompted import Prompted, PromptKind
+
+__all__ = ["search_all"]
+
+Progress = Callable[[int, int, str], Any]
+
+
+def search_all(
+    victim: Victim,
+    paths: Sequence[Path],
+    *,
+    kind: PromptKind = "initial-prompt",
+    max_chars: int = 20,
+    max_decodes: int = 24,
+    fixed: str | None = None,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    on_error: Callable[[str], None] | None = None,
+) -> list[PromptRecord]:
+    """Records of three choices a clip; a clip that cannot be used costs itself.
+
+    The fixed prompt is the best of those found on these very clips, unless one is given: then it owes them nothing.
+
+    Args:
+        victim: takes a prompt.
+        paths: audio files of at most 30 s.
+        kind, max_chars, max_decodes: see :func:`voiceattack.text.prompts.search_prompt`.
+        fixed: the prompt for all clips; None takes the best of those found.
+        seed: of the run; a clip's own derives from it and the file's content.
+        on_progress: called with (clips done, clips, prompt).
+        on_error: called with one line for each clip that cannot be used.
+
+    Raises:
+        AttackError: the victim takes no prompt.
+    """
+    if not isinstance(victim, Prompted):
+        raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")
+    records: list[PromptRecord] = []
+    clips: list[PromptedClip] = []
+    used: list[tuple[Path, str]] = []
+
+    def record(path: Path, digest: str, choice: Choice, prompt: str, decoded: int, own: int) -> None:
+        limits = (max_chars, max_decodes) if choice == "searched" else (max_chars, 0)
+        records.append(PromptRecord(str(path), digest, prompt, kind, choice, victim.spec, *limits, decoded, own))
+
+    for place, path in enumerate(paths):
+        try:
+            waveform, digest = audio.load(path), audio.file_sha256(path)
+            own = example_seed(seed, digest, f"prompts:{kind}")
+            clip = open_clip(victim, waveform, kind)
+            found = search_prompt(clip, max_chars=max_chars, max_decodes=max_decodes, seed=own)
+        except VoiceAttackError as error:
+            if on_error is not None:
+                on_error(str(error))
+            continue
+        clips.append(clip)
+        used.append((path, digest))
+        record(path, digest, "searched", found.prompt, found.decoded, own)
+        record(path, digest, "random", random_prompt(max_chars, np.random.default_rng(own)), 0, own)
+        if on_progress is not None:
+            on_progress(place + 1, len(paths), found.prompt)
+    one = fixed or best_fixed(clips, [row.prompt for row in records if row.choice == "searched"])
+    if one:
+        for path, digest in used:
+            record(path, digest, "fixed", one, 0, seed)
+    return records
