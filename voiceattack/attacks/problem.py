@@ -29,6 +29,7 @@ __all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
 class OutOfQueries(Exception):
     """A clip has asked the victim as often as it may. ``Attack.craft`` then takes each clip's best candidate heard."""
 
+
 NEAREST = 4  # commands of which the likeliest is aimed at
 
 
