@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, SpecError
 from voiceattack.metrics.intervals import poisson
 from voiceattack.metrics.signal import snr_db
+from voiceattack.metrics.wakeups import wake_ups
 from voiceattack.objectives import Objective
 from voiceattack.victims import LossConfig, load_victim
 from voiceattack.victims.assistant import ASLEEP
-from voiceattack.wakeword_sweep import Stream, Sweep, accepts, add_noise, sweep
+from voiceattack.wakeword_sweep import Stream, Sweep, add_noise, sweep
 
 SPEC = "assistant:home?asr=tiny&wake=wakeword:hey_jarvis"
 
@@ -117,7 +119,7 @@ def test_noise_has_the_snr_asked_for() -> None:
 
 def test_false_accepts_are_counted_as_a_device_wakes() -> None:
     means = [0.0, 0.9, 0.9, 0.9, 0.0, 0.9]
-    assert accepts(means, 0.5, 0.03) == 1 and accepts(means, 0.5, 0.5) == 3 and accepts(means, 0.9, 0.5) == 0
+    assert wake_ups(means, 0.5, 0.03) == 1 and wake_ups(means, 0.5, 0.5) == 3 and wake_ups(means, 0.9, 0.5) == 0
 
 
 def test_rates_of_a_sweep_by_hand() -> None:
@@ -170,3 +172,27 @@ def test_what_cannot_be_swept_is_refused(tmp_path: Path) -> None:
     ):
         done = in_process("wakeword-sweep", clip, "--victim", "tiny", *options)
         assert done.returncode == 2 and told in done.stderr
+
+
+def test_a_suite_gates_on_wake_ups_where_nothing_is_said_to_the_device(phrase: torch.Tensor, tmp_path: Path) -> None:
+    radio = tmp_path / "radio" / "radio.flac"
+    radio.parent.mkdir()
+    audio.save(radio, torch.cat([phrase, torch.zeros(32000), phrase, torch.zeros(32000)]))
+    suite = tmp_path / "suite.yaml"
+    asked = {
+        "inputs": [{"path": "radio", "speech": False}, {"generate": "no-speech", "kinds": ["silence"], "seconds": 2}],
+        "victims": ["wakeword:hey_jarvis", {"spec": "assistant:home?asr=tiny&wake=wakeword:hey_jarvis", "name": "home"}, "tiny"],
+        "gates": [{"gate": "false_accepts_per_hour <= 1", "victim": "home"}, "false_accepts_per_hour <= 1"],
+    }
+    suite.write_text(json.dumps(asked))
+    done = in_process("run", suite, "--out", tmp_path / "out")
+    assert done.returncode == 1, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    woken = {(one["victim"], "radio" in one["id"]): one["wake_ups"] for one in summary["clean"]}
+    assert woken[("wakeword:hey_jarvis", True)] == woken[("home", True)] == 2 and woken[("home", False)] == 0
+    assert woken[("tiny", True)] is None and all(one["kind"] == "no-speech" for one in summary["clean"])
+    hours = sum(one["audio_seconds"] for one in summary["clean"] if one["victim"] == "home") / 3600
+    gates = {gate["victim"]: gate for gate in summary["gates"]}
+    assert gates["home"]["value"] == pytest.approx(2 / hours) and gates["home"]["verdict"] == "failed"
+    assert gates["tiny"]["verdict"] == "error" and "no wake word" in str(gates["tiny"])
+    assert "wake-ups: 2" in (tmp_path / "out" / "junit.xml").read_text()

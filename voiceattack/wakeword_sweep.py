@@ -11,15 +11,14 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, pcm_sha256, quantize16
 from voiceattack.errors import SpecError
 from voiceattack.metrics.intervals import poisson, wilson
+from voiceattack.metrics.wakeups import wake_ups
 from voiceattack.nospeech import no_speech
 from voiceattack.provenance import example_seed
 from voiceattack.victims.base import Victim
 
-__all__ = ["THRESHOLDS", "Detector", "Stream", "Sweep", "accepts", "add_noise", "sweep"]
+__all__ = ["THRESHOLDS", "Detector", "Stream", "Sweep", "add_noise", "sweep"]
 
 THRESHOLDS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.98, 0.99)
-DEAF_SECONDS = 1.0
-"""After a detection the detector counts no other for so long, as a device that has woken does not wake again."""
 
 
 @runtime_checkable
@@ -80,7 +79,7 @@ class Sweep:
     def _point(self, snr_db: float | None, threshold: float) -> dict[str, Any]:
         said, other = self.said[snr_db], self.other[snr_db]
         missed = sum(max(stream.means) <= threshold for stream in said)
-        wrong = sum(accepts(stream.means, threshold, self.frame_seconds) for stream in other)
+        wrong = sum(wake_ups(stream.means, threshold, self.frame_seconds) for stream in other)
         hours = sum(stream.seconds for stream in other) / 3600
         interval = poisson(wrong)
         return {
@@ -97,15 +96,6 @@ class Sweep:
             "false_accepts_per_hour": wrong / hours if hours else None,
             "false_accepts_ci95": (interval[0] / hours, interval[1] / hours) if hours else None,
         }
-
-
-def accepts(means: Sequence[float], threshold: float, frame_seconds: float) -> int:
-    """Detections in a stream of means: one passes the threshold, then :data:`DEAF_SECONDS` of none."""
-    found, deaf_until = 0, 0.0
-    for place, mean in enumerate(means):
-        if mean > threshold and place * frame_seconds >= deaf_until:
-            found, deaf_until = found + 1, place * frame_seconds + DEAF_SECONDS
-    return found
 
 
 def add_noise(clip: Tensor, snr_db: float | None, kind: str, seed: int) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 from voiceattack.attacks import ATTACKS
 from voiceattack.attacks.base import MinimizationAttack
 from voiceattack.errors import VoiceAttackError
-from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.intervals import bootstrap_ratio, poisson, wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.suite.samples import Sample, of_kind
@@ -235,6 +235,18 @@ def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -
     return Figure(sum(words) / sum(minutes), interval, len(members), worst if worst.row["words"] else None)
 
 
+def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> Figure:
+    """Times an hour that a wake word is heard in clips without speech; the interval is of a Poisson count."""
+    members = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
+    told = [s for s in members if s.row.get("wake_ups") is not None]
+    if not told:
+        return _nothing("the victim has no wake word" if members else "no clip without speech was heard")
+    hours, woken = sum(float(s.row["audio_seconds"]) for s in told) / 3600, sum(int(s.row["wake_ups"]) for s in told)
+    low, high = poisson(woken)
+    worst = max(told, key=lambda s: int(s.row["wake_ups"]))
+    return Figure(woken / hours, (low / hours, high / hours), len(told), worst if worst.row["wake_ups"] else None)
+
+
 def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Share of clips, without speech or adversarial, whose transcript repeats itself (:mod:`voiceattack.metrics.repetition`)."""
     quiet = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
@@ -300,6 +312,9 @@ FIGURES: dict[str, FigureKind] = {
     ),
     "invented_words_per_minute": FigureKind(
         invented_words_per_minute, "no-speech", "more", "words heard in clips without speech, a minute"
+    ),
+    "false_accepts_per_hour": FigureKind(
+        false_accepts_per_hour, "no-speech", "more", "times an hour that a wake word is heard in clips without speech"
     ),
     "repetition_loop_rate": FigureKind(repetition_loop_rate, "no-speech", "more", "share of transcripts that repeat themselves"),
 }

@@ -42,7 +42,7 @@ def hear_clean(
 
     Returns:
         Clip and row, in order: ``id, audio, source_sha256, victim, reference, hypothesis, hypothesis_normalized, words, wer,
-        audio_seconds, error``; and how many were heard now.
+        wake_ups, audio_seconds, error``; and how many were heard now.
     """
     mark = fingerprint(entry.spec, entry.version)
     path = out / "heard" / f"{slug(entry.spec)[:40]}-{mark}.jsonl"
@@ -78,12 +78,13 @@ def _read(path: Path) -> list[Row]:
 
 
 def _hear(victim: Victim, item: Item, id: str) -> Row:
-    row: Row = {"id": id, "hypothesis": None, "audio_seconds": None, "language": victim.language, "error": None}
+    row: Row = {"id": id, "hypothesis": None, "wake_ups": None, "audio_seconds": None, "language": victim.language, "error": None}
     try:
         wave = audio.quantize16(audio.load(item.path))
         row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
         victim.check_length(row["audio_seconds"], item.name)
-        row["hypothesis"] = victim.transcribe(Batch.of([wave]))[0].text
+        heard = victim.transcribe(Batch.of([wave]))[0]
+        row["hypothesis"], row["wake_ups"] = heard.text, heard.details.get("wake_ups")
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         row["error"] = str(as_error(error))
     return row

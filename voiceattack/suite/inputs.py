@@ -78,13 +78,14 @@ def _spoken(entry: InputEntry, folder: Path) -> Iterable[Item]:
         if isinstance(item, BadItem):
             yield Item(Path(item.where), item.where, Path(item.where).stem, None, "", frozenset(entry.tags), error=item.error)
             continue
-        tags = frozenset((*entry.tags, *names_of(item.extra, "tags")))
+        tags = frozenset((*entry.tags, *names_of(item.extra, "tags"), *(() if entry.speech else ("no-speech",))))
+        said = item.text if entry.speech else ""
         path = item.path.resolve()
         try:
             terms = tuple(names_of(item.extra, "critical_terms"))
-            yield Item(path, str(item.path), item.name, item.text, audio.file_sha256(path), tags, terms=terms)
+            yield Item(path, str(item.path), item.name, said, audio.file_sha256(path), tags, entry.speech, terms)
         except (VoiceAttackError, OSError) as error:
-            yield Item(path, str(item.path), item.name, item.text, "", tags, error=str(error))
+            yield Item(path, str(item.path), item.name, said, "", tags, entry.speech, error=str(error))
 
 
 def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[Item]:

@@ -138,14 +138,16 @@ def _blames(gate: Json, one: Json) -> bool:
 
 def _silent(one: Json, gates: list[Json]) -> ET.Element:
     case = _case("no-speech", f"{one['id']} on {one['victim']}")
-    _properties(case, {"words": one["words"], "audio_seconds": one["audio_seconds"], "file": one["file"]})
-    names = ("false_transcript_rate", "invented_words_per_minute", "repetition_loop_rate")
+    woken = one.get("wake_ups")
+    _properties(case, {"words": one["words"], "wake_ups": woken, "audio_seconds": one["audio_seconds"], "file": one["file"]})
+    names = ("false_transcript_rate", "invented_words_per_minute", "false_accepts_per_hour", "repetition_loop_rate")
     failed = [gate for gate in gates if gate["verdict"] == "failed" and gate["figure"] in names]
     blamed = [gate for gate in failed if gate["victim"] in (None, one["victim"]) and gate["tag"] in (None, *one["tags"])]
     if one["error"]:
         _result(case, "error", one["error"], "example")
-    elif one["words"] and blamed:
-        _result(case, "failure", f"{one['words']} words are heard where none is said", "example", str(one["hypothesis"]))
+    elif (one["words"] or woken) and blamed:
+        text = f"{one['words']} words are heard where none is said" + (f", wake-ups: {woken}" if woken else "")
+        _result(case, "failure", text, "example", str(one["hypothesis"]))
     return case
 
 

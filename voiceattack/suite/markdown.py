@@ -79,12 +79,15 @@ def _figures(summary: Json) -> str:
 
 def _silence(summary: Json) -> str:
     silent = [one for one in summary["clean"] if one["kind"] == "no-speech"]
-    heard = [one for one in silent if one["words"]]
+    heard = [one for one in silent if one["words"] or one.get("wake_ups")]
     if not silent:
         return ""
-    text = f"## No speech\n\n{len(heard)} of {len(silent)} clips without speech are heard as words.\n"
-    rows = [(escape(one["id"]), f"`{one['victim']}`", str(one["words"]), escape(one["hypothesis"])) for one in heard]
-    return text + ("\n" + table(("clip", "victim", "words", "heard"), rows) if rows else "")
+    text = f"## No speech\n\n{len(heard)} of {len(silent)} clips without speech are heard as words, or wake the device.\n"
+    rows = [
+        (escape(one["id"]), f"`{one['victim']}`", str(one["words"]), str(one.get("wake_ups") or 0), escape(one["hypothesis"]))
+        for one in heard
+    ]
+    return text + ("\n" + table(("clip", "victim", "words", "wake-ups", "heard"), rows) if rows else "")
 
 
 def _notes(summary: Json) -> str:

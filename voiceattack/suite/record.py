@@ -107,4 +107,11 @@ def _example(sample: Sample) -> Json:
 def _clean(sample: Sample) -> Json:
     keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error")
     facts = {key: sample.row[key] for key in keys}
-    return {**facts, "kind": sample.kind, "victim": sample.victim, "tags": sorted(sample.tags), "file": sample.file}
+    return {
+        **facts,
+        "wake_ups": sample.row.get("wake_ups"),
+        "kind": sample.kind,
+        "victim": sample.victim,
+        "tags": sorted(sample.tags),
+        "file": sample.file,
+    }

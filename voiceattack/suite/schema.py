@@ -60,6 +60,9 @@ class InputEntry(Part):
         None, description="Make clips without speech instead: they are heard, not attacked."
     )
     kinds: tuple[str, ...] = Field((), description="Which clips without speech; all when left out.")
+    speech: bool = Field(
+        True, description="False: nothing is said in these clips (recordings of rooms, of a radio); heard, not attacked."
+    )
     seconds: float = Field(5.0, gt=0.1, le=300, description="Length of each generated clip.")
     tags: tuple[str, ...] = Field((), description="Names by which attacks and gates choose these clips.")
     limit: int | None = Field(None, ge=1, description="Take the first so many clips only.")

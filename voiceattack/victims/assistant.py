@@ -50,16 +50,19 @@ class AssistantVictim(Victim):
 
     def starts(self, batch: Batch) -> list[int | None]:
         """The sample from which the recogniser hears each clip, None where it hears nothing; 0 without a wake word."""
-        if self.wake is None:
-            return [0] * len(batch)
+        return [0] * len(batch) if self.wake is None else self._starts(batch, self.wake.transcribe(batch))
+
+    @staticmethod
+    def _starts(batch: Batch, woken: Sequence[Transcript]) -> list[int | None]:
         found: list[int | None] = []
-        for transcript, length in zip(self.wake.transcribe(batch), batch.lengths.tolist(), strict=True):
+        for transcript, length in zip(woken, batch.lengths.tolist(), strict=True):
             start = round(float(transcript.details.get("seconds", 0.0)) * batch.sample_rate)
             found.append(start if transcript.text and length - start >= SHORTEST else None)
         return found
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
-        starts = self.starts(batch)
+        woken = [] if self.wake is None else self.wake.transcribe(batch)
+        starts = self._starts(batch, woken) if self.wake is not None else self.starts(batch)
         awake = [row for row, start in enumerate(starts) if start is not None]
         heard = dict(zip(awake, self.asr.transcribe(_cut(batch, awake, starts)), strict=True)) if awake else {}
         found = []
@@ -68,6 +71,7 @@ class AssistantVictim(Victim):
             details = {**transcript.details, "action": str(self.interpret(transcript.text))}
             if self.wake is not None:
                 details["seconds"] = None if start is None else start / batch.sample_rate
+                details["wake_ups"] = woken[row].details.get("wake_ups", int(bool(woken[row].text)))
             found.append(Transcript(transcript.text, details))
         return found
 

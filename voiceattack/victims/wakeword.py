@@ -12,6 +12,7 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
+from voiceattack.metrics.wakeups import wake_ups
 from voiceattack.victims.base import Transcript, Victim
 
 __all__ = ["WORDS", "WakeWordVictim", "load"]
@@ -25,8 +26,9 @@ class WakeWordVictim(Victim):
     """A detector as a device runs it: frame by frame, the mean of its last probabilities against its cutoff.
 
     Each clip begins with a detector just started. The transcript is the phrase where the mean passed the cutoff at any time, else
-    empty; ``details`` has ``probability`` (the highest mean), ``frames`` (the sum of the probabilities of single frames) and,
-    where the phrase was heard, ``seconds``: how much of the clip the detector had taken in by then.
+    empty; ``details`` has ``probability`` (the highest mean), ``frames`` (the sum of the probabilities of single frames),
+    ``wake_ups`` (how often a device would have woken) and, where the phrase was heard, ``seconds``: how much of the clip the
+    detector had taken in by then.
 
     Args:
         word: one of :data:`WORDS`.
@@ -80,7 +82,8 @@ class WakeWordVictim(Victim):
         for clip in batch.clips():
             frames = self.probabilities(clip)
             means = self._means(frames)
-            details = {"probability": max(means), "frames": sum(frames)}
+            woken = wake_ups(means, self.threshold, self.frame_seconds)
+            details = {"probability": max(means), "frames": sum(frames), "wake_ups": woken}
             first = next((place for place, mean in enumerate(means) if mean > self.threshold), None)
             if first is not None:
                 details["seconds"] = self.seconds_at(first)
