@@ -203,6 +203,10 @@ def test_texts_and_audio_in_one_report(home: SmallHome, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "both.md").read_text()
     assert "light.lamp: off → on" in page and "⟨U+200B⟩" in page and "\u200b" not in page
+    for run in (clips, texts):
+        assert in_process("report", run, "-o", tmp_path / "alone.html").returncode == 0
+        alone = (tmp_path / "alone.html").read_text()
+        assert "What the home did" in alone and "<code>light.lamp: off → on</code>" in alone and "\u200b" not in alone
     assert "(clips/audio/" in page and "(texts/report.md)" in page
     done = in_process("report", clips, texts)
     assert done.returncode == 2 and "-o FILE.md" in done.stderr

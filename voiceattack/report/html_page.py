@@ -10,6 +10,7 @@ from voiceattack.curve import curves
 from voiceattack.listening import detection, read_answers
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import by_command, parted
+from voiceattack.report.home import deeds
 from voiceattack.report.html_chart import charts
 from voiceattack.report.transfer import MOST_CLIPS, transfer_rows
 from voiceattack.runs import Run
@@ -58,6 +59,7 @@ def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "attacks": sorted({row["attack"] for row in shown}),
         "command": command(run),
         "asked": _asked(run),
+        "deeds": deeds(rows),
         "listening": detection(read_answers(run)),
     }
 

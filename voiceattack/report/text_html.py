@@ -10,6 +10,7 @@ from markupsafe import Markup
 from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
 from voiceattack.report.console import number, with_interval
+from voiceattack.report.home import deeds
 from voiceattack.report.html_environment import html_environment
 from voiceattack.runs import Run
 
@@ -41,6 +42,7 @@ def render_text_page(run: Run, path: Path) -> Path:
         request=run.request,
         summary=summary,
         sizes=SIZES,
+        deeds=deeds(rows),
         rows=[{**row, "pieces": pieces(row["text"], row["edits"])} for row in rows],
         here=path.parent.resolve() == run.path.resolve(),
     )
