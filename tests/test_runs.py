@@ -178,6 +178,16 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
         Run.open(tmp_path / "thesis.txt")
 
 
+def test_run_json_keeps_what_each_victim_says_of_itself(run: Run) -> None:
+    run.note_victim("a", {"device": Path("cpu"), "rate": float("inf"), "parts": ("x", "y")})
+    run.note_victim("b", {"device": "gpu"})
+    before = (run.path / "run.json").stat().st_mtime_ns
+    run.note_victim("b", {"device": "gpu"})
+    assert (run.path / "run.json").stat().st_mtime_ns == before
+    told = Run.open(run.path).info["victims"]
+    assert told == {"a": {"device": "cpu", "rate": None, "parts": ["x", "y"]}, "b": {"device": "gpu"}}
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"request": {}}', '{"request": 1, "run_id": 2}', "\xff"])
 def test_a_damaged_run_json(run: Run, content: str) -> None:
     (run.path / "run.json").write_text(content, encoding="latin-1")

@@ -61,6 +61,7 @@ def evaluate(
     rows = [row for row in _earlier(run) if row["victim"] not in specs and row["id"] in sizes]
     total = len(examples) * len(victims)
     for place, victim in enumerate(victims):
+        run.note_victim(victim.spec, victim.describe())
         ears = _Ears(run, victim, batch_size)
         paths = [path for example in examples for path in (example.clean_audio, example.audio) if path and not example.error]
 

@@ -238,6 +238,18 @@ class Run:
         """summary.json; raises RunError when it is missing (not evaluated yet) or damaged."""
         return self._parse(self._read("summary.json"), "summary.json")
 
+    def note_victim(self, spec: str, facts: Mapping[str, Any]) -> None:
+        """Keep in run.json, under ``victims``, what the victim of this spec says of itself (``Victim.describe``).
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        told = json.loads(json.dumps(_finite(facts), default=str))  # a user's own victim may say anything
+        known = self.info.get("victims", {})
+        if known.get(spec) != told:
+            self.info = {**self.info, "victims": {**known, spec: told}}
+            self._write_json("run.json", self.info)
+
     def _check_same(self, request: dict[str, Any]) -> None:
         difference = _difference(self.request, request)
         if difference is not None:

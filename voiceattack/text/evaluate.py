@@ -56,6 +56,7 @@ def evaluate_texts(
     spoken = bool(run.request.get("speak"))
     interpreter = load_victim(run.request["interpreter"]) if run.request.get("interpreter") else None
     for victim in victims:
+        run.note_victim(victim.spec, victim.describe())
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
         heard: dict[str, Answer] = {}
         for place, example in enumerate(examples):
