@@ -25,6 +25,7 @@ ORDER = (
     "audio",
     "psychoacoustics",
     "metrics",
+    "mixing",
     "nospeech",
     "corpus",
     "victims",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from voiceattack.corpus import read_corpus
-from voiceattack.crafting import Clip, Job, Progress, attack_batch, craft_clips, load_clip
+from voiceattack.corpus import Utterance, read_corpus
+from voiceattack.crafting import Job, Progress, craft_clips, craft_items
 from voiceattack.errors import CorpusError
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
@@ -59,18 +59,8 @@ def craft(
         victim = remembering(victim, run.path)
     job = Job(request, run, victim, attack, objective, budget, len(items), on_progress, on_error)
     job.recorded = {example.id: example for example in run.examples()}
-    batch: list[Clip] = []
-    for item in items:
-        clip = load_clip(job, item)
-        if clip is None:
-            job.finished += 1
-            continue
-        batch.append(clip)
-        if len(batch) == request.batch_size:
-            attack_batch(job, batch)
-            batch = []
-    if batch:
-        attack_batch(job, batch)
+    attack.meet([item.path for item in items if isinstance(item, Utterance)])
+    craft_items(job, items)
     if isinstance(victim, RememberingVictim) and on_note is not None:
         on_note(victim.told())
     return run

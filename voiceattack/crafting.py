@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from voiceattack.request import AttackRequest
 from voiceattack.runs import Example, Run, adversarial_comment, example_id, example_seed
 from voiceattack.victims import Victim
 
-__all__ = ["Clip", "Job", "Progress", "attack_batch", "craft_clips", "load_clip", "stage_id", "writing"]
+__all__ = ["Clip", "Job", "Progress", "attack_batch", "craft_clips", "craft_items", "load_clip", "stage_id", "writing"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (gradient steps done, gradient steps at most, name of the clip)."""
@@ -50,7 +50,11 @@ class Clip:
 
 @dataclass
 class Job:
-    """The state of one :func:`craft` call."""
+    """The state of one :func:`craft` call.
+
+    ``label`` ends the ids of its examples: the attack's name, unless one run holds several settings of an attack. ``repeat`` is the
+    number of the draw where one run holds several of each.
+    """
 
     request: AttackRequest
     run: Run
@@ -64,6 +68,11 @@ class Job:
     recorded: dict[str, Example] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     finished: int = 0
+    label: str = ""
+    repeat: int | None = None
+
+    def __post_init__(self) -> None:
+        self.label = self.label or self.request.attack
 
     def tell(self, steps: int, label: str) -> None:
         """Show progress: ``steps`` were done on the clips at hand."""
@@ -167,7 +176,7 @@ def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
     sha256: str | None = None
     try:
         sha256 = audio.file_sha256(item.path)
-        identifier = example_id(item.name, sha256, request.attack)
+        identifier = example_id(item.name, sha256, job.label)
         if identifier in job.seen:
             return None
         controls = any(_wants_control(job, example) for example in [identifier, *_stages_of(job, identifier)])
@@ -202,7 +211,7 @@ def _without_place(message: str, *places: str) -> str:
 
 def _record_unusable(job: Job, name: str, source: str, sha256: str | None, error: str, reference: str | None = None) -> None:
     """One example line for an input that never became a clip; its id holds the content's digest, or the place's without one."""
-    identifier = example_id(name, sha256 or audio.text_sha256(source), job.request.attack)
+    identifier = example_id(name, sha256 or audio.text_sha256(source), job.label)
     if identifier in job.seen:
         return
     job.seen.add(identifier)
@@ -239,6 +248,22 @@ def _shared(job: Job, attack: Attack) -> dict[str, Any]:
         "objective": job.objective.kind,
         "target": job.objective.target,
     }
+
+
+def craft_items(job: Job, items: Iterable[Utterance | BadItem]) -> None:
+    """Load, attack and record what of ``items`` is not done yet."""
+    batch: list[Clip] = []
+    for item in items:
+        clip = load_clip(job, item)
+        if clip is None:
+            job.finished += 1
+            continue
+        batch.append(clip)
+        if len(batch) == job.request.batch_size:
+            attack_batch(job, batch)
+            batch = []
+    if batch:
+        attack_batch(job, batch)
 
 
 def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
@@ -308,6 +333,8 @@ def _control(job: Job, clip: Clip, id: str) -> None:
     if attacked is None or not attacked.audio or not _wants_control(job, id):
         return
     saved = audio.load(job.run.resolve(attacked.audio))
+    if saved.shape != clip.waveform.shape:
+        return  # no SNR is defined, so none can be matched
     attained = float(snr_db(clip.waveform, saved))
     if not abs(attained) < float("inf"):
         return  # nothing was changed, so there is nothing to compare with
@@ -328,7 +355,12 @@ def _original(job: Job, clip: Clip) -> None:
         if job.on_error is not None:
             job.on_error(f"{source}: attack {job.attack.name} makes the clip longer, so it is not carried back to its own format")
         return
-    delta = audio.load(job.run.resolve(attacked.audio)) - clip.waveform
+    saved = audio.load(job.run.resolve(attacked.audio))
+    if saved.shape != clip.waveform.shape:
+        if job.on_error is not None:
+            job.on_error(f"{source}: attack {job.attack.name} changes the clip's length, so it is not carried back to its own format")
+        return
+    delta = saved - clip.waveform
     carried = audio.carry_back(source, delta)
     with writing(job.run.path):
         path = _original_path(job, clip.id, source)
@@ -376,6 +408,8 @@ def _record(
         **({} if job.request.stages_db is None else {"stages_db": job.request.stages_db}),
         **({} if stage is None else {"stage_snr_db": stage[1]}),
         **({} if job.request.max_queries is None else {"max_queries": job.request.max_queries}),
+        **({"draws": result.draws} if isinstance(result, Crafted) and result.draws else {}),
+        **({} if job.repeat is None else {"repeat": job.repeat}),
         "device": str(getattr(job.victim, "device", "cpu")),
         "versions": job.run.info["versions"],
     }

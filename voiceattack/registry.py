@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from voiceattack.errors import SpecError, UnknownNameError
 
@@ -38,6 +38,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self.group = group
         self._entries: dict[str, Entry] = {}
+        self._families: dict[str, Entry] = {}
         self._plugins_loaded = group is None
 
     def add(self, name: str, location: str, summary: str, requires: str | None = None) -> None:
@@ -51,6 +52,30 @@ class Registry(Generic[T]):
                 f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one"
             )
         self._entries[name] = Entry(name, location, summary, requires)
+
+    def add_family(self, scheme: str, location: str, summary: str) -> None:
+        """Let ``scheme:NAME`` stand for what another registry calls NAME.
+
+        Such names are resolved and listed in one line, but not among :meth:`names`.
+
+        Args:
+            scheme: what stands before the colon.
+            location: of the other registry, imported only when it is asked.
+            summary: one line on its members.
+        """
+        self._families[scheme] = Entry(f"{scheme}:NAME", location, summary)
+
+    def family(self, name: str) -> Registry[T] | None:
+        """The registry that ``scheme:...`` is looked up in; None for a name of this one."""
+        scheme, mark, _ = name.partition(":")
+        if not mark or scheme not in self._families:
+            return None
+        found: Registry[T] = _load(self._families[scheme].location)
+        return found
+
+    def families(self) -> list[Entry]:
+        """One entry a family, named ``scheme:NAME``."""
+        return [self._families[scheme] for scheme in sorted(self._families)]
 
     def _load_plugins(self) -> None:
         if self._plugins_loaded:
@@ -75,7 +100,10 @@ class Registry(Generic[T]):
         Raises:
             UnknownNameError: no such name; the message lists the choices and the nearest.
         """
-        names = self.names()
+        members = self.family(name)
+        if members is not None:
+            return members.entry(name.partition(":")[2])
+        names = self.names() + [entry.name for entry in self.families()]
         if name not in self._entries:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -84,7 +112,10 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """Import and return what ``name`` stands for."""
-        entry = self.entry(name)
-        module, _, attribute = entry.location.partition(":")
-        loaded: T = getattr(importlib.import_module(module), attribute)
+        loaded: T = _load(self.entry(name).location)
         return loaded
+
+
+def _load(location: str) -> Any:
+    module, _, attribute = location.partition(":")
+    return getattr(importlib.import_module(module), attribute)

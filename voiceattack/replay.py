@@ -54,6 +54,8 @@ def replay(
     batch = [_example(examples, member, run) for member in recipe["batch"]]
     victim = load_victim(recipe["victim"], device) if victim is None else victim
     attack = build_attack(recipe["attack"], **recipe["params"])
+    clips = {str(member.clean_audio) for member in examples.values() if member.clean_audio}
+    attack.meet([run.resolve(path) for path in sorted(clips)], recipe.get("draws", {}))
     objective = Objective(recipe["objective"], recipe["target"], recipe["wer_threshold"])
     results = craft_clips(
         victim,

@@ -12,6 +12,7 @@ from voiceattack.audio import SAMPLE_RATE, pcm_sha256, quantize16
 from voiceattack.errors import SpecError
 from voiceattack.metrics.intervals import poisson, wilson
 from voiceattack.metrics.wakeups import wake_ups
+from voiceattack.mixing import mix_at_snr
 from voiceattack.nospeech import no_speech
 from voiceattack.provenance import example_seed
 from voiceattack.victims.base import Victim
@@ -113,11 +114,9 @@ def add_noise(clip: Tensor, snr_db: float | None, kind: str, seed: int) -> Tenso
     if snr_db is None:
         return quantize16(clip)
     noise = no_speech(kind, len(clip) / SAMPLE_RATE, seed)[: len(clip)]
-    power = float(noise.square().mean())
-    if power == 0:
+    if not bool(noise.any()):
         raise SpecError(f"noise {kind!r} is silent; choose another, for example white-noise or pink-noise")
-    gain = (float(clip.square().mean()) * 10 ** (-snr_db / 10) / power) ** 0.5
-    return quantize16((clip + gain * noise).clamp(-1, 1))
+    return mix_at_snr(clip, noise, snr_db) if bool(clip.any()) else quantize16(clip)
 
 
 def sweep(

@@ -26,6 +26,9 @@ ATTACKS.add(
 ATTACKS.add(
     "universal", f"{_HERE}.universal:Universal", "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)"
 )
+ATTACKS.add_family(
+    "corruption", f"{_HERE}.corruptions:CORRUPTIONS", "noise, effects, rooms, codecs: what happens to speech without an attacker"
+)
 
 
 def build_attack(name: str, **params: Any) -> Any:
@@ -40,4 +43,5 @@ def build_attack(name: str, **params: Any) -> Any:
 
 def attacks_for(victim: Victim) -> list[str]:
     """Names of the attacks whose needs ``victim`` meets."""
-    return [name for name in ATTACKS.names() if ATTACKS.get(name).needs <= victim.capabilities]
+    known = [name for name in ATTACKS.names() if ATTACKS.get(name).needs <= victim.capabilities]
+    return known + [entry.name for entry in ATTACKS.families() if "hears" in victim.capabilities]

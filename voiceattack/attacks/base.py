@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -46,6 +47,7 @@ class Crafted:
         warnings: what makes this example doubtful.
         trace: how the search went: step, loss, snr_db, what the check said.
         stages: other candidates met on the way, the best of each bin of SNR: the bin's lower edge in dB and the waveform.
+        draws: what was drawn at random, JSON-safe, for the example's recipe.
     """
 
     waveform: Tensor
@@ -55,6 +57,7 @@ class Crafted:
     warnings: list[str] = field(default_factory=list)
     trace: list[dict[str, Any]] = field(default_factory=list)
     stages: list[tuple[float, Tensor]] = field(default_factory=list)
+    draws: dict[str, Any] = field(default_factory=dict)
 
 
 class Attack(ABC):
@@ -70,6 +73,8 @@ class Attack(ABC):
     summary: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset({"hears"})
     needs_budget: ClassVar[bool] = True
+    changes_length: ClassVar[bool] = False
+    """Whether an artefact may be longer or shorter than its clip. No size is defined then, so such an attack takes no limit."""
     stages_db: ClassVar[float | None] = None
     """Width in dB of the bins of SNR of which the best candidate is kept too, unless the caller names one; None keeps none."""
     Params: ClassVar[type[Params]] = Params
@@ -105,6 +110,14 @@ class Attack(ABC):
         """
         return waveform
 
+    def meet(self, corpus: Sequence[Path], draws: Mapping[str, Any] | None = None) -> None:
+        """Told before any clip what other clips there are; few attacks care.
+
+        Args:
+            corpus: audio files of the run.
+            draws: what was drawn for the one example that is crafted again, from its recipe; None in a run.
+        """
+
     def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
         """Refuse a combination that cannot work, before any work is done.
 
@@ -119,6 +132,11 @@ class Attack(ABC):
             raise AttackError(
                 f"attack {self.name} needs a victim that {' and '.join(sorted(missing))}, victim {victim.spec!r} does not; "
                 f"attacks that work on it: {', '.join(attacks_for(victim))}"
+            )
+        if self.changes_length and budget:
+            raise AttackError(
+                f"attack {self.name} takes no limit, since its artefacts may differ from their clips in length; "
+                f"leave out {', '.join('--' + name.replace('_', '-') for name in budget.as_dict())}"
             )
         if self.needs_budget and not budget:
             raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess-db")
@@ -181,7 +199,7 @@ class Attack(ABC):
             max_queries,
         )
         try:
-            best = self.search(problem)
+            best: Tensor | list[Tensor] = self.search(problem)
         except OutOfQueries:
             best = problem.best()
             for log in problem.logs:
@@ -192,8 +210,8 @@ class Attack(ABC):
             raise
         seconds = (time.perf_counter() - started) / len(rows)
         for place, row in enumerate(rows):
-            waveform = best[place, : int(clean.lengths[place])].cpu()
-            excess = budget.excess(list(clean.clips())[place].cpu(), waveform)
+            waveform = best[place].cpu() if self.changes_length else best[place][: int(clean.lengths[place])].cpu()
+            excess = 0.0 if self.changes_length else budget.excess(list(clean.clips())[place].cpu(), waveform)
             if excess > 1.0:
                 results[row] = BudgetError(
                     f"attack {self.name} left its budget {budget.as_dict()} by a factor of {excess:.4f}; refused"
@@ -201,7 +219,7 @@ class Attack(ABC):
                 continue
             log = problem.logs[place]
             stages = _stages(log.stages, waveform, list(clean.clips())[place].cpu(), budget)
-            results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages)
+            results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages, log.draws)
         return results
 
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
@@ -212,8 +230,11 @@ class Attack(ABC):
         return None
 
     @abstractmethod
-    def search(self, problem: Problem) -> Tensor:
-        """Find perturbed waveforms, float (batch, samples), each made by ``problem.realize``: in budget, on the 16-bit grid."""
+    def search(self, problem: Problem) -> Tensor | list[Tensor]:
+        """Find perturbed waveforms, float (batch, samples), each made by ``problem.realize``: in budget, on the 16-bit grid.
+
+        An attack that changes lengths gives one waveform (samples,) a clip instead.
+        """
 
 
 class BudgetAttack(Attack):

@@ -55,6 +55,7 @@ class ClipLog:
         warnings: what else makes this clip's result doubtful; see :mod:`voiceattack.attacks.validity`.
         stages: the best candidate heard of each bin of ``Problem.stages_db`` decibels, by the bin's lower edge in dB.
         trace: how the search went.
+        draws: what was drawn at random, JSON-safe.
     """
 
     steps: int = 0
@@ -66,6 +67,7 @@ class ClipLog:
     warnings: list[str] = field(default_factory=list)
     stages: dict[float, Heard] = field(default_factory=dict)
     trace: list[dict[str, Any]] = field(default_factory=list)
+    draws: dict[str, Any] = field(default_factory=dict)
 
 
 class Problem:
@@ -226,11 +228,11 @@ class Problem:
                     rounded[place] = clean.waveforms[place]
         return rounded
 
-    def hear(self, waveforms: Tensor, rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
+    def hear(self, waveforms: Tensor | Sequence[Tensor], rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
         """Transcribe candidates (already realised) through the victim's ordinary path; counts one query a clip.
 
         Args:
-            waveforms: float (len(rows), samples).
+            waveforms: float (len(rows), samples), or float (samples,) each when they differ from their clips in length.
             rows: whose candidates they are.
             checked: whether the victim's cheap check has passed for all of them: it claims that the target is said, or that the
                 clean text is not. What the ear denies is counted.
@@ -241,7 +243,8 @@ class Problem:
         if not all(allowed := self.charge(rows)):
             if any(allowed):
                 kept = [place for place, may in enumerate(allowed) if may]
-                self._hear(waveforms[kept], [rows[place] for place in kept], checked)
+                part = waveforms[kept] if isinstance(waveforms, Tensor) else [waveforms[place] for place in kept]
+                self._hear(part, [rows[place] for place in kept], checked)
             raise OutOfQueries
         return self._hear(waveforms, rows, checked)
 
@@ -276,8 +279,10 @@ class Problem:
         """How often this clip may still ask; None for without limit."""
         return None if self.max_queries is None else max(0, self.max_queries - self.logs[row].queries)
 
-    def _hear(self, waveforms: Tensor, rows: Sequence[int], checked: bool) -> list[Heard]:
-        heard = self.victim.transcribe(self.clean.select(rows).replace(waveforms))
+    def _hear(self, waveforms: Tensor | Sequence[Tensor], rows: Sequence[int], checked: bool) -> list[Heard]:
+        same_length = isinstance(waveforms, Tensor)
+        batch = self.clean.select(rows).replace(waveforms) if same_length else Batch.of(waveforms, self.clean.sample_rate)
+        heard = self.victim.transcribe(batch)
         results = []
         for row, waveform, transcript in zip(rows, waveforms, heard, strict=True):
             log, clean_text = self.logs[row], self.clean_hypotheses[row]
@@ -290,7 +295,7 @@ class Problem:
             )
             if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):
                 log.best = candidate
-            if self.stages_db is not None:
+            if self.stages_db is not None and same_length:
                 self._keep_stage(row, candidate, self.stages_db)
             if checked:
                 same = all(text.strip() == clean_text.strip() for text in texts)

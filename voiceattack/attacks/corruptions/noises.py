@@ -1,0 +1,157 @@
+"""Something beside the speech, at a signal-to-noise ratio: white noise, surroundings, music, another speaker."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voiceattack import audio
+from voiceattack.attacks.corruptions import base
+from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave
+from voiceattack.corpus import Utterance, read_corpus
+from voiceattack.errors import AttackError, SpecError
+from voiceattack.mixing import mix_at_snr
+from voiceattack.nospeech import no_speech
+
+__all__ = ["Crosstalk", "EnvironmentalNoise", "GaussianNoise", "Music"]
+
+SURROUNDINGS = ("pink-noise", "mains-hum", "keyboard", "knocks", "breathing", "siren")
+"""Kinds of :mod:`voiceattack.nospeech` that stand in for recordings."""
+
+
+class _Noise(Corruption):
+    """Adds what :meth:`noise` gives, so loud that the SNR over the whole clip is the severity's, after 16-bit rounding."""
+
+    random: ClassVar[bool] = True
+
+    def noise(self, clip: Wave, draws: Draws) -> Tensor:
+        """float (samples,), as long as the clip, not silent."""
+        raise NotImplementedError
+
+    def apply(self, clip: Wave, draws: Draws) -> Wave:
+        speech = torch.from_numpy(clip.astype(np.float32))
+        return np.asarray(mix_at_snr(speech, self.noise(clip, draws), self.value).double().numpy())
+
+
+class GaussianNoise(_Noise):
+    """White Gaussian noise."""
+
+    name: ClassVar[str] = "corruption:gaussian_noise"
+    summary: ClassVar[str] = "white noise, dB SNR"
+
+    def noise(self, clip: Wave, draws: Draws) -> Tensor:
+        return torch.from_numpy(draws.rng.standard_normal(len(clip)))
+
+
+class EnvironmentalNoise(_Noise):
+    """A stretch of a recording in the folder ``noise``; without one, a synthetic sound drawn from those of a quiet home or street.
+
+    The stand-in keeps the command complete without data; figures that are to mean something about a place need its recordings.
+    """
+
+    name: ClassVar[str] = "corruption:environmental_noise"
+    summary: ClassVar[str] = "recordings of your own or a stand-in, dB SNR"
+
+    class Params(base.Params):
+        """``noise``: folder, manifest or file of recordings."""
+
+        noise: str | None = None
+
+    config: Params
+
+    def noise(self, clip: Wave, draws: Draws) -> Tensor:
+        if self.config.noise is not None:
+            return _stretch(_recording(self.config.noise, "noise", draws), len(clip), draws)
+        return _made(str(draws.rng.choice(SURROUNDINGS)), len(clip), draws)
+
+
+class Music(_Noise):
+    """A stretch of a recording in the folder ``music``; without one, plucked chords."""
+
+    name: ClassVar[str] = "corruption:music"
+    summary: ClassVar[str] = "recordings of your own or plucked chords, dB SNR"
+
+    class Params(base.Params):
+        """``music``: folder, manifest or file of recordings."""
+
+        music: str | None = None
+
+    config: Params
+
+    def noise(self, clip: Wave, draws: Draws) -> Tensor:
+        if self.config.music is not None:
+            return _stretch(_recording(self.config.music, "music", draws), len(clip), draws)
+        return _made("music", len(clip), draws)
+
+
+class Crosstalk(_Noise):
+    """Another utterance, repeated from a drawn place on when it is shorter: one of the folder ``speech``, or of the run's own clips."""
+
+    name: ClassVar[str] = "corruption:crosstalk"
+    summary: ClassVar[str] = "another utterance of the corpus, dB SNR"
+
+    class Params(base.Params):
+        """``speech``: folder, manifest or file of other speakers; the run's own clips when left out."""
+
+        speech: str | None = None
+
+    config: Params
+
+    def noise(self, clip: Wave, draws: Draws) -> Tensor:
+        if self.config.speech is not None:
+            return _stretch(_recording(self.config.speech, "speech", draws), len(clip), draws)
+        return _stretch(self._other(clip, draws), len(clip), draws)
+
+    def _other(self, clip: Wave, draws: Draws) -> Tensor:
+        """The first other clip in an order drawn by name, so that a clip more or less in the corpus seldom changes it."""
+        salt = int(draws.rng.integers(2**32))
+        wanted = None if self.drawn is None else self.drawn.get("pcm_sha256")
+        own = torch.from_numpy(clip.astype(np.float32))
+        for path in sorted(self.corpus, key=lambda path: (_rank(salt, path), path.as_posix())):
+            other = audio.quantize16(audio.load(path))
+            digest = audio.pcm_sha256(other)
+            if (wanted is None or digest == wanted) and bool(other.any()) and not torch.equal(other, own):
+                draws.facts.update(recording=path.stem, pcm_sha256=digest)
+                return other
+        if wanted is not None:
+            raise AttackError(f"the utterance that was laid over this one (sha256 {wanted}) is not in the run any more")
+        raise AttackError("crosstalk needs a second utterance: give more clips, or --param speech=FOLDER")
+
+
+def _rank(salt: int, path: Path) -> str:
+    return hashlib.sha256(f"{salt}:{path.stem}".encode()).hexdigest()
+
+
+def _recording(place: str, what: str, draws: Draws) -> Tensor:
+    """One of the recordings at ``place``, drawn by its place in the order of names."""
+    paths = sorted({item.path for item in read_corpus((place,)) if isinstance(item, Utterance)}, key=lambda path: path.as_posix())
+    if not paths:
+        raise SpecError(f"--param {what}={place}: no audio there; give a folder, a manifest or a file")
+    path = paths[int(draws.rng.integers(len(paths)))]
+    found = audio.quantize16(audio.load(path))
+    if not bool(found.any()):
+        raise AttackError(f"{path}: is silent, so it has no signal-to-noise ratio; leave it out")
+    draws.facts.update(recording=path.name, pcm_sha256=audio.pcm_sha256(found))
+    return found
+
+
+def _stretch(recording: Tensor, samples: int, draws: Draws) -> Tensor:
+    """``samples`` of a recording from a drawn place on, over and over when it is shorter; never all silent."""
+    start = int(draws.rng.integers(len(recording)))
+    found = recording.roll(-start).repeat(-(-samples // len(recording)))[:samples]
+    if not bool(found.any()):
+        start = int(recording.abs().argmax())
+        found = recording.roll(-start).repeat(-(-samples // len(recording)))[:samples]
+    draws.facts.update(start_seconds=round(start / RATE, 4))
+    return found
+
+
+def _made(kind: str, samples: int, draws: Draws) -> Tensor:
+    seed = int(draws.rng.integers(2**31))
+    draws.facts.update(kind=kind, kind_seed=seed)
+    return no_speech(kind, samples / RATE + 0.01, seed)[:samples]
