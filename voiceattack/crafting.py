@@ -358,7 +358,9 @@ def _original(job: Job, clip: Clip) -> None:
     saved = audio.load(job.run.resolve(attacked.audio))
     if saved.shape != clip.waveform.shape:
         if job.on_error is not None:
-            job.on_error(f"{source}: attack {job.attack.name} changes the clip's length, so it is not carried back to its own format")
+            job.on_error(
+                f"{source}: attack {job.attack.name} changes the clip's length, so it is not carried back to its own format"
+            )
         return
     delta = saved - clip.waveform
     carried = audio.carry_back(source, delta)

@@ -1,4 +1,4 @@
-"""Aggregates of evaluated rows, per (victim, attack, objective), with confidence intervals."""
+"""Aggregates of evaluated rows, per (victim, attack, objective, and severity of a corruption), with confidence intervals."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
             row["attack"],
             row["objective"],
             row["target"],
+            row["params"].get("severity"),
         )
         keys.setdefault(key, []).append(row)
     groups = [_group(key, members) for key, members in keys.items()]
@@ -41,7 +42,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
-    victim, source_victim, is_control, attack, objective, target = key
+    victim, source_victim, is_control, attack, objective, target, severity = key
     outcomes = [row["outcome"] for row in rows]
     heard = [row for row in rows if row["outcome"] != "error" and row["wer"] is not None]
     scored = [row for row in rows if row["outcome"] in ("fooled", "held", "no_effect")]
@@ -57,6 +58,7 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "attack": attack,
         "objective": objective,
         "target": target,
+        **({} if severity is None else {"severity": severity}),
         "is_control": is_control,
         "n": len(rows),
         "n_scored": len(scored),

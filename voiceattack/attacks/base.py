@@ -117,6 +117,7 @@ class Attack(ABC):
             corpus: audio files of the run.
             draws: what was drawn for the one example that is crafted again, from its recipe; None in a run.
         """
+        del corpus, draws
 
     def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
         """Refuse a combination that cannot work, before any work is done.
@@ -219,7 +220,9 @@ class Attack(ABC):
                 continue
             log = problem.logs[place]
             stages = _stages(log.stages, waveform, list(clean.clips())[place].cpu(), budget)
-            results[row] = Crafted(waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages, log.draws)
+            results[row] = Crafted(
+                waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages, log.draws
+            )
         return results
 
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:

@@ -17,6 +17,7 @@ from voiceattack.cli import (
     attack,
     compare,
     confusions,
+    corruptions,
     curve,
     demo,
     doctor,
@@ -64,6 +65,7 @@ app.command("speak")(speak.speak)
 app.command("confusions")(confusions.confusions)
 app.command("prompts")(prompts.prompts)
 app.command("wakeword-sweep")(wakeword_sweep.wakeword_sweep)
+app.command("corruptions")(corruptions.corruptions)
 app.command("curve")(curve.curve)
 app.command("init")(suite.init)
 app.command("run")(suite.run_suite)

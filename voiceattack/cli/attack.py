@@ -70,6 +70,9 @@ def attack(
     window: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Change it only then: 'speech', or seconds as START-END or START-.")
     ] = None,
+    severity: Annotated[
+        int | None, typer.Option(min=1, max=4, help="Attack corruption:NAME: 1 (mild) to 4.", show_default="1")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Most gradient steps a clip.", show_default="the attack's own")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the attack. Repeatable.")] = None,
     confidence: Annotated[
@@ -111,6 +114,10 @@ def attack(
         if "steps" in params:
             raise SpecError("steps is given by --steps and by --param; give it once")
         params["steps"] = steps
+    if severity is not None:
+        if "severity" in params:
+            raise SpecError("severity is given by --severity and by --param; give it once")
+        params["severity"] = severity
     if confidence is not None:
         params["confidence"] = confidence
     if artefact is not None:

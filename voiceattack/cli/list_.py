@@ -18,6 +18,7 @@ class Kind(str, Enum):
 
     victims = "victims"
     attacks = "attacks"
+    corruptions = "corruptions"
     metrics = "metrics"
     perturbations = "perturbations"
     searches = "searches"
@@ -29,6 +30,7 @@ class Kind(str, Enum):
 REGISTRIES = {
     Kind.victims: ("voiceattack.victims", "VICTIMS"),
     Kind.attacks: ("voiceattack.attacks", "ATTACKS"),
+    Kind.corruptions: ("voiceattack.attacks.corruptions", "CORRUPTIONS"),
     Kind.metrics: ("voiceattack.metrics", "METRICS"),
     Kind.perturbations: ("voiceattack.text", "PERTURBATIONS"),
     Kind.searches: ("voiceattack.text.search", "SEARCHES"),
@@ -39,9 +41,10 @@ REGISTRIES = {
 
 
 def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List victims, attacks, metrics, text perturbations, searches, speakers, report or export formats."""
+    """List victims, attacks, corruptions, metrics, text perturbations, searches, speakers, report or export formats."""
     module, name = REGISTRIES[kind]
-    entries = list(getattr(importlib.import_module(module), name).entries())
+    registry = getattr(importlib.import_module(module), name)
+    entries = [*registry.entries(), *registry.families()]
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
         extra = f" (needs the extra {entry.requires!r})" if entry.requires else ""

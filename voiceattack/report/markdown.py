@@ -10,6 +10,7 @@ from voiceattack.errors import AudioError, RunError
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
 from voiceattack.report.console import number, with_interval
+from voiceattack.report.corruptions import corruptions
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.plots import draw_example
@@ -43,6 +44,7 @@ def render(run: Run) -> Path:
             _notes(summary),
             transfer(every),
             robustness(every, run.path),
+            corruptions(every, run.path),
             actions(rows),
             home_did(rows),
             terms(summary, rows),

@@ -1,0 +1,148 @@
+"""``voiceattack corruptions``: every corruption at every severity, heard by several victims, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, stdout, warn
+from voiceattack.errors import RunError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from voiceattack.corrupting import CorruptionsRequest
+    from voiceattack.corruption_table import Line
+
+__all__ = ["corruptions"]
+
+
+def corruptions(
+    inputs: InputsArgument,
+    victim: Annotated[list[str] | None, typer.Option(help="Who listens. Repeatable.", show_default="whisper-tiny.en")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same seed and victim goes on.")] = Path(
+        "corruptions"
+    ),
+    names: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Corruptions: voiceattack list corruptions.", show_default="all")
+    ] = None,
+    severities: Annotated[str, typer.Option(metavar="LIST", help="Of 1 (mild) to 4.")] = "1,2,3,4",
+    repeats: Annotated[
+        int, typer.Option(min=1, max=100, help="Draws of the random ones at the mildest severity, for WER variance.")
+    ] = 1,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="noise=DIR, music=DIR, speech=DIR, loss=PERCENT. Repeatable."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many clips only.", show_default="all")] = None,
+    wer_threshold: Annotated[float, typer.Option(help="Least WER against the clean transcript that counts as fooled.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", metavar="DIR", help="Keep what victims heard in DIR, for several runs.", show_default="in --out"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write the table here too: .csv, .json, .md, .png; .html is the whole report."),
+    ] = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Corrupt INPUT in every way and degree, hear it through each victim, and write the table and its picture.
+
+    The run directory is an ordinary one: evaluate, report, replay and export work on it.
+    """
+    from voiceattack.corrupting import CorruptionsRequest, corrupt, with_memory
+    from voiceattack.corruption_table import corruption_table
+    from voiceattack.evaluate import evaluate
+    from voiceattack.report.corruptions import SUFFIXES, write_corruptions
+    from voiceattack.report.html import render_alone
+    from voiceattack.victims import load_victim
+
+    for path in output or []:
+        if path.suffix.lower() not in (*SUFFIXES, ".html"):
+            raise SpecError(f"--output {path}: the suffix names the format; use one of {', '.join((*SUFFIXES, '.html'))}")
+    specs = list(dict.fromkeys(victim or ["whisper-tiny.en"]))
+    request = CorruptionsRequest(
+        inputs=tuple(inputs),
+        victim=specs[0],
+        names=tuple(word.strip() for word in names.split(",")) if names else (),
+        severities=tuple(_number(word) for word in severities.split(",")),
+        params=parse_params(param),
+        wer_threshold=wer_threshold,
+        repeats=repeats,
+        seed=seed,
+        limit=limit,
+    )
+    if dry_run:
+        _dry_run(request, specs, device)
+        return
+    loaded = [load_victim(spec, device) for spec in specs]
+    with progress("corrupting", quiet=quiet) as on_progress:
+        run, first = corrupt(request, out, loaded[0], memory=cache, on_progress=on_progress, on_error=warn)
+    if all(example.error is not None for example in run.examples()):
+        raise RunError(f"no clip could be corrupted; the reasons are in {run.path / 'examples.jsonl'}")
+    with progress("hearing", quiet=quiet) as on_progress:
+        evaluate(run, [first, *with_memory(run, loaded[1:], cache)], on_progress=on_progress)
+    lines = corruption_table(run.results())
+    tables = [path for path in output or [] if path.suffix.lower() != ".html"]
+    paths = [*(run.path / f"corruptions{suffix}" for suffix in SUFFIXES), *tables]
+    write_corruptions(lines, paths)
+    paths += [render_alone(run, path) for path in output or [] if path.suffix.lower() == ".html"]
+    if quiet:
+        return
+    for spec in dict.fromkeys(line.victim for line in lines):
+        say(f"\n{spec}")
+        stdout().print(_table([line for line in lines if line.victim == spec]))
+    for path in paths:
+        say(f"written: {path}")
+
+
+def _number(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError as error:
+        raise SpecError(f"--severities {word!r}: must be whole numbers with commas between, as 1,2,3,4") from error
+
+
+def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | None) -> None:
+    """Counts, and a time from one clip heard by each victim."""
+    import time
+
+    from voiceattack import audio
+    from voiceattack.audio import Batch
+    from voiceattack.corpus import Utterance
+    from voiceattack.victims import load_victim
+
+    request.check()
+    clips = [item.path for item in request.items() if isinstance(item, Utterance)]
+    settings = request.settings()
+    say(f"corruptions: {len({setting.name for setting in settings})}, settings: {len(settings)}, clips: {len(clips)}")
+    if not clips:
+        raise RunError("none of the inputs can be heard")
+    seconds = 0.0
+    for spec in specs:
+        loaded, clip = load_victim(spec, device), audio.load(clips[0])
+        begun = time.perf_counter()
+        loaded.transcribe(Batch.of([clip]))
+        seconds += (time.perf_counter() - begun) * len(clips) * (len(settings) + 1)
+    say(
+        f"transcriptions: {len(clips) * (len(settings) + 1) * len(specs)}; about {seconds / 60:.0f} min of hearing on this machine"
+    )
+    say("nothing was written")
+
+
+def _table(lines: Sequence[Line]) -> object:
+    from rich.table import Table
+
+    from voiceattack.report.corruptions import COLUMNS, cells_of
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in ("corruption", "unit") else "right")
+    for line in lines:
+        table.add_row(*cells_of(line))
+    return table
