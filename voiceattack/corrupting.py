@@ -81,8 +81,9 @@ class CorruptionsRequest(BaseModel):
         found = []
         for name in self.names or tuple(table()):
             for severity in self.severities:
-                random = CORRUPTIONS.get(name).random and severity == self.severities[0]
-                found += [_Setting(name, severity, repeat) for repeat in range(self.repeats if random else 1)]
+                setting = _Setting(name, severity, 0)
+                again = severity == self.severities[0] and self.request(setting).build()[0].random
+                found += [setting, *(_Setting(name, severity, repeat) for repeat in range(1, self.repeats if again else 1))]
         return found
 
     def request(self, setting: _Setting) -> AttackRequest:

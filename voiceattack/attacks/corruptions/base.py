@@ -56,8 +56,6 @@ class Corruption(base.Attack):
 
     needs_budget: ClassVar[bool] = False
     changes_length: ClassVar[bool] = True
-    random: ClassVar[bool] = False
-    """Whether another seed gives another artefact."""
     clips: ClassVar[bool] = False
     Params: ClassVar[type[base.Params]] = Params
     config: Params
@@ -71,6 +69,11 @@ class Corruption(base.Attack):
     def value(self) -> float:
         """What the severity asked for is, in the row's unit."""
         return self.severities.at(self.config.severity)
+
+    @property
+    def random(self) -> bool:
+        """Whether another seed gives another artefact."""
+        return False
 
     @property
     def max_queries(self) -> int:

@@ -54,8 +54,11 @@ def _kept(wave: Wave, samples: int, start: int = 0) -> Wave:
 class _Line(Corruption):
     """A call at 8 kHz: to the lower rate, through the codec, packets lost and concealed, and back."""
 
-    random: ClassVar[bool] = True
     subtype: ClassVar[str]
+
+    @property
+    def random(self) -> bool:
+        return self.value > 0
 
     def band(self, low: Wave) -> Wave:
         """What of the signal the line lets through."""
@@ -64,7 +67,6 @@ class _Line(Corruption):
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         low, _ = fitted(self.band(soxr.resample(clip, RATE, TELEPHONE_RATE, "VHQ")))
         heard = _kept(coded(low, TELEPHONE_RATE, "WAV", self.subtype, draws), len(low))
-        draws.facts.update(random=self.value > 0)
         back = _kept(soxr.resample(heard, TELEPHONE_RATE, RATE, "VHQ"), len(clip))
         return lose_packets(back, self.value, draws, conceal=True)
 
@@ -101,6 +103,10 @@ class _Codec(Corruption):
 
     config: Params
 
+    @property
+    def random(self) -> bool:
+        return self.config.loss > 0
+
     def decoded(self, clip: Wave, draws: Draws) -> Wave:
         """The clip after the codec, aligned, of its length."""
         raise NotImplementedError
@@ -109,7 +115,6 @@ class _Codec(Corruption):
         heard = self.decoded(clip, draws)
         if not self.config.loss:
             return heard
-        draws.facts.update(random=True)
         return lose_packets(heard, self.config.loss, draws, conceal=True)
 
 

@@ -80,7 +80,10 @@ class PacketLoss(Corruption):
 
     name: ClassVar[str] = "corruption:packet_loss"
     summary: ClassVar[str] = "lost packets replaced by silence, %"
-    random: ClassVar[bool] = True
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         return lose_packets(clip, self.value, draws, conceal=False)
@@ -91,7 +94,10 @@ class PacketLossConcealed(Corruption):
 
     name: ClassVar[str] = "corruption:packet_loss_concealed"
     summary: ClassVar[str] = "lost packets concealed, %"
-    random: ClassVar[bool] = True
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         return lose_packets(clip, self.value, draws, conceal=True)
@@ -113,7 +119,10 @@ class TimeMask(Corruption):
 
     name: ClassVar[str] = "corruption:time_mask"
     summary: ClassVar[str] = "100 ms stretches silenced, % of the clip"
-    random: ClassVar[bool] = True
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         size = RATE // 10

@@ -27,7 +27,9 @@ SURROUNDINGS = ("pink-noise", "mains-hum", "keyboard", "knocks", "breathing", "s
 class _Noise(Corruption):
     """Adds what :meth:`noise` gives, so loud that the SNR over the whole clip is the severity's, after 16-bit rounding."""
 
-    random: ClassVar[bool] = True
+    @property
+    def random(self) -> bool:
+        return True
 
     def noise(self, clip: Wave, draws: Draws) -> Tensor:
         """float (samples,), as long as the clip, not silent."""

@@ -29,7 +29,10 @@ class Reverberation(Corruption):
 
     name: ClassVar[str] = "corruption:reverberation"
     summary: ClassVar[str] = "a simulated room, s RT60"
-    random: ClassVar[bool] = True
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         response, facts = room_response(self.value, draws.rng)
