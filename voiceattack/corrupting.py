@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from voiceattack.attacks.corruptions import CORRUPTIONS, SCHEME
+from voiceattack.attacks.corruptions.base import Corruption
 from voiceattack.attacks.corruptions.severities import LEVELS, table
 from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.crafting import Job, Progress, craft_items
@@ -49,7 +50,7 @@ class CorruptionsRequest(BaseModel):
         wer_threshold: least WER against the clean transcript that counts as fooled.
         repeats: draws of the random corruptions at the mildest severity asked, for their WER variance.
         seed: of the run; draw k takes ``seed + k``.
-        limit: take the first so many clips only.
+        limit: corrupt the first so many clips only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,7 +83,7 @@ class CorruptionsRequest(BaseModel):
         for name in self.names or tuple(table()):
             for severity in self.severities:
                 setting = _Setting(name, severity, 0)
-                again = severity == self.severities[0] and self.request(setting).build()[0].random
+                again = severity == self.severities[0] and _random(self.request(setting))
                 found += [setting, *(_Setting(name, severity, repeat) for repeat in range(1, self.repeats if again else 1))]
         return found
 
@@ -115,12 +116,12 @@ class CorruptionsRequest(BaseModel):
         }
 
     def items(self) -> list[Utterance | BadItem]:
-        """The inputs.
+        """The inputs, all of them: crosstalk draws from those beyond ``limit`` too.
 
         Raises:
             CorpusError: there are none.
         """
-        items = list(read_corpus(self.inputs))[: self.limit]
+        items = list(read_corpus(self.inputs))
         if not items:
             raise CorpusError(f"no audio found in {', '.join(self.inputs)}; give audio files, folders or manifests")
         return items
@@ -136,6 +137,11 @@ class CorruptionsRequest(BaseModel):
                 )
         for setting in self.settings():
             self.request(setting).build()
+
+
+def _random(request: AttackRequest) -> bool:
+    attack = request.build()[0]
+    return isinstance(attack, Corruption) and attack.random
 
 
 def with_memory(run: Run, victims: Sequence[Victim], folder: Path | None = None) -> list[Victim]:
@@ -191,9 +197,10 @@ def corrupt(
         attack.check(hearing, objective, budget)
         attack.meet([item.path for item in items if isinstance(item, Utterance)])
         tell = _told(on_progress, place, len(settings), setting.label)
-        job = Job(one, run, hearing, attack, objective, budget, len(items), tell, on_error, recorded)
+        chosen = items[: request.limit]
+        job = Job(one, run, hearing, attack, objective, budget, len(chosen), tell, on_error, recorded)
         job.label, job.repeat = setting.label, setting.repeat
-        craft_items(job, items)
+        craft_items(job, chosen)
     return run, hearing
 
 

@@ -52,8 +52,8 @@ class Clip:
 class Job:
     """The state of one :func:`craft` call.
 
-    ``label`` ends the ids of its examples: the attack's name, unless one run holds several settings of an attack. ``repeat`` is the
-    number of the draw where one run holds several of each.
+    ``label`` ends the ids of its examples: the attack's name, unless one run holds several settings of an attack. ``repeat`` is
+    the number of the draw where one run holds several of each.
     """
 
     request: AttackRequest

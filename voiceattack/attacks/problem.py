@@ -281,7 +281,10 @@ class Problem:
 
     def _hear(self, waveforms: Tensor | Sequence[Tensor], rows: Sequence[int], checked: bool) -> list[Heard]:
         same_length = isinstance(waveforms, Tensor)
-        batch = self.clean.select(rows).replace(waveforms) if same_length else Batch.of(waveforms, self.clean.sample_rate)
+        if isinstance(waveforms, Tensor):
+            batch = self.clean.select(rows).replace(waveforms)
+        else:
+            batch = Batch.of(waveforms, self.clean.sample_rate)
         heard = self.victim.transcribe(batch)
         results = []
         for row, waveform, transcript in zip(rows, waveforms, heard, strict=True):

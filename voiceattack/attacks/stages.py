@@ -19,7 +19,7 @@ class Stage:
 
     name: str
     steps: int
-    search: Callable[[Problem], Tensor]
+    search: Callable[[Problem], Tensor | list[Tensor]]
 
 
 def split_steps(steps: int, shares: Sequence[int]) -> list[int]:

@@ -36,7 +36,7 @@ def corruptions(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="noise=DIR, music=DIR, speech=DIR, loss=PERCENT. Repeatable."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many clips only.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Corrupt the first so many clips only.", show_default="all")] = None,
     wer_threshold: Annotated[float, typer.Option(help="Least WER against the clean transcript that counts as fooled.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
     cache: Annotated[
@@ -118,7 +118,7 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
     from voiceattack.victims import load_victim
 
     request.check()
-    clips = [item.path for item in request.items() if isinstance(item, Utterance)]
+    clips = [item.path for item in request.items()[: request.limit] if isinstance(item, Utterance)]
     settings = request.settings()
     say(f"corruptions: {len({setting.name for setting in settings})}, settings: {len(settings)}, clips: {len(clips)}")
     if not clips:
@@ -129,9 +129,8 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
         begun = time.perf_counter()
         loaded.transcribe(Batch.of([clip]))
         seconds += (time.perf_counter() - begun) * len(clips) * (len(settings) + 1)
-    say(
-        f"transcriptions: {len(clips) * (len(settings) + 1) * len(specs)}; about {seconds / 60:.0f} min of hearing on this machine"
-    )
+    asked = len(clips) * (len(settings) + 1) * len(specs)
+    say(f"transcriptions: {asked}; about {seconds / 60:.0f} min of hearing on this machine")
     say("nothing was written")
 
 

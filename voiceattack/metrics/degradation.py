@@ -1,7 +1,8 @@
-"""How far a recogniser falls as speech gets worse: the figures of Speech Robust Bench (Shah et al. 2024), and one of hearing tests."""
+"""How far a recogniser falls as speech gets worse: figures of Speech Robust Bench (Shah et al. 2024) and of hearing tests."""
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 
@@ -25,9 +26,9 @@ def quality_loss(pesq: float) -> float:
 def nwerd(wers: Sequence[float], wer_clean: float, losses: Sequence[float]) -> float:
     """Normalised WER degradation over severities: ``sum(WER - clean WER) / sum(quality loss)``.
 
-    1 is a recogniser that adds as much WER as the speech loses of its quality; the lower, the more robust. The source divides by the
-    mean of DNSMOS and PESQ, each made a z-score over all its corruptions; here PESQ alone counts, over its fixed range, so that the
-    figure of one corruption does not depend on which others were run. So it is not to be compared with the source's tables.
+    1 is a recogniser that adds as much WER as the speech loses of its quality; the lower, the more robust. The source divides by
+    the mean of DNSMOS and PESQ, each made a z-score over all its corruptions; here PESQ alone counts, over its fixed range, so
+    that the figure of one corruption does not depend on which others were run. It is not to be compared with the source's tables.
 
     Args:
         wers: one a severity.
@@ -45,7 +46,7 @@ def nwerd(wers: Sequence[float], wer_clean: float, losses: Sequence[float]) -> f
 
 
 def werv(wers: Sequence[float]) -> float:
-    """WER variance: the variance, over draws of one corruption at one severity, of the WER on the whole set (divided by their number).
+    """WER variance: the variance, over draws of one corruption at one severity, of the WER on the whole set (divisor: the draws).
 
     Raises:
         ValueError: fewer than two draws.
@@ -70,7 +71,7 @@ def snr_at_wer(snrs_db: Sequence[float], wers: Sequence[float], level: float = 0
         ValueError: unequal lists.
     """
     points = sorted(zip(snrs_db, wers, strict=True), reverse=True)
-    for (quiet, before), (loud, after) in zip(points, points[1:], strict=False):
+    for (quiet, before), (loud, after) in itertools.pairwise(points):
         if before < level <= after:
             return quiet + (level - before) / (after - before) * (loud - quiet)
     return None

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from voiceattack.unicode_text import visible
 
-__all__ = ["number", "summary_table", "term_lines", "text_table", "with_interval"]
+__all__ = ["attack_name", "number", "summary_table", "term_lines", "text_table", "with_interval"]
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -21,7 +21,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for group in sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"])):
         table.add_row(
-            "noise, same SNR (control)" if group["is_control"] else _plain(f"{group['attack']} {group['objective']}"),
+            "noise, same SNR (control)" if group["is_control"] else _plain(f"{attack_name(group)} {group['objective']}"),
             _plain(group["victim"]),
             str(group["n"]),
             number(group["wer_clean"]),
@@ -31,6 +31,11 @@ def summary_table(summary: dict[str, Any]) -> Table:
             number(group["pesq_median"]),
         )
     return table
+
+
+def attack_name(group: dict[str, Any]) -> str:
+    """The attack of a group of the summary, with a corruption's severity."""
+    return f"{group['attack']}" + (f", severity {group['severity']}" if group.get("severity") is not None else "")
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -20,17 +21,27 @@ from voiceattack.report.curve import COLOURS
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.unicode_text import escape_json
 
-__all__ = ["COLUMNS", "SUFFIXES", "cells_of", "corruptions", "draw_corruptions", "markdown_table", "write_corruptions"]
+__all__ = [
+    "COLUMNS",
+    "SUFFIXES",
+    "cells_of",
+    "corruptions",
+    "draw_corruptions",
+    "markdown_table",
+    "table_facts",
+    "write_corruptions",
+]
 
 Row = dict[str, Any]
 ACROSS = 6
 LEVELS = (1, 2, 3, 4)
 COLUMNS = ("corruption", "unit", "clean", *(f"WER at {level}" for level in LEVELS), "WERD", "NWERD", "WERV", "dB at WER 0.5")
 EXPLAINED = (
-    "WER against the reference at severity 1 to 4 (what that is in brackets), over the corpus. WERD is the mean of WER less clean WER\n"
-    "over the severities; NWERD the same over the share of PESQ's range that the speech lost, so that 1 falls as fast as the speech\n"
-    "does; WERV the variance of WER over draws at one severity (Shah et al. 2024, with PESQ alone for the quality); the last column\n"
-    f"the SNR at which WER rises through {LEVEL:g}, linear between those measured. A dash: not defined, see `corruptions.json`.\n"
+    "WER against the reference at severity 1 to 4 (what that is in brackets), over the corpus. WERD is the mean of WER less\n"
+    "clean WER over the severities; NWERD the same over the share of PESQ's range that the speech lost, so that 1 falls as fast\n"
+    "as the speech does; WERV the variance of WER over draws at one severity (Shah et al. 2024, but for PESQ alone); the last\n"
+    f"column the SNR at which WER rises through {LEVEL:g}, linear between those measured. A dash: not defined;\n"
+    "`corruptions.json` says why.\n"
 )
 
 
@@ -71,6 +82,22 @@ def corruptions(rows: Sequence[Row], folder: Path) -> str:
         return ""
     draw_corruptions(lines, folder / "plots" / "corruptions.png")
     return f"\n## Corruptions\n\n![WER against severity](plots/corruptions.png)\n\n{markdown_table(lines)}"
+
+
+def table_facts(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """What the HTML report shows: columns, lines, counts of corruptions and clips, the picture as a ``data:`` URL; or None."""
+    lines = corruption_table(rows)
+    if not lines:
+        return None
+    picture = io.BytesIO()
+    draw_corruptions(lines, picture)
+    return {
+        "columns": ("heard by", *COLUMNS),
+        "lines": [(line.victim, *cells_of(line)) for line in lines],
+        "names": len({line.name for line in lines}),
+        "clips": max((cell.n + cell.n_error for line in lines for cell in line.cells), default=0),
+        "picture": "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode("ascii"),
+    }
 
 
 def draw_corruptions(lines: Sequence[Line], out: Path | io.BytesIO) -> None:

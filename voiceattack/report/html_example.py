@@ -69,9 +69,8 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
         "reference": first["reference"],
         "no_reference": first["reference_source"] == "clean transcript",
         "heard": [_heard(row, controls) for row in heard],
-        "facts": [
-            (name, f"{number(first[key], digits)} {unit}".strip()) for name, key, unit, digits in FACTS if _has(first, key)
-        ],
+        "facts": _corruption(first)
+        + [(name, f"{number(first[key], digits)} {unit}".strip()) for name, key, unit, digits in FACTS if _has(first, key)],
         "nulls": [f"{name}: {reason}" for name, reason in first.get("nulls", {}).items()],
         "cost": f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}",
         "sha256": first["sha256"],
@@ -81,6 +80,16 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
         **_sounds(run, first, controls),
     }
     return data
+
+
+def _corruption(row: Row) -> list[tuple[str, str]]:
+    """What a corruption's severity stands for, and what was drawn."""
+    drawn = row["recipe"].get("draws", {})
+    if "value" not in drawn:
+        return []
+    rest = {name: value for name, value in drawn.items() if name not in ("value", "unit", "random")}
+    facts = [("severity", f"{row['params'].get('severity')}: {drawn['value']:g} {drawn['unit']}")]
+    return facts + ([("drawn", ", ".join(f"{name} {value}" for name, value in rest.items()))] if rest else [])
 
 
 def _has(row: Row, key: str) -> bool:
@@ -121,7 +130,9 @@ def _sounds(run: Run, row: Row, controls: Sequence[Row]) -> dict[str, Any]:
         sounds = {name: base64.b64encode(path.read_bytes()).decode("ascii") for name, path in paths.items()}
     except (AudioError, RunError, OSError) as error:
         return {"sounds": {}, "problem": f"the sound cannot be shown: {error}"}
-    shared = min(len(clean), len(adversarial))
+    if len(clean) != len(adversarial):  # no perturbation is defined, so neither is what the speech hides of it
+        return {"sounds": sounds, "masking": None, "problem": None}
+    shared = len(clean)
     # A second is enough for a picture and takes a tenth of a second; a thousand examples are to be drawn.
     start = _loudest_second(clean[:shared])
     part = slice(start, min(shared, start + audio.SAMPLE_RATE))

@@ -6,11 +6,14 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from voiceattack.corrupting import ALL
 from voiceattack.curve import curves
 from voiceattack.listening import detection, read_answers
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import by_command, parted
 from voiceattack.report.home import deeds
+from voiceattack.report.console import attack_name
+from voiceattack.report.corruptions import table_facts
 from voiceattack.report.html_chart import charts
 from voiceattack.report.transfer import MOST_CLIPS, transfer_rows
 from voiceattack.runs import Run
@@ -44,7 +47,8 @@ def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "run": run,
         "request": run.request,
         "groups": groups,
-        "lead": groups[0] if groups else None,
+        "lead": groups[0] if groups and run.request.get("attack") != ALL else None,
+        "corruptions": table_facts(rows),
         "notes": summary["warnings"],
         "goal": wanted(run.request.get("objective", "untargeted"), run.request.get("target")),
         "commands": by_command(rows),
@@ -71,8 +75,21 @@ def _groups(groups: Sequence[Row]) -> list[dict[str, Any]]:
         if group["is_control"]:
             continue
         same = ("victim", "source_victim", "objective", "target")
-        control = next((other for other in groups if other["is_control"] and all(other[k] == group[k] for k in same)), None)
-        made.append({**group, "control": control, "fooled": _fooled(group), "verdict": _verdict(group, control)})
+        alone = (
+            group.get("severity") is None
+            or sum(not other["is_control"] for other in groups if other["victim"] == group["victim"]) == 1
+        )
+        found = (other for other in groups if other["is_control"] and all(other[k] == group[k] for k in same))
+        control = next(found, None) if alone else None
+        made.append(
+            {
+                **group,
+                "attack": attack_name(group),
+                "control": control,
+                "fooled": _fooled(group),
+                "verdict": _verdict(group, control),
+            }
+        )
     return made
 
 
@@ -95,6 +112,8 @@ def _verdict(group: Row, control: Row | None) -> str:
 def command(run: Run) -> str:
     """The command line that makes this run again; ``INPUT`` stands for the inputs, which the run does not name."""
     asked = run.request
+    if asked.get("attack") == ALL:
+        return _corruptions_command(run)
     words = ["voiceattack", "attack", "INPUT"]
     for victim in str(asked.get("victim", "")).removeprefix("ensemble:").split("|"):
         words += ["--victim", victim]
@@ -111,6 +130,14 @@ def command(run: Run) -> str:
             words += ["--param", f"{name}={value if isinstance(value, str) else str(value).lower()}"]
     words += ["--stages", f"{asked['stages_db']:g}"] if asked.get("stages_db") is not None else []
     words += ["--batch-size", str(asked["batch_size"])] if asked.get("batch_size", 1) != 1 else []
+    return shlex.join([*words, "--seed", str(asked.get("seed", 0)), "--out", run.path.name])
+
+
+def _corruptions_command(run: Run) -> str:
+    asked = run.request
+    words = ["voiceattack", "corruptions", "INPUT", "--victim", str(asked.get("victim"))]
+    for name, value in asked.get("params", {}).items():
+        words += ["--param", f"{name}={value}"]
     return shlex.join([*words, "--seed", str(asked.get("seed", 0)), "--out", run.path.name])
 
 

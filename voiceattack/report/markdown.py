@@ -9,7 +9,7 @@ from typing import Any
 from voiceattack.errors import AudioError, RunError
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
-from voiceattack.report.console import number, with_interval
+from voiceattack.report.console import attack_name, number, with_interval
 from voiceattack.report.corruptions import corruptions
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import escape, table
@@ -88,7 +88,7 @@ def _figures(summary: dict[str, Any]) -> str:
     groups = sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"]))
     rows = []
     for group in groups:
-        name = "equal-SNR noise (control)" if group["is_control"] else f"{group['attack']}, {group['objective']}"
+        name = "equal-SNR noise (control)" if group["is_control"] else f"{attack_name(group)}, {group['objective']}"
         success = with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}"
         wer = with_interval(group["wer"], group["wer_ci95"])
         sizes = [

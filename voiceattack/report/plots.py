@@ -29,9 +29,8 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
         out: where to.
     """
     clean, adversarial = (load(path).double().numpy() for path in (clean_path, audio_path))
-    # An artefact may be longer than its clean clip (a prepended segment); the picture shows what they share.
-    shared = min(len(clean), len(adversarial))
-    clean, adversarial = clean[:shared], adversarial[:shared]
+    if len(clean) != len(adversarial):
+        return _draw_pair(clean, adversarial, title, out)
     delta = adversarial - clean
     peak = float(np.abs(delta).max())
     gain_db = 20 * np.log10(float(np.abs(clean).max()) / peak) if peak > 0 and np.abs(clean).max() > 0 else 0.0
@@ -61,6 +60,29 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     axes[0].set_xlim(0, max(len(clean) / SAMPLE_RATE, 1 / SAMPLE_RATE))
     _draw_masking(spectrum, clean, delta)
     figure.colorbar(image, ax=list(axes[1:]), label="dB re full scale")
+    figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, metadata={"Software": "voiceattack"})
+    return out
+
+
+def _draw_pair(clean: NDArray[np.float64], adversarial: NDArray[np.float64], title: str, out: Path) -> Path:
+    """Both spectrograms alone, for an artefact of another length than its clip's: no perturbation is defined then."""
+    figure = Figure(figsize=(9.6, 4.6), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 1, sharex=True)
+    top = _spectrogram(clean).max()
+    image: Any = None
+    for axis, name, wave in ((axes[0], "clean", clean), (axes[1], "adversarial", adversarial)):
+        extent = (0.0, len(wave) / SAMPLE_RATE, 0.0, SAMPLE_RATE / 2000)
+        image = axis.imshow(
+            _spectrogram(wave).T, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=top - RANGE_DB, vmax=top
+        )
+        axis.set_ylabel("kHz")
+        axis.set_title(name, fontsize="medium", loc="left")
+    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlim(0, max(len(clean), len(adversarial)) / SAMPLE_RATE)
+    figure.colorbar(image, ax=list(axes), label="dB re full scale")
     figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, metadata={"Software": "voiceattack"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -100,16 +100,29 @@ def plan(suite: Suite, items: Sequence[Item]) -> list[Cell]:
 def variants(suite: Suite) -> list[Variant]:
     """Every attack of every grid, its parameters checked."""
     found = []
-    for entry in suite.attacks:
+    for entry, called in _members(suite):
         for values in itertools.product(*entry.grid.values()):
             chosen = dict(zip(entry.grid, values, strict=True))
             budget = {**entry.budget, **{name: value for name, value in chosen.items() if name in LIMITS}}
             params = {**entry.params, **{name: value for name, value in chosen.items() if name not in LIMITS}}
-            label = entry.name + (f"[{','.join(f'{name}={value}' for name, value in chosen.items())}]" if chosen else "")
+            label = called + (f"[{','.join(f'{name}={value}' for name, value in chosen.items())}]" if chosen else "")
             variant = Variant(label, entry, params, budget)
             _check(variant)
             found.append(variant)
     return found
+
+
+def _members(suite: Suite) -> Iterator[tuple[AttackEntry, str]]:
+    """The entries and what each is called; ``attack: corruption:*`` stands for one entry a corruption, all of one name."""
+    for entry in suite.attacks:
+        family = ATTACKS.family(entry.attack)
+        scheme, _, member = entry.attack.partition(":")
+        if family is None or member != "*":
+            yield entry, entry.name
+            continue
+        for name in family.names():
+            attack = f"{scheme}:{name}"
+            yield entry.model_copy(update={"attack": attack}), attack if entry.name == entry.attack else f"{entry.name}:{name}"
 
 
 def _check(variant: Variant) -> None:

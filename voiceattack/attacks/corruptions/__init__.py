@@ -1,7 +1,7 @@
-"""Corruptions: what happens to speech without an attacker. One function or class and one registration line each.
+"""Corruptions: what happens to speech without an attacker. A class, a line of ``severities.csv`` and a registration line each.
 
-After Speech Robust Bench (Shah et al. 2024, "Speech Robust Bench: A Robustness Benchmark For Speech Recognition"), whose names and
-severities ``severities.csv`` holds, with telephony, codecs, lost packets, quantisation and masks in the same form. What differs:
+After Speech Robust Bench (Shah et al. 2024, "Speech Robust Bench: A Robustness Benchmark For Speech Recognition"), whose names
+and severities the table holds, with telephony, codecs, lost packets, quantisation and masks in the same form. What differs:
 every draw is seeded and recorded, and nothing needs the SoX program.
 """
 

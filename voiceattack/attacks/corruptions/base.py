@@ -21,16 +21,10 @@ from voiceattack.audio import SAMPLE_RATE, quantize16
 from voiceattack.audio_files import MIN_SECONDS
 from voiceattack.errors import AttackError
 
-__all__ = ["RATE", "Corruption", "Draws", "Params", "Wave", "fitted"]
+__all__ = ["RATE", "Corruption", "Draws", "Wave", "fitted"]
 
 Wave = NDArray[np.float64]
 RATE = SAMPLE_RATE
-
-
-class Params(base.Params):
-    """What every corruption takes: severity 1 (mild) to 4; the corruption's row in the table says what that is."""
-
-    severity: int = Field(1, ge=1, le=4)
 
 
 @dataclass
@@ -49,15 +43,20 @@ class Draws:
 class Corruption(base.Attack):
     """Does to a clip what its row in the table says, heard once.
 
-    Subclasses set ``name`` (``corruption:NAME``), ``summary`` and write :meth:`apply`. The artefact may be longer or shorter than its
-    clip; then no SNR is defined and the record says null. What would pass full scale is scaled down as a whole, unless clipping is
-    the point (``clips``), and ``draws`` says by how much.
+    Subclasses set ``name`` (``corruption:NAME``), ``summary`` and write :meth:`apply`. The artefact may be longer or shorter than
+    its clip; then no SNR is defined and the record says null. What would pass full scale is scaled down as a whole, unless
+    clipping is the point (``clips``), and ``draws`` says by how much.
     """
 
     needs_budget: ClassVar[bool] = False
     changes_length: ClassVar[bool] = True
     clips: ClassVar[bool] = False
-    Params: ClassVar[type[base.Params]] = Params
+
+    class Params(base.Params):
+        """What every corruption takes: severity 1 (mild) to 4; the corruption's row in the table says what that is."""
+
+        severity: int = Field(1, ge=1, le=4)
+
     config: Params
 
     @property

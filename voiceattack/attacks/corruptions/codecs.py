@@ -11,7 +11,6 @@ import soxr
 from pydantic import Field
 from scipy.signal import butter, sosfilt
 
-from voiceattack.attacks.corruptions import base
 from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave, fitted
 from voiceattack.attacks.corruptions.losses import lose_packets
 from voiceattack.audio_files import one_line
@@ -96,7 +95,7 @@ class _Codec(Corruption):
     Loss is of 20 ms of the decoded signal, concealed: a real decoder, whose state is lost too, takes longer to recover.
     """
 
-    class Params(base.Params):
+    class Params(Corruption.Params):
         """``loss``: % of packets lost."""
 
         loss: float = Field(0.0, ge=0, le=90)

@@ -39,7 +39,7 @@ def lose_packets(clip: Wave, percent: float, draws: Draws, *, conceal: bool) -> 
         if bad:
             lost.append(place)
     draws.facts.update(lost_packets=lost, packets=packets)
-    out = clip.copy()
+    out: Wave = clip.copy()
     for first, count in _runs(lost):
         start, end = first * PACKET, min((first + count) * PACKET, len(clip))
         out[start:end] = _continued(out[max(0, start - HISTORY) : start], end - start) if conceal else 0.0
@@ -111,7 +111,7 @@ class Quantization(Corruption):
 
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         step = 2.0 ** (1 - self.value)
-        return np.round(clip / step) * step
+        return np.asarray(np.round(clip / step) * step)
 
 
 class TimeMask(Corruption):
@@ -128,7 +128,7 @@ class TimeMask(Corruption):
         size = RATE // 10
         slots = -(-len(clip) // size)
         chosen = sorted(draws.rng.permutation(slots)[: max(1, round(self.value / 100 * slots))].tolist())
-        out = clip.copy()
+        out: Wave = clip.copy()
         for slot in chosen:
             out[slot * size : (slot + 1) * size] = 0.0
         draws.facts.update(masks_seconds=[round(slot * size / RATE, 1) for slot in chosen])

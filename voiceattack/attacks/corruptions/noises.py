@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from voiceattack import audio
-from voiceattack.attacks.corruptions import base
 from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave
 from voiceattack.corpus import Utterance, read_corpus
 from voiceattack.errors import AttackError, SpecError
@@ -51,7 +50,7 @@ class GaussianNoise(_Noise):
 
 
 class EnvironmentalNoise(_Noise):
-    """A stretch of a recording in the folder ``noise``; without one, a synthetic sound drawn from those of a quiet home or street.
+    """A stretch of a recording in the folder ``noise``; without one, a synthetic sound drawn from those of a home or a street.
 
     The stand-in keeps the command complete without data; figures that are to mean something about a place need its recordings.
     """
@@ -59,7 +58,7 @@ class EnvironmentalNoise(_Noise):
     name: ClassVar[str] = "corruption:environmental_noise"
     summary: ClassVar[str] = "recordings of your own or a stand-in, dB SNR"
 
-    class Params(base.Params):
+    class Params(Corruption.Params):
         """``noise``: folder, manifest or file of recordings."""
 
         noise: str | None = None
@@ -78,7 +77,7 @@ class Music(_Noise):
     name: ClassVar[str] = "corruption:music"
     summary: ClassVar[str] = "recordings of your own or plucked chords, dB SNR"
 
-    class Params(base.Params):
+    class Params(Corruption.Params):
         """``music``: folder, manifest or file of recordings."""
 
         music: str | None = None
@@ -92,12 +91,12 @@ class Music(_Noise):
 
 
 class Crosstalk(_Noise):
-    """Another utterance, repeated from a drawn place on when it is shorter: one of the folder ``speech``, or of the run's own clips."""
+    """Another utterance, of the folder ``speech`` or of the run's own; from a drawn place on, repeated when it is shorter."""
 
     name: ClassVar[str] = "corruption:crosstalk"
     summary: ClassVar[str] = "another utterance of the corpus, dB SNR"
 
-    class Params(base.Params):
+    class Params(Corruption.Params):
         """``speech``: folder, manifest or file of other speakers; the run's own clips when left out."""
 
         speech: str | None = None

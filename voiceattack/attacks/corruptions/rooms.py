@@ -56,7 +56,7 @@ def room_response(rt60_seconds: float, rng: np.random.Generator) -> tuple[Wave, 
         np.array([*(rng.uniform(WALL_METRES, side - WALL_METRES) for side in size[:2]), height]) for height in (1.6, 1.1)
     )
     surface = 2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2])
-    # Eyring's formula to begin with; images far out and the cut after MOST_REFLECTIONS make it wrong, so it is measured and mended.
+    # Eyring's formula to begin with. The room's shape and the cut after MOST_REFLECTIONS make it wrong: measure and mend.
     exponent = 0.161 * float(np.prod(size)) / (surface * rt60_seconds)
     for _ in range(ROUNDS):
         absorption = 1 - math.exp(-exponent)

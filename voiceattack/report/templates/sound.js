@@ -24,14 +24,16 @@ async function soundsOf(data) {
     found.push({ name, label, note: "", blob: new Blob([bytes], { type: "audio/flac" }), samples: await decode(bytes) });
   }
   const [clean, adversarial] = found;
+  found[0].note = "The clip as it was.";
+  found[1].note = "What was saved and heard back.";
+  // Of another length, it is no sum of the clip and something else.
+  if (clean.samples.length !== adversarial.samples.length) return found;
   const delta = adversarial.samples.slice(0, clean.samples.length).map((sample, place) => sample - clean.samples[place]);
   const peak = loudest(delta);
   const gain = peak > 0 ? loudest(clean.samples) / peak : 1;
   const samples = delta.map((sample) => sample * gain);
   const note = peak > 0 ? `Amplified by ${(20 * Math.log10(gain)).toFixed(1)} dB to the loudness of the speech; as it is, it lies that much lower.` : "Nothing was changed.";
   found.splice(2, 0, { name: "perturbation", label: "Perturbation alone", note, blob: wav(samples), samples });
-  found[0].note = "The clip as it was.";
-  found[1].note = "What was saved and heard back.";
   if (found[3]) found[3].note = "The control: as loud, but random.";
   return found;
 }
