@@ -22,6 +22,7 @@ EXTRAS = {
     "pyarrow": "export",
     "pesq": "perceptual",
     "pystoi": "perceptual",
+    "pyroomacoustics": "rooms",
     "hibari": "tts",
     "websockets": "home-assistant",
 }

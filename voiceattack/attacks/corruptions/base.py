@@ -55,7 +55,7 @@ class Corruption(base.Attack):
     class Params(base.Params):
         """What every corruption takes: severity 1 (mild) to 4; the corruption's row in the table says what that is."""
 
-        severity: int = Field(1, ge=1, le=4)
+        severity: int = Field(1, ge=1, le=4, description="1 (mild) to 4; the table says what that is")
 
     config: Params
 

@@ -98,7 +98,7 @@ class _Codec(Corruption):
     class Params(Corruption.Params):
         """``loss``: % of packets lost."""
 
-        loss: float = Field(0.0, ge=0, le=90)
+        loss: float = Field(0.0, ge=0, le=90, description="% of packets lost, concealed")
 
     config: Params
 

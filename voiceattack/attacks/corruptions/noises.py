@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from voiceattack import audio
@@ -61,7 +62,7 @@ class EnvironmentalNoise(_Noise):
     class Params(Corruption.Params):
         """``noise``: folder, manifest or file of recordings."""
 
-        noise: str | None = None
+        noise: str | None = Field(None, description="folder, manifest or file of recordings; a synthetic stand-in when left out")
 
     config: Params
 
@@ -80,7 +81,7 @@ class Music(_Noise):
     class Params(Corruption.Params):
         """``music``: folder, manifest or file of recordings."""
 
-        music: str | None = None
+        music: str | None = Field(None, description="folder, manifest or file of recordings; plucked chords when left out")
 
     config: Params
 
@@ -99,7 +100,7 @@ class Crosstalk(_Noise):
     class Params(Corruption.Params):
         """``speech``: folder, manifest or file of other speakers; the run's own clips when left out."""
 
-        speech: str | None = None
+        speech: str | None = Field(None, description="folder, manifest or file of other speakers; the clips of the run when left out")
 
     config: Params
 
