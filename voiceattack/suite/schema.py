@@ -104,7 +104,10 @@ class AttackEntry(Part):
 
     short: ClassVar[str | None] = "attack"
 
-    attack: str = Field(min_length=1, description="Registered name: voiceattack list attacks; corruption:* is all of voiceattack list corruptions.")
+    attack: str = Field(
+        min_length=1,
+        description="Registered name: voiceattack list attacks; corruption:* is all of voiceattack list corruptions.",
+    )
     name: str = Field("", description="Name in gates and reports; the attack's when left out.")
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the attack; the rest take their defaults.")
     budget: dict[str, float | str] = Field(default_factory=dict, description="Limits: snr_db, linf, l2, db_x, band, window, ...")

@@ -100,7 +100,9 @@ class Crosstalk(_Noise):
     class Params(Corruption.Params):
         """``speech``: folder, manifest or file of other speakers; the run's own clips when left out."""
 
-        speech: str | None = Field(None, description="folder, manifest or file of other speakers; the clips of the run when left out")
+        speech: str | None = Field(
+            None, description="folder, manifest or file of other speakers; the clips of the run when left out"
+        )
 
     config: Params
 

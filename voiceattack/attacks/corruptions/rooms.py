@@ -13,7 +13,8 @@ from voiceattack.extras import optional_import
 
 __all__ = ["Reverberation", "room_response"]
 
-MOST_REFLECTIONS = 50
+LEAST_REFLECTIONS, REFLECTIONS_A_SECOND = 20, 30
+"""A sound that rings longer is reflected more often before it has lost the 30 dB that are measured."""
 ROUNDS = 5
 CLOSE = 0.02
 DECAY_DB = 30.0
@@ -51,16 +52,17 @@ def room_response(rt60_seconds: float, rng: np.random.Generator) -> tuple[Wave, 
         MissingExtraError: pyroomacoustics is not installed.
     """
     pra = optional_import("pyroomacoustics", extra="rooms", feature="the corruption reverberation")
-    size = np.array([rng.uniform(5.0, 9.0), rng.uniform(4.0, 7.0), rng.uniform(2.6, 3.6)])
+    size = np.array([rng.uniform(7.0, 11.0), rng.uniform(6.0, 9.0), rng.uniform(3.0, 4.5)])
     speaker, microphone = (
         np.array([*(rng.uniform(WALL_METRES, side - WALL_METRES) for side in size[:2]), height]) for height in (1.6, 1.1)
     )
+    reflections = LEAST_REFLECTIONS + round(REFLECTIONS_A_SECOND * rt60_seconds)
     surface = 2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2])
-    # Eyring's formula to begin with. The room's shape and the cut after MOST_REFLECTIONS make it wrong: measure and mend.
+    # Eyring's formula to begin with. The room's shape and the cut after so many reflections make it wrong: measure and mend.
     exponent = 0.161 * float(np.prod(size)) / (surface * rt60_seconds)
     for _ in range(ROUNDS):
         absorption = 1 - math.exp(-exponent)
-        room = pra.ShoeBox(size, fs=RATE, materials=pra.Material(absorption), max_order=MOST_REFLECTIONS)
+        room = pra.ShoeBox(size, fs=RATE, materials=pra.Material(absorption), max_order=reflections)
         room.add_source(speaker)
         room.add_microphone(microphone)
         room.compute_rir()
