@@ -34,6 +34,7 @@ __all__ = [
 
 Row = dict[str, Any]
 ACROSS = 6
+MOST_WER = 1.5
 LEVELS = (1, 2, 3, 4)
 COLUMNS = ("corruption", "unit", "clean", *(f"WER at {level}" for level in LEVELS), "WERD", "NWERD", "WERV", "dB at WER 0.5")
 EXPLAINED = (
@@ -127,10 +128,10 @@ def draw_corruptions(lines: Sequence[Line], out: Path | io.BytesIO) -> None:
         axis.tick_params(axis="y", labelsize="x-small")
         axis.grid(alpha=0.25)
         # A repetition loop would flatten all the rest.
-        axis.set_ylim(-0.05, 1.55)
+        axis.set_ylim(-0.05, MOST_WER)
     for axis in axes[len(names) :]:
         axis.set_visible(False)
-    figure.supylabel("WER", fontsize="small")
+    figure.supylabel(f"WER (the axis ends at {MOST_WER:g})", fontsize="small")
     figure.supxlabel("severity", fontsize="small")
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=4, fontsize="small", frameon=False)
     if isinstance(out, Path):

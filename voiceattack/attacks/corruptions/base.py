@@ -51,6 +51,10 @@ class Corruption(base.Attack):
     needs_budget: ClassVar[bool] = False
     changes_length: ClassVar[bool] = True
     clips: ClassVar[bool] = False
+    corpus: Sequence[Path] = ()
+    """Audio files of the run, as :meth:`meet` was told."""
+    drawn: Mapping[str, Any] | None = None
+    """What was drawn for the one example that is crafted again."""
 
     class Params(base.Params):
         """What every corruption takes: severity 1 (mild) to 4; the corruption's row in the table says what that is."""
@@ -81,9 +85,6 @@ class Corruption(base.Attack):
 
     def meet(self, corpus: Sequence[Path], draws: Mapping[str, Any] | None = None) -> None:
         self.corpus, self.drawn = list(corpus), draws
-
-    corpus: Sequence[Path] = ()
-    drawn: Mapping[str, Any] | None = None
 
     @abstractmethod
     def apply(self, clip: Wave, draws: Draws) -> Wave:

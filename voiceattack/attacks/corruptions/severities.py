@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from voiceattack.attacks.corruptions import CORRUPTIONS
+from voiceattack.errors import SpecError
 
 __all__ = ["LEVELS", "Severities", "severities", "table"]
 
@@ -48,12 +49,15 @@ def _row(row: dict[str, str]) -> Severities:
 
 
 def severities(name: str) -> Severities:
-    """The row of one corruption.
+    """The row of one corruption; one of a plug-in brings its own as the class attribute ``severities``.
 
     Raises:
         UnknownNameError: no such corruption.
+        SpecError: it is a plug-in's and brings no severities.
     """
     found = table().get(name)
-    if found is None:  # a plug-in's brings its own
-        found = CORRUPTIONS.get(name).severities
+    if found is None:
+        found = getattr(CORRUPTIONS.get(name), "severities", None)
+        if not isinstance(found, Severities):
+            raise SpecError(f"corruption {name!r} has no row in the table; give its class an attribute severities")
     return found
