@@ -243,7 +243,9 @@ def test_whisper_is_fooled_as_a_black_box_and_scored_alike_in_any_batch() -> Non
     assert torch.allclose(alone.score(candidates[:1, : len(clips[0])], [0], cap=5.0), values[:1], atol=1e-4)
     # The victim's own loss over the whole window says the same.
     assert isinstance(victim, DifferentiableVictim)
-    exact = victim.attack_loss(Batch.of(clips[:1]).replace(candidates[:1, : len(clips[0])]), clean[:1], LossConfig("away", cap=5.0))
+    exact = victim.attack_loss(
+        Batch.of(clips[:1]).replace(candidates[:1, : len(clips[0])]), clean[:1], LossConfig("away", cap=5.0)
+    )
     assert torch.allclose(values[:1], exact.loss.detach(), atol=2e-3)
     (made,) = build_attack("square", queries=400).craft(
         victim, Batch.of(clips[:1]), clean[:1], Objective(), Budget(snr_db=12), [0]

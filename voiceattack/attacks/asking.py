@@ -171,7 +171,9 @@ def _hear_best(problem: Problem, clips: Sequence[_Clip]) -> None:
     for clip, one in zip(clips, heard, strict=True):
         clip.heard()
         clip.success = one.success
-        problem.note(clip.row, step=clip.spent, loss=-clip.value, nearness=one.nearness, snr_db=problem.snr(clip.row, one.waveform))
+        problem.note(
+            clip.row, step=clip.spent, loss=-clip.value, nearness=one.nearness, snr_db=problem.snr(clip.row, one.waveform)
+        )
 
 
 def _best(clip: _Clip) -> Tensor:

@@ -67,7 +67,7 @@ class GainGrid:
         self._level = radius / float(self._wave(self._cells(every) * self._shape).norm())
 
     def perturbation(self, gains: Tensor) -> Tensor:
-        """Perturbations float (population, samples) of norm ``radius`` from gains float (population, bands, slots); zero for zero.
+        """Perturbations float (population, samples), of norm ``radius`` or zero, from gains float (population, bands, slots).
 
         Differentiable nowhere: levels are found by trying.
         """

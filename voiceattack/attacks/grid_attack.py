@@ -37,7 +37,7 @@ class GridAttack(base.BudgetAttack):
         slot_seconds: float = Field(0.096, ge=0.008, le=30, description="width of a cell")
         low_hz: float = Field(100.0, ge=0, lt=8000, description="where the grid begins")
         high_hz: float = Field(4000.0, gt=0, le=8000, description="where it ends")
-        whiten: float = Field(0.2, ge=0, le=1, description="power of the clip's own spectrum in a cell: 0 is flat, 1 its own shape")
+        whiten: float = Field(0.2, ge=0, le=1, description="power of the clip's spectrum in a cell: 0 is flat, 1 its own shape")
 
     config: Params
 
@@ -71,7 +71,9 @@ class GridAttack(base.BudgetAttack):
         """The search on a grid of ``shape`` (bands, slots); all its randomness comes from ``generator``."""
 
 
-def best_start(shape: tuple[int, int], starts: int, generator: torch.Generator) -> Generator[Tensor, Tensor, tuple[Tensor, float]]:
+def best_start(
+    shape: tuple[int, int], starts: int, generator: torch.Generator
+) -> Generator[Tensor, Tensor, tuple[Tensor, float]]:
     """The best of some random starts and its value: gains float (bands, slots) of -1 and 1; the first one only takes away."""
     gains = random_signs(starts, *shape, generator=generator)
     gains[0] = -1.0

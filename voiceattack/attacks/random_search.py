@@ -34,7 +34,7 @@ class RandomSearch(base.BudgetAttack):
         low_hz: float = Field(80.0, gt=0, lt=8000, description="lowest tone")
         high_hz: float = Field(6000.0, gt=0, le=8000, description="highest tone")
         longest_seconds: float = Field(0.5, gt=0.01, le=10, description="longest tone; the shortest is 20 ms")
-        cap: float = Field(0.0, ge=0, description="nats by which a token counts as lost, where each has a score; 0: the whole text's")
+        cap: float = Field(0.0, ge=0, description="nats by which a token counts as lost; 0: the text counts as a whole")
 
     config: Params
 
