@@ -35,9 +35,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "auto": {"budget": {"snr_db": 40}},
     "imperceptible": TARGET,
     "square": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
-    "nes": {"budget": {"snr_db": 12}, "params": {"queries": 200}},
-    "spsa": {"budget": {"snr_db": 12}, "params": {"queries": 200}},
-    "genetic": {"budget": {"snr_db": 12}, "params": {"queries": 200}},
+    "nes": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
+    "spsa": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
+    "genetic": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
     "random-search": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
     "universal": {"objective": "mute", "params": {"artefact": str(PAGES / "mute-whisper-tiny.en.flac")}},
 }
