@@ -75,12 +75,14 @@ def driven(steps: Generator[Tensor, Tensor, T], value_of: Any) -> T:
 
 def craft(victim: Victim, clips: list[Tensor], name: str, objective: Objective, snr: float = 20.0, **more: Any) -> list[Crafted]:
     batch = Batch.of(clips)
-    params = {**FEW[name], **{key: more.pop(key) for key in ("queries", "proposals") if key in more}}
+    asked: dict[str, Any] = {key: more.pop(key) for key in ("queries", "proposals") if key in more}
     clean = [transcript.text for transcript in victim.transcribe(batch)]
     seeds = more.pop("seeds", [3, 4][: len(clips)])
-    made = build_attack(name, **params).craft(victim, batch, clean, objective, Budget(snr_db=snr), seeds, **more)
+    made: list[Any] = build_attack(name, **{**FEW[name], **asked}).craft(
+        victim, batch, clean, objective, Budget(snr_db=snr), seeds, **more
+    )
     assert all(isinstance(one, Crafted) for one in made), made
-    return made  # type: ignore[return-value]
+    return made
 
 
 def test_estimated_gradients_point_where_the_victims_own_gradient_points() -> None:

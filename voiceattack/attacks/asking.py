@@ -51,7 +51,7 @@ def answer(problem: Problem, searches: Sequence[ClipSearch], queries: int, hear_
         width = problem.clean.waveforms.shape[1]
         delta = torch.cat([torch.nn.functional.pad(one, (0, width - one.shape[1])) for one in populations])
         candidates = problem.realize(delta, rows)
-        for clip, some in zip(clips, candidates.split([len(one) for one in populations]), strict=True):
+        for clip, some in zip(clips, torch.split(candidates, [len(one) for one in populations]), strict=True):
             clip.candidates = some
         asking = [clip for clip in clips if clip.room]
         if asking and scores:
@@ -148,7 +148,7 @@ def _score(problem: Problem, clips: Sequence[_Clip], cap: float | None) -> None:
     sizes = [len(clip.candidates) for clip in clips]
     rows = [clip.row for clip in clips for _ in clip.candidates]
     values = sign * problem.score(torch.cat([clip.candidates for clip in clips]), rows, cap).float().cpu()
-    for clip, some in zip(clips, values.split(sizes), strict=True):
+    for clip, some in zip(clips, torch.split(values, sizes), strict=True):
         clip.take(some)
 
 

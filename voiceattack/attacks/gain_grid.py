@@ -78,7 +78,8 @@ class GainGrid:
             wave = self._wave(torch.maximum(cells * level, -self._magnitude))
             norm = wave.norm(dim=1)
             level = level * (self._radius / norm.clamp(min=1e-9))[:, None, None].clamp(max=1e3)
-        return wave * (self._radius / norm.clamp(min=1e-9))[:, None]
+        filled: Tensor = wave * (self._radius / norm.clamp(min=1e-9))[:, None]
+        return filled
 
     def _cells(self, gains: Tensor) -> Tensor:
         """Gains of cells as gains of bins, float (population, bins, frames)."""

@@ -49,4 +49,5 @@ class NES(GridAttack):
 
 def _unit(gradient: Tensor) -> Tensor:
     """Scores of different steps have different scales; directions have not."""
-    return gradient / gradient.norm().clamp(min=1e-12)
+    unit: Tensor = gradient / gradient.norm().clamp(min=1e-12)
+    return unit
