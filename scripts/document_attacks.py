@@ -34,6 +34,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "minimum-norm": {"params": {"steps": 300}},
     "auto": {"budget": {"snr_db": 40}},
     "imperceptible": TARGET,
+    "square": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
+    "nes": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
+    "spsa": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
+    "genetic": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
     "random-search": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
     "universal": {"objective": "mute", "params": {"artefact": str(PAGES / "mute-whisper-tiny.en.flac")}},
 }

@@ -28,6 +28,10 @@ FEW_STEPS = {
     "cw": {"steps": 8},
     "auto": {"steps": 12},
     "random-search": {"queries": 30},
+    "square": {"queries": 12},
+    "nes": {"queries": 16, "pairs": 2},
+    "spsa": {"queries": 16, "pairs": 2},
+    "genetic": {"queries": 20, "population": 4, "patience": 1, "looks": 3},
     "minimum-norm": {"steps": 12},
 }
 SEEDS = [11, 22]

@@ -18,6 +18,10 @@ ATTACKS.add("pgd", f"{_HERE}.pgd:PGD", "projected gradient descent within a budg
 ATTACKS.add("mi-fgsm", f"{_HERE}.mi_fgsm:MIFGSM", "iterated gradient steps with momentum (Dong et al. 2018)")
 ATTACKS.add("cw", f"{_HERE}.cw:CarliniWagner", "the quietest success by a shrinking bound (Carlini & Wagner 2018)")
 ATTACKS.add("random-search", f"{_HERE}.random_search:RandomSearch", "windowed tones kept when the victim's score improves")
+ATTACKS.add("square", f"{_HERE}.square:Square", "rectangles of time and frequency exchanged (after Andriushchenko et al. 2020)")
+ATTACKS.add("nes", f"{_HERE}.nes:NES", "gradient estimated from scores, Gaussian directions (Ilyas et al. 2018)")
+ATTACKS.add("spsa", f"{_HERE}.spsa:SPSA", "gradient estimated from scores, random signs and Adam (Uesato et al. 2018)")
+ATTACKS.add("genetic", f"{_HERE}.genetic:Genetic", "breeding, then gradient estimation (Alzantot et al. 2018; Taori et al. 2019)")
 ATTACKS.add("minimum-norm", f"{_HERE}.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve")
 ATTACKS.add("auto", f"{_HERE}.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
 ATTACKS.add(

@@ -107,6 +107,7 @@ class Problem:
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
         self._search: Search | None = None
+        self._scoring: dict[int, Search] = {}
         self.direction = objective.direction
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
         if objective.targeted and isinstance(victim, DifferentiableVictim):
@@ -136,7 +137,7 @@ class Problem:
         part.seeds = [_derived(self.seeds[row], draw) for row in rows]
         part.logs = [self.logs[row] for row in rows]
         part.max_steps = max_steps
-        part._search = None
+        part._search, part._scoring = None, {}
         part._on_step = lambda done, most: self.tell(offset + min(done, most))
         return part
 
@@ -159,7 +160,7 @@ class Problem:
         part = copy.copy(self)
         part.direction = "toward"
         part.texts = [str(text) for text in texts]
-        part._search = None
+        part._search, part._scoring = None, {}
         return part
 
     def _hallucination(self, victim: DifferentiableVictim, row: int) -> str | None:
@@ -248,12 +249,15 @@ class Problem:
             raise OutOfQueries
         return self._hear(waveforms, rows, checked)
 
-    def score(self, waveforms: Tensor, rows: Sequence[int]) -> Tensor:
-        """The victim's log-likelihood of each clip's text in candidates already realised; counts one query a clip.
+    def score(self, waveforms: Tensor, rows: Sequence[int], cap: float | None = None) -> Tensor:
+        """The victim's log-likelihood of each clip's text in candidates already realised; counts one query a candidate.
 
         Args:
             waveforms: float (len(rows), samples).
-            rows: whose candidates they are.
+            rows: whose candidates they are; a row may come several times.
+            cap: where the victim gives a score a token, nats below which no token's log-probability counts while moving away
+                from the text, so that one lost token does not hide what becomes of the others; the mean over tokens is given.
+                None, and for other victims, is the log-likelihood of the whole text.
 
         Returns:
             float (len(rows),), higher is more likely.
@@ -263,8 +267,35 @@ class Problem:
         """
         if not all(self.charge(rows)):
             raise OutOfQueries
+        if cap is not None and isinstance(self.victim, DifferentiableVictim):
+            return self._score_tokens(self.victim, waveforms, list(rows), cap)
         score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
         return score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
+
+    def _score_tokens(self, victim: DifferentiableVictim, waveforms: Tensor, rows: list[int], cap: float) -> Tensor:
+        """Mean log-probability of a token. What a search remembers is each clip's own here: no neighbour changes a score."""
+        away = self.direction == "away"
+        config = LossConfig(self.direction, "ce", cap if away else None)
+        for row in rows:
+            if row not in self._scoring:
+                self._scoring[row] = victim.search(Batch.of([self.clip(row)], self.clean.sample_rate).to(waveforms.device))
+        places = range(len(rows))
+        with torch.no_grad():
+            if all(type(self._scoring[row]) is Search for row in rows):  # it remembers nothing: one call serves all clips
+                batch = self.clean.select(rows).replace(waveforms)
+                losses = victim.attack_loss(batch, [self.texts[row] for row in rows], config).loss
+            else:
+                losses = torch.empty(len(rows), device=waveforms.device)
+                for row in dict.fromkeys(rows):
+                    mine = [place for place in places if rows[place] == row]
+                    candidates = waveforms[mine, : int(self.clean.lengths[row])]
+                    texts = [self.texts[row]] * len(mine)
+                    losses[mine] = self._scoring[row].attack_loss(candidates, [0] * len(mine), texts, config).loss.to(losses)
+        return losses if away else -losses
+
+    def clip(self, row: int) -> Tensor:
+        """One clean clip without padding, float (samples,)."""
+        return self.clean.waveforms[row, : int(self.clean.lengths[row])]
 
     def charge(self, rows: Sequence[int]) -> list[bool]:
         """Count one query for each of ``rows`` (a row may come several times); whether it may be asked, one a row."""

@@ -34,6 +34,7 @@ class RandomSearch(base.BudgetAttack):
         low_hz: float = Field(80.0, gt=0, lt=8000, description="lowest tone")
         high_hz: float = Field(6000.0, gt=0, le=8000, description="highest tone")
         longest_seconds: float = Field(0.5, gt=0.01, le=10, description="longest tone; the shortest is 20 ms")
+        cap: float = Field(0.0, ge=0, description="nats by which a token counts as lost; 0: the text counts as a whole")
 
     config: Params
 
@@ -70,9 +71,8 @@ class RandomSearch(base.BudgetAttack):
         problem.note(row, step=log.queries, loss=-value, snr_db=problem.snr(row, kept))
         return kept
 
-    @staticmethod
-    def _score(problem: Problem, row: int, waveform: Tensor) -> float:
-        return float(problem.score(waveform[None], [row])[0])
+    def _score(self, problem: Problem, row: int, waveform: Tensor) -> float:
+        return float(problem.score(waveform[None], [row], self.config.cap or None)[0])
 
     def _tone(self, length: int, samples: int, rate: int, generator: torch.Generator) -> Tensor:
         """A Hann-windowed tone float (samples,) of a random norm from 0.05 to 1, silent from ``length`` on."""

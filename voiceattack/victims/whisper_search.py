@@ -57,10 +57,13 @@ class WhisperSearch(Search):
 
     def _refreshed(self, batch: Batch, rows: Sequence[int]) -> Tensor:
         if self._age >= REFRESH or not self._contexts or not set(rows) <= set(self._rows):
+            # Of a clip that comes several times, the first candidate's window serves all.
+            places = {row: place for place, row in reversed(list(enumerate(rows)))}
+            batch = batch.select(list(places.values()))
             with torch.no_grad():
                 for frontend in {hearing.frontend: None for hearing in self.whisper.hearings}:
                     waveforms = (batch.waveforms * batch.mask()).to(self.whisper.device)
                     whole = features(self.whisper.log_mel, waveforms, batch.lengths, frontend)
                     self._contexts[frontend] = remember(self.whisper.model, whole, self.front)
-            self._rows, self._age = list(rows), 0
+            self._rows, self._age = list(places), 0
         return torch.tensor([self._rows.index(row) for row in rows], device=self.whisper.device)

@@ -35,7 +35,9 @@ class Context:
     decoder: tuple[tuple[Tensor, Tensor], ...]
 
     def select(self, rows: Tensor) -> Context:
-        """The context of some clips."""
+        """The context of some clips; of one clip several times, one copy, which serves all of its candidates."""
+        if len(rows) > 1 and bool((rows == rows[0]).all()):
+            rows = rows[:1]
         if torch.equal(rows, torch.arange(len(self.encoder[0][0]), device=rows.device)):
             return self
         return Context(
@@ -149,6 +151,15 @@ def _attend(
     return output
 
 
+def _across(left: Tensor, right: Tensor) -> Tensor:
+    """``left @ right``, float (batch, heads, rows, width), without copying a ``right`` that all of the batch share."""
+    if len(right) == len(left):
+        return left @ right
+    batch, heads, rows, _ = left.shape
+    joined = left.transpose(0, 1).reshape(heads, batch * rows, -1) @ right[0]
+    return joined.view(heads, batch, rows, -1).transpose(0, 1)
+
+
 class _KeptAttention(torch.autograd.Function):
     """Attention over positions computed afresh and positions that are kept, which take part in the softmax and get no gradient.
 
@@ -160,13 +171,13 @@ class _KeptAttention(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, kept_keys: Tensor, kept_values: Tensor) -> Tensor:
         queries = queries * queries.shape[-1] ** -0.5
         fresh = queries @ keys.transpose(-1, -2)
-        kept = queries @ kept_keys.transpose(-1, -2)
+        kept = _across(queries, kept_keys.transpose(-1, -2))
         # One softmax over both parts, in place.
         most = torch.maximum(fresh.amax(dim=-1, keepdim=True), kept.amax(dim=-1, keepdim=True))
         fresh.sub_(most).exp_()
         kept.sub_(most).exp_()
         whole = fresh.sum(dim=-1, keepdim=True) + kept.sum(dim=-1, keepdim=True)
-        mixed = (fresh @ values + kept @ kept_values) / whole
+        mixed = (fresh @ values + _across(kept, kept_values)) / whole
         ctx.save_for_backward(queries, keys, values, kept_keys, kept_values, fresh, kept, whole, mixed)
         return mixed
 
