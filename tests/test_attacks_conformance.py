@@ -29,6 +29,7 @@ FEW_STEPS = {
     "auto": {"steps": 12},
     "random-search": {"queries": 30},
     "minimum-norm": {"steps": 12},
+    "transfer": {"surrogates": "tiny", "steps": 8, "searches": 2, "check_every": 2, "queries": 4},
 }
 SEEDS = [11, 22]
 

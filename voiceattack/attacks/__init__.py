@@ -18,11 +18,15 @@ ATTACKS.add("pgd", f"{_HERE}.pgd:PGD", "projected gradient descent within a budg
 ATTACKS.add("mi-fgsm", f"{_HERE}.mi_fgsm:MIFGSM", "iterated gradient steps with momentum (Dong et al. 2018)")
 ATTACKS.add("cw", f"{_HERE}.cw:CarliniWagner", "the quietest success by a shrinking bound (Carlini & Wagner 2018)")
 ATTACKS.add("random-search", f"{_HERE}.random_search:RandomSearch", "windowed tones kept when the victim's score improves")
+ATTACKS.add(
+    "kenansville", f"{_HERE}.kenansville:Kenansville", "the smallest removal of weak components that fools (Abdullah et al. 2020)"
+)
 ATTACKS.add("minimum-norm", f"{_HERE}.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve")
 ATTACKS.add("auto", f"{_HERE}.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
 ATTACKS.add(
     "imperceptible", f"{_HERE}.imperceptible:Imperceptible", "under the masking threshold, in two stages (Qin et al. 2019)"
 )
+ATTACKS.add("transfer", f"{_HERE}.transfer:Transfer", "crafted on a white box, chosen among by a few queries or none")
 ATTACKS.add(
     "universal", f"{_HERE}.universal:Universal", "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)"
 )
