@@ -31,6 +31,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "pgd": {"budget": {"snr_db": 40}},
     "mi-fgsm": {"budget": {"snr_db": 35}},
     "cw": TARGET,
+    "kenansville": {},
+    "transfer": {"budget": {"snr_db": 20}, "params": {"queries": 0, "steps": 40}},
     "minimum-norm": {"params": {"steps": 300}},
     "auto": {"budget": {"snr_db": 40}},
     "imperceptible": TARGET,

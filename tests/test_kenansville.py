@@ -17,7 +17,7 @@ from voiceattack.victims import Transcript, Victim, load_victim
 
 
 class Threshold(Victim):
-    """Hears "word" in a clip while it stands above an SNR to the original, and in a band of SNRs under that; counts what it is asked."""
+    """Hears "word" above an SNR to the original, and in a band of SNRs under that; counts what it is asked."""
 
     spec = "threshold"
 

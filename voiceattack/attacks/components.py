@@ -1,4 +1,4 @@
-"""A clip as a sum of components, spectral lines or the principal components of its trajectory, of which the weakest are removed."""
+"""A clip as a sum of components, spectral lines or principal components of its windows, of which the weakest are removed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class Fourier(Segment):
         taken = torch.zeros_like(self.spectrum)
         rows = self.order[:count]
         taken[rows] = self.spectrum[rows]
-        return torch.fft.irfft(taken, n=self.length).float()
+        signal: Tensor = torch.fft.irfft(taken, n=self.length).float()
+        return signal
 
 
 class Singular(Segment):

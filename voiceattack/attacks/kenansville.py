@@ -17,7 +17,7 @@ from voiceattack.attacks.problem import Heard, Problem
 __all__ = ["Kenansville"]
 
 QUIETEST_DB = 100.0  # no 16-bit clip has weaker components
-LONGEST_SECONDS = 30.0  # of a segment
+LONGEST_SECONDS = 30.0  # of a segment, so that a long clip does not take the memory
 
 
 @dataclass
@@ -59,10 +59,7 @@ class Kenansville(base.MinimizationAttack):
 
         method: Literal["dft", "ssa"] = Field("dft", description="dft: lines of the Fourier transform; ssa: singular spectrum")
         segment_seconds: float = Field(
-            0.0,
-            ge=0,
-            le=LONGEST_SECONDS,
-            description="length of the segments decomposed one by one; 0: the whole clip, at most 30 s",
+            0.1, ge=0, le=LONGEST_SECONDS, description="length of the segments, decomposed one by one; 0: the whole clip"
         )
         weakest: Literal["clip", "segment"] = Field(
             "clip", description="weakest of the whole clip, or as large a share of energy of each segment"
