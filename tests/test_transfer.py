@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from speechlike import tones, voiceattack, write_clips
@@ -11,8 +13,10 @@ from voiceattack.attacks.base import Crafted
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, SpecError
+from voiceattack.estimate import estimate
 from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective
+from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.victims import Transcript, Victim, load_victim
 
@@ -100,15 +104,20 @@ def test_surrogates_together_are_an_ensemble(batch: Batch) -> None:
     assert result.trace[0]["surrogates"] == "ensemble:tiny|tiny"
 
 
-def test_the_record_says_surrogates_steps_and_queries(tmp_path: object) -> None:
-    from pathlib import Path
+def test_the_steps_foretold_are_the_surrogates(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path, 1)
+    request = AttackRequest(inputs=tuple(clips), victim="ears", attack="transfer", params=FEW, budget={"snr_db": 15})
+    foretold = estimate(request, victim=Ears())
+    assert foretold.steps == FEW["steps"] and foretold.step_seconds > 0, "a black box takes no steps itself"
+    assert foretold.queries == build_attack("transfer").max_queries + 1
 
-    folder = Path(str(tmp_path))
-    (clip,) = write_clips(folder / "in", 1, first=1)
+
+def test_the_record_says_surrogates_steps_and_queries(tmp_path: Path) -> None:
+    (clip,) = write_clips(tmp_path / "in", 1, first=1)
     params = [f"--param={name}={value}" for name, value in FEW.items()]
     ran = voiceattack(
-        "attack", clip, "--victim", "tiny", "--attack", "transfer", *params, "--snr-db", "15", "--out", folder / "run"
+        "attack", clip, "--victim", "tiny", "--attack", "transfer", *params, "--snr-db", "15", "--out", tmp_path / "run"
     )
     assert ran.returncode == 0, ran.stderr
-    (row,) = [row for row in Run.open(folder / "run").results() if row["control_for"] is None]
+    (row,) = [row for row in Run.open(tmp_path / "run").results() if row["control_for"] is None]
     assert row["params"]["surrogates"] == "tiny" and row["steps"] == 20 and row["queries"] == 1 and row["success"]

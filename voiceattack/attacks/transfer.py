@@ -82,11 +82,11 @@ class Transfer(base.BudgetAttack):
 
     def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
         super().check(victim, objective, budget)
-        surrogate = self._load(victim)
+        surrogate = self.steps_on(victim)
         if objective.targeted:
             surrogate.check_target(str(objective.target))
 
-    def _load(self, victim: Victim) -> DifferentiableVictim:
+    def steps_on(self, victim: Victim) -> DifferentiableVictim:
         """The surrogates as one victim, on the device of ``victim`` where that has one; loaded once."""
         if self._surrogate is None:
             specs = [spec.strip() for spec in self.config.surrogates.split(",") if spec.strip()]
@@ -106,7 +106,7 @@ class Transfer(base.BudgetAttack):
 
     def search(self, problem: Problem) -> Tensor:
         c = self.config
-        surrogate = self._load(problem.victim)
+        surrogate = self.steps_on(problem.victim)
         for clip in problem.clean.clips():
             surrogate.check_length(len(clip) / problem.clean.sample_rate, "the clip")
         parts = split_steps(c.steps, [1] * (c.searches if c.queries else 1))
