@@ -95,6 +95,8 @@ def test_a_target_gains_head_room_past_its_first_success(batch: Batch) -> None:
 def test_what_cannot_be_crafted_on_is_refused() -> None:
     with pytest.raises(AttackError, match=r"surrogate 'pocketsphinx'|needs the extra|pocketsphinx"):
         build_attack("transfer", surrogates="pocketsphinx").check(Ears(), Objective(), BUDGET)
+    with pytest.raises(AttackError, match="random-search"):
+        build_attack("transfer", surrogates="tiny").check(Ears(), Objective("evade"), BUDGET)
     with pytest.raises(SpecError, match="names no victim"):
         build_attack("transfer", surrogates=" , ").check(Ears(), Objective(), BUDGET)
 

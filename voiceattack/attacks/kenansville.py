@@ -13,6 +13,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.components import Components, Fourier, Segment, Singular, segments
 from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.audio import SAMPLE_RATE
 
 __all__ = ["Kenansville"]
 
@@ -104,7 +105,7 @@ class Kenansville(base.MinimizationAttack):
 
     def _components(self, clip: Tensor) -> Components:
         c = self.config
-        samples = round((c.segment_seconds or LONGEST_SECONDS) * 16_000)
+        samples = round((c.segment_seconds or LONGEST_SECONDS) * SAMPLE_RATE)
         pieces = segments(clip, max(2, samples))
         parts: list[Segment] = [Fourier(piece) if c.method == "dft" else Singular(piece, c.window) for piece in pieces]
         return Components(parts, c.weakest)
@@ -122,8 +123,9 @@ class Kenansville(base.MinimizationAttack):
             if level is None:
                 continue
             if problem.queries_left(row) == 0:
-                if clip.best is None:
-                    problem.logs[row].warnings.append(f"the search was cut short at max_queries={problem.max_queries}")
+                warning = f"the search was cut short at max_queries={problem.max_queries}"
+                if clip.best is None and warning not in problem.logs[row].warnings:
+                    problem.logs[row].warnings.append(warning)
                 continue
             asked.append((row, level, count))
         return asked

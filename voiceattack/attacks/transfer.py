@@ -82,6 +82,10 @@ class Transfer(base.BudgetAttack):
 
     def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
         super().check(victim, objective, budget)
+        if objective.kind in ("evade", "false-trigger"):
+            raise AttackError(
+                f"attack transfer crafts on recognisers, which have no objective {objective.kind}; for wake words use random-search"
+            )
         surrogate = self.steps_on(victim)
         if objective.targeted:
             surrogate.check_target(str(objective.target))
@@ -216,7 +220,7 @@ def _ranked(taken: Sequence[Heard]) -> list[Heard]:
 
 def _on_surrogate(objective: Objective) -> Objective:
     """What is wanted of recognisers that only write: for an action its text, for another action or none other words."""
-    if not objective.acts and objective.kind in ("untargeted", "targeted", "mute"):
+    if not objective.acts:
         return objective
     if objective.targeted:
         return Objective("targeted", objective.target)
