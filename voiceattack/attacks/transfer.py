@@ -84,7 +84,7 @@ class Transfer(base.BudgetAttack):
         super().check(victim, objective, budget)
         if objective.kind in ("evade", "false-trigger"):
             raise AttackError(
-                f"attack transfer crafts on recognisers, which have no objective {objective.kind}; for wake words use random-search"
+                f"attack transfer crafts on recognisers, which have no objective {objective.kind}; wake words: random-search"
             )
         surrogate = self.steps_on(victim)
         if objective.targeted:
