@@ -116,10 +116,12 @@ def test_the_steps_foretold_are_the_surrogates(tmp_path: Path) -> None:
 
 def test_the_record_says_surrogates_steps_and_queries(tmp_path: Path) -> None:
     (clip,) = write_clips(tmp_path / "in", 1, first=1)
-    params = [f"--param={name}={value}" for name, value in FEW.items()]
+    params = [f"--param={name}={value}" for name, value in {**FEW, "surrogates": "tiny,tiny"}.items()]
     ran = voiceattack(
         "attack", clip, "--victim", "tiny", "--attack", "transfer", *params, "--snr-db", "15", "--out", tmp_path / "run"
     )
     assert ran.returncode == 0, ran.stderr
     (row,) = [row for row in Run.open(tmp_path / "run").results() if row["control_for"] is None]
-    assert row["params"]["surrogates"] == "tiny" and row["steps"] == 20 and row["queries"] == 1 and row["success"]
+    with_name = Run.open(tmp_path / "run").info["victims"]
+    assert "capabilities" in with_name["tiny"] and "ensemble:tiny|tiny" in with_name
+    assert row["params"]["surrogates"] == "tiny,tiny" and row["steps"] == 20 and row["queries"] == 1 and row["success"]
