@@ -31,6 +31,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "pgd": {"budget": {"snr_db": 40}},
     "mi-fgsm": {"budget": {"snr_db": 35}},
     "cw": TARGET,
+    "kenansville": {},
+    "transfer": {
+        "budget": {"snr_db": 20},
+        "params": {
+            "surrogates": "whisper-tiny.en?frontend=feature-pad&timestamps=on",
+            "queries": 0,
+            "steps": 40,
+            "check_every": 20,
+        },
+    },
     "minimum-norm": {"params": {"steps": 300}},
     "auto": {"budget": {"snr_db": 40}},
     "imperceptible": TARGET,

@@ -33,6 +33,7 @@ FEW_STEPS = {
     "spsa": {"queries": 16, "pairs": 2},
     "genetic": {"queries": 20, "population": 4, "patience": 1, "looks": 3},
     "minimum-norm": {"steps": 12},
+    "transfer": {"surrogates": "tiny", "steps": 8, "searches": 2, "check_every": 2, "queries": 4},
 }
 SEEDS = [11, 22]
 

@@ -196,3 +196,19 @@ def test_demo_ends_with_its_table(tmp_path: Path) -> None:
     text = ok("demo", "--steps", "1", "--out", tmp_path / "demo")
     for words in ("clean", "noise", "pgd", "unlock the front door", "SNR dB", "WER", ".flac"):
         assert words in text
+
+
+def test_the_list_says_which_victims_take_a_prompt() -> None:
+    from voiceattack.errors import MissingExtraError
+    from voiceattack.victims import VICTIMS, load_victim
+    from voiceattack.victims.prompted import Prompted
+
+    told = ok("list", "victims")
+    for spec in ("whisper-tiny.en", "tiny", "faster-whisper:whisper-tiny.en", "ctranslate2:whisper-tiny.en", "pocketsphinx"):
+        try:
+            victim = load_victim(spec, device="cpu")
+        except MissingExtraError:
+            continue
+        name = spec.partition(":")[0]
+        assert f"{name} " in told
+        assert isinstance(victim, Prompted) == ("takes a prompt" in VICTIMS.entry(name).summary), spec

@@ -54,7 +54,8 @@ def craft(
     victim = load_victim(request.victim, device) if victim is None else victim
     attack.check(victim, objective, budget)
     run = Run.create(out, request.identity())
-    run.note_victim(victim.spec, victim.describe())
+    for used in (victim, attack.steps_on(victim)):
+        run.note_victim(used.spec, used.describe())
     if keep_answers and victim.costly:
         victim = remembering(victim, run.path)
     job = Job(request, run, victim, attack, objective, budget, len(items), on_progress, on_error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voiceattack import audio
+from voiceattack.attacks.base import Attack
 from voiceattack.audio import Batch
 from voiceattack.corpus import BadItem, read_corpus
 from voiceattack.errors import CorpusError, VoiceAttackError
@@ -77,7 +78,7 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
             seconds = audio.info(item.path).seconds
             victim.check_length(seconds, str(item.path))
             if not result.examples:
-                result.hear_seconds, result.step_seconds = _measure(victim, item.path, bool(attack.max_steps))
+                result.hear_seconds, result.step_seconds = _measure(victim, attack, item.path)
                 first_seconds = seconds
         except VoiceAttackError as error:
             result.unusable.append(str(error))
@@ -98,7 +99,7 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
     return result
 
 
-def _measure(victim: Victim, path: Path, with_step: bool) -> tuple[float, float]:
+def _measure(victim: Victim, attack: Attack, path: Path) -> tuple[float, float]:
     """Seconds of one transcription and of one forward and backward pass on one clip."""
     batch = Batch.of([audio.quantize16(audio.load(path))])
     text = ""
@@ -108,9 +109,9 @@ def _measure(victim: Victim, path: Path, with_step: bool) -> tuple[float, float]
         text = victim.transcribe(batch)[0].text
 
     hear_seconds = _timed(hear)
-    if not with_step or not isinstance(victim, DifferentiableVictim):
+    differentiable = attack.steps_on(victim)
+    if not attack.max_steps or not isinstance(differentiable, DifferentiableVictim):
         return hear_seconds, 0.0
-    differentiable = victim
     return hear_seconds, _timed(lambda: differentiable.forward_backward(batch, [text]))
 
 

@@ -22,11 +22,15 @@ ATTACKS.add("square", f"{_HERE}.square:Square", "rectangles of time and frequenc
 ATTACKS.add("nes", f"{_HERE}.nes:NES", "gradient estimated from scores, Gaussian directions (Ilyas et al. 2018)")
 ATTACKS.add("spsa", f"{_HERE}.spsa:SPSA", "gradient estimated from scores, random signs and Adam (Uesato et al. 2018)")
 ATTACKS.add("genetic", f"{_HERE}.genetic:Genetic", "breeding, then gradient estimation (Alzantot et al. 2018; Taori et al. 2019)")
+ATTACKS.add(
+    "kenansville", f"{_HERE}.kenansville:Kenansville", "the smallest removal of weak components that fools (Abdullah et al. 2020)"
+)
 ATTACKS.add("minimum-norm", f"{_HERE}.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve")
 ATTACKS.add("auto", f"{_HERE}.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
 ATTACKS.add(
     "imperceptible", f"{_HERE}.imperceptible:Imperceptible", "under the masking threshold, in two stages (Qin et al. 2019)"
 )
+ATTACKS.add("transfer", f"{_HERE}.transfer:Transfer", "crafted on a white box, chosen among by a few queries or none")
 ATTACKS.add(
     "universal", f"{_HERE}.universal:Universal", "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)"
 )

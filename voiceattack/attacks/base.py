@@ -103,6 +103,10 @@ class Attack(ABC):
         """The most transcriptions a clip may cost."""
         return 0
 
+    def steps_on(self, victim: Victim) -> Victim:
+        """The victim on which the gradient steps are taken: ``victim`` itself, or what stands in for it."""
+        return victim
+
     def prepare(self, waveform: Tensor) -> Tensor:
         """The clean clip float32 (samples,) as this attack presents it: itself, or with room made for what it inserts.
 

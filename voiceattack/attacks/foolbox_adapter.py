@@ -38,6 +38,7 @@ class SpeechSettings:
         loss: the victim's attack loss.
         check_every: steps between two looks at the candidates through the ordinary path.
         stop_at: nearness (WER from clean) at which an untargeted clip is done; a targeted or mute clip is done at success.
+        past_success: whether a clip is never done, so that it gains head-room.
         optimizer: builds Foolbox's optimiser, or None for the attack's own.
         random_start: whether to start at a random point of half the budget.
         diversity: probability with which a step's gradient is taken of a varied clip (:mod:`voiceattack.attacks.diversity`).
@@ -46,6 +47,7 @@ class SpeechSettings:
     loss: LossConfig
     check_every: int = 10
     stop_at: float = 1.0
+    past_success: bool = False
     optimizer: Callable[[ep.Tensor, float], Optimizer] | None = None
     random_start: bool = False
     diversity: float = 0.0
@@ -135,7 +137,7 @@ class _Search:
                 self.problem.note(row, step=self.done, loss=loss, snr_db=snr, heard=heard.text, success=heard.success)
                 away = self.problem.objective.direction == "away"
                 finished = heard.nearness >= self.settings.stop_at if away else heard.success
-                if finished and row in self.active:
+                if finished and not self.settings.past_success and row in self.active:
                     self.active.remove(row)
         return [success[row] for row in rows]
 

@@ -43,6 +43,7 @@ class PGD(base.BudgetAttack):
         hallucinate: bool = Field(True, description=base.HALLUCINATE)
         check_every: int = Field(20, ge=1, description="steps between two decodes")
         stop_at: float = Field(1.0, gt=0, description="untargeted: WER against the clean transcript at which a clip is done")
+        past_success: bool = Field(False, description="take all steps, whatever has succeeded: head-room, for transfer")
         random_start: bool = Field(False, description="start at a random point of half the budget")
         diversity: float = Field(0.0, ge=0, le=1, description="share of steps on a shifted, louder or softer clip, for transfer")
         optimizer: OptimizerKind = Field("momentum", description="momentum, adam or sign: how a step follows from gradients")
@@ -99,7 +100,7 @@ class PGD(base.BudgetAttack):
         return run_foolbox(
             problem,
             L2ProjectedGradientDescentAttack if euclidean else LinfProjectedGradientDescentAttack,
-            SpeechSettings(loss, c.check_every, c.stop_at, optimizer, random_start, c.diversity),
+            SpeechSettings(loss, c.check_every, c.stop_at, c.past_success, optimizer, random_start, c.diversity),
             rel_stepsize=c.step_size,
             steps=steps,
         )

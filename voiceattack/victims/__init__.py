@@ -19,9 +19,15 @@ Factory = Callable[[str, dict[str, str], torch.device], Victim]
 VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
 
 _HERE = "voiceattack.victims"
-VICTIMS.add("whisper-tiny.en", f"{_HERE}.whisper_bundled:load", "Whisper tiny.en, bundled weights, differentiable (the default)")
 VICTIMS.add(
-    "hf", f"{_HERE}.hf:load", "hf:<id or folder>, a Hugging Face Whisper, wav2vec2, HuBERT or WavLM model, differentiable"
+    "whisper-tiny.en",
+    f"{_HERE}.whisper_bundled:load",
+    "Whisper tiny.en, bundled weights, differentiable, takes a prompt (the default)",
+)
+VICTIMS.add(
+    "hf",
+    f"{_HERE}.hf:load",
+    "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), wav2vec2, HuBERT or WavLM model, differentiable",
 )
 VICTIMS.add(
     "torchaudio", f"{_HERE}.torchaudio_bundle:load", "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable"
@@ -35,14 +41,14 @@ VICTIMS.add(
 VICTIMS.add(
     "faster-whisper",
     f"{_HERE}.engine_faster_whisper:load",
-    "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box",
+    "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box, takes a prompt",
     requires="faster-whisper",
 )
 VICTIMS.add("wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box")
 VICTIMS.add(
     "openai+http",
     f"{_HERE}.openai_server:load_http",
-    "openai+http://host:port/v1?model=M, any server with OpenAI's transcription API, black box",
+    "openai+http://host:port/v1?model=M, any server with OpenAI's transcription API, black box, prompt=TEXT",
 )
 VICTIMS.add("openai+https", f"{_HERE}.openai_server:load_https", "openai+https://host/v1?model=M, the same over TLS, black box")
 VICTIMS.add("command", f"{_HERE}.command:load", "command:my-asr --file {audio}, any program that prints a transcript, black box")

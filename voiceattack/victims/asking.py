@@ -17,7 +17,7 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, pcm16
 from voiceattack.errors import SpecError, VictimError
 
-__all__ = ["Asking", "TryAgain", "number", "until", "wav"]
+__all__ = ["Asking", "TryAgain", "cut_after", "number", "until", "wav"]
 
 T = TypeVar("T")
 OPTIONS = ("timeout", "retries", "rpm")
@@ -98,30 +98,53 @@ class Asking:
 
 
 @contextlib.contextmanager
-def until(connection: socket.socket, seconds: float, too_late: str) -> Iterator[None]:
-    """Cut ``connection`` after ``seconds``: a socket's own timeout begins anew with every byte, so a slow drip passes it.
+def cut_after(seconds: float, connection: Callable[[], socket.socket | None]) -> Iterator[None]:
+    """Cut a connection after ``seconds``.
+
+    A socket's own timeout begins anew with every byte, so a slow drip, or a server that reads nothing, passes it.
+
+    Args:
+        seconds: from now on.
+        connection: the socket to cut, None while there is none; asked when the time is up.
 
     Raises:
-        VictimError: ``too_late``, when the time ran out.
+        TimeoutError: the time ran out.
     """
     late = threading.Event()
 
     def cut() -> None:
         late.set()
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        if (opened := connection()) is not None:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
 
     watch = threading.Timer(max(seconds, 0.001), cut)
     watch.daemon = True
     watch.start()
     try:
         yield
-    except (OSError, ValueError, VictimError) as error:  # whatever reading from a cut connection leads to
-        if late.is_set() or isinstance(error, TimeoutError):
-            raise VictimError(too_late) from error
+    except Exception as error:  # whatever reading from a cut connection leads to
+        if late.is_set():
+            raise TimeoutError from error
         raise
     finally:
         watch.cancel()
+    if late.is_set():
+        raise TimeoutError
+
+
+@contextlib.contextmanager
+def until(connection: socket.socket, seconds: float, too_late: str) -> Iterator[None]:
+    """:func:`cut_after` with words for it.
+
+    Raises:
+        VictimError: ``too_late``, when the time ran out.
+    """
+    try:
+        with cut_after(seconds, lambda: connection):
+            yield
+    except TimeoutError as error:
+        raise VictimError(too_late) from error
 
 
 def number(where: str, options: dict[str, str], name: str, default: float, low: float, high: float) -> float:

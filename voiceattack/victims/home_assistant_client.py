@@ -9,16 +9,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from voiceattack.errors import VictimError
 from voiceattack.extras import optional_import
 from voiceattack.unicode_text import visible
+from voiceattack.victims.asking import cut_after
 
 __all__ = ["EXTRA", "HomeAssistant", "Session"]
 
@@ -62,7 +61,7 @@ class HomeAssistant:
                 address, open_timeout=seconds, close_timeout=1, ping_interval=None, max_size=MOST_BYTES, proxy=None
             ) as connection:
                 opened = Session(connection, deadline, self.spec)
-                with _cut_after(deadline - time.monotonic(), lambda: connection.socket):
+                with cut_after(deadline - time.monotonic(), lambda: connection.socket):
                     self._log_in(opened)
                     yield opened
         except TimeoutError as error:
@@ -97,7 +96,7 @@ class HomeAssistant:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "User-Agent": "voiceattack"}
         with contextlib.closing(kind(str(address.hostname), address.port, timeout=self.timeout)) as connection:
             try:
-                with _cut_after(self.timeout, lambda: connection.sock):
+                with cut_after(self.timeout, lambda: connection.sock):
                     connection.request("POST", address.path + path, json.dumps(body).encode(), headers)
                     answer = connection.getresponse()
                     data = answer.read(MOST_BYTES)
@@ -211,38 +210,6 @@ class Session:
         for place in range(0, len(pcm), FRAME_BYTES):
             self._connection.send(handler + pcm[place : place + FRAME_BYTES])
         self._connection.send(handler)
-
-
-@contextlib.contextmanager
-def _cut_after(seconds: float, connection: Callable[[], socket.socket | None]) -> Iterator[None]:
-    """Cut a connection after ``seconds``.
-
-    A socket's own timeout begins anew with every byte, so a slow drip, or a server that reads nothing, passes it.
-
-    Raises:
-        TimeoutError: so it was.
-    """
-    late = threading.Event()
-
-    def cut() -> None:
-        late.set()
-        if (opened := connection()) is not None:
-            with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-
-    watch = threading.Timer(max(0.001, seconds), cut)
-    watch.daemon = True
-    watch.start()
-    try:
-        yield
-    except Exception as error:  # whatever reading from a cut connection leads to
-        if late.is_set():
-            raise TimeoutError from error
-        raise
-    finally:
-        watch.cancel()
-    if late.is_set():
-        raise TimeoutError
 
 
 def _unreachable(spec: str, error: OSError) -> str:
