@@ -29,6 +29,10 @@ FEW_STEPS = {
     "auto": {"steps": 12},
     "random-search": {"queries": 30},
     "minimum-norm": {"steps": 12},
+    "boundary": {"queries": 60},
+    "hop-skip-jump": {"queries": 60, "probes": 10},
+    "pointwise": {"queries": 60},
+    "tf-evolution": {"queries": 60},
 }
 SEEDS = [11, 22]
 
