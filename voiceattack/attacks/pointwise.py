@@ -28,7 +28,8 @@ class Pointwise(FoolboxDecisions):
         """Parameters of ``pointwise``."""
 
         space: SpaceName = Field(
-            "cells", description="what is searched: samples, or cells: gains of the start's time-frequency cells, 0.1 s by 350 mel"
+            "cells",
+            description="what is searched: samples, or cells: gains of the start's time-frequency cells, 0.1 s by 350 mel",
         )
 
     config: Params

@@ -31,7 +31,9 @@ class TFEvolution(base.MinimizationAttack):
     """
 
     name: ClassVar[str] = "tf-evolution"
-    summary: ClassVar[str] = "time-frequency cells evolved along the decision boundary (after Zheng et al. 2021; Dong et al. 2019)"
+    summary: ClassVar[str] = (
+        "time-frequency cells evolved along the decision boundary (after Zheng et al. 2021; Dong et al. 2019)"
+    )
 
     class Params(base.Params):
         """Parameters of ``tf-evolution``."""
