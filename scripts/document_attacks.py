@@ -35,10 +35,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "auto": {"budget": {"snr_db": 40}},
     "imperceptible": TARGET,
     "random-search": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
-    "boundary": {"params": {"queries": 40}},
-    "hop-skip-jump": {"params": {"queries": 40, "probes": 10}},
-    "pointwise": {"params": {"queries": 40}},
-    "tf-evolution": {"params": {"queries": 80}},
+    "boundary": {"params": {"queries": 30}},
+    "hop-skip-jump": {"params": {"queries": 30, "probes": 8}},
+    "pointwise": {"params": {"queries": 30}},
+    "tf-evolution": {"params": {"queries": 60}},
     "universal": {"objective": "mute", "params": {"artefact": str(PAGES / "mute-whisper-tiny.en.flac")}},
 }
 

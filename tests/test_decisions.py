@@ -93,13 +93,13 @@ def test_queries_are_transcriptions_and_the_quietest_that_fooled_is_kept(name: s
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clip_depends_on_its_seed_alone_and_leaves_the_global_generators_alone(name: str, victim: Listener) -> None:
     clips = [tones(3), tones(4, 0.5)]
-    state, legacy = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
+    state, legacy = torch.get_rng_state(), np.random.get_state()
     together = craft(victim, clips, name, [7, 8])
     assert torch.equal(torch.get_rng_state(), state)
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()
     assert np.array_equal(after[1], legacy[1]) and after[2:] == legacy[2:]
     torch.manual_seed(99)
-    np.random.seed(99)  # noqa: NPY002
+    np.random.seed(99)
     for clip, seed, one in zip(clips, [7, 8], together, strict=True):
         (alone,) = craft(victim, [clip], name, [seed])
         assert torch.equal(alone.waveform, one.waveform) and alone.queries == one.queries

@@ -24,7 +24,7 @@ class Boundary(FoolboxDecisions):
     name: ClassVar[str] = "boundary"
     summary: ClassVar[str] = "random steps along the decision boundary (Brendel et al. 2018), decisions only"
 
-    class Params(foolbox_decisions.Params):
+    class Params(foolbox_decisions.DecisionParams):
         """Parameters of ``boundary``; steps are fractions of the distance to the clean clip."""
 
         spherical_step: float = Field(0.01, gt=0, lt=1, description="first step along the boundary")

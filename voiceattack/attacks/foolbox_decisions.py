@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import eagerpy as ep
 import numpy as np
@@ -29,14 +29,14 @@ from voiceattack.constraints import Budget
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import Victim
 
-__all__ = ["FoolboxDecisions", "Params", "Space", "SpaceName"]
+__all__ = ["DecisionParams", "FoolboxDecisions", "Space", "SpaceName"]
 
 SpaceName = Literal["samples", "cells"]
 FOREVER = 10**9  # steps: queries are what ends a search
 CELL_FRAMES, CELL_BANDS = 6, 8  # about 0.1 s by 350 mel
 
 
-class Params(base.Params):
+class DecisionParams(base.Params):
     """Parameters that Foolbox's decision-based attacks share."""
 
     queries: int = Field(1000, ge=1, le=1_000_000, description="transcriptions asked for, a clip")
@@ -89,8 +89,8 @@ class FoolboxDecisions(base.MinimizationAttack):
     The output is the quietest candidate that fooled the victim and lies within the budget; without one, the clean clip.
     """
 
-    Params: type[Params] = Params
-    config: Params
+    Params: ClassVar[type[base.Params]] = DecisionParams
+    config: DecisionParams
 
     @property
     def max_queries(self) -> int:
@@ -149,11 +149,11 @@ class _Fools(Misclassification):  # type: ignore[misc]
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """The global generators of NumPy and of torch on the CPU are ``seed``'s inside, and as they were afterwards."""
-    kept_numpy, kept_torch = np.random.get_state(), torch.default_generator.get_state()  # noqa: NPY002
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    kept_numpy, kept_torch = np.random.get_state(), torch.default_generator.get_state()
+    np.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed)
     try:
         yield
     finally:
-        np.random.set_state(kept_numpy)  # noqa: NPY002
+        np.random.set_state(kept_numpy)
         torch.default_generator.set_state(kept_torch)

@@ -24,7 +24,7 @@ class HopSkipJump(FoolboxDecisions):
     name: ClassVar[str] = "hop-skip-jump"
     summary: ClassVar[str] = "the boundary's gradient estimated from decisions (Chen et al. 2020)"
 
-    class Params(foolbox_decisions.Params):
+    class Params(foolbox_decisions.DecisionParams):
         """Parameters of ``hop-skip-jump``."""
 
         probes: int = Field(100, ge=1, le=10_000, description="decisions for the first estimate of the gradient; more later on")

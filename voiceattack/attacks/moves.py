@@ -1,7 +1,8 @@
-"""Moves of an evolution over time-frequency cells: each proposes a quieter perturbation and learns from whether it still fools."""
+"""Moves of an evolution over time-frequency cells: each proposes something quieter and learns from whether it still fools."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +87,7 @@ class Moves:
         rates = torch.tensor([self._paid[kind] / self._asked[kind] for kind in KINDS])
         shares = LEAST_SHARE + (1.0 - LEAST_SHARE * len(KINDS)) * rates / rates.sum().clamp(min=1e-9)
         kind = KINDS[int(torch.multinomial(shares, 1, generator=self._generator))]
-        moved = getattr(self, f"_{kind}")()
+        moved: Tensor = getattr(self, f"_{kind}")()
         return Proposal(kind, synthesis(moved, self._samples), moved - self._here)
 
     def learn(self, proposal: Proposal, gained_db: float) -> None:
@@ -103,7 +104,7 @@ class Moves:
             self._variance = (1.0 - LEARN) * self._variance + LEARN * energy / energy.mean().clamp(min=1e-20)
 
     def _scale(self) -> Tensor:
-        return self._here * (1.0 - self._gain["scale"]) ** 0.5
+        return self._here * math.sqrt(1.0 - self._gain["scale"])
 
     def _restore(self) -> Tensor:
         block = self._block(self._here.square(), self._gain["restore"])
@@ -119,7 +120,7 @@ class Moves:
         noise = torch.randn(self._here.shape, generator=self._generator)
         noise = noise * (self._level * self._variance.sqrt())[self._cell] * group
         noise = noise / noise.norm().clamp(min=1e-12) + self._path * group * torch.randn(1, generator=self._generator).abs()
-        size = self._length * self._energy**0.5
+        size = self._length * math.sqrt(self._energy)
         moved = self._here + size * noise / noise.norm().clamp(min=1e-12)
         return self._paid_for(moved, torch.zeros_like(group), self._gain["mutate"])
 
@@ -129,8 +130,8 @@ class Moves:
         rest = wanted - float((moved * kept).square().sum())
         outside = float((moved * ~kept).square().sum())
         if rest <= 0.3 * outside:
-            return moved * (wanted / float(moved.square().sum())) ** 0.5
-        return torch.where(kept, moved, moved * min(1.0, (rest / outside) ** 0.5))
+            return moved * math.sqrt(wanted / max(1e-20, float(moved.square().sum())))
+        return torch.where(kept, moved, moved * min(1.0, math.sqrt(rest / max(1e-20, outside))))
 
     def _block(self, energy: Tensor | None, share: float) -> Tensor:
         """Mask bool (frames, BINS) of a block of cells; of several drawn, the one whose ``energy`` is nearest to ``share``."""

@@ -24,7 +24,7 @@ class Pointwise(FoolboxDecisions):
     name: ClassVar[str] = "pointwise"
     summary: ClassVar[str] = "cells of the start restored one by one while it still fools (Schott et al. 2019)"
 
-    class Params(foolbox_decisions.Params):
+    class Params(foolbox_decisions.DecisionParams):
         """Parameters of ``pointwise``."""
 
         space: SpaceName = Field(
