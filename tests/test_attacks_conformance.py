@@ -29,10 +29,10 @@ FEW_STEPS = {
     "auto": {"steps": 12},
     "random-search": {"queries": 30},
     "minimum-norm": {"steps": 12},
-    "boundary": {"queries": 60},
-    "hop-skip-jump": {"queries": 60, "probes": 10},
-    "pointwise": {"queries": 60},
-    "tf-evolution": {"queries": 60},
+    "boundary": {"queries": 25},
+    "hop-skip-jump": {"queries": 25, "probes": 4},
+    "pointwise": {"queries": 25},
+    "tf-evolution": {"queries": 25},
 }
 SEEDS = [11, 22]
 

@@ -22,7 +22,7 @@ from voiceattack.objectives import Objective
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.base import Transcript
 
-QUERIES = 50
+QUERIES = 40
 NAMES = ["boundary", "hop-skip-jump", "pointwise", "tf-evolution"]
 PARAMS = {"hop-skip-jump": {"probes": 8}}
 
@@ -133,7 +133,7 @@ def test_the_evolution_finds_what_alone_matters() -> None:
     clip = audio.quantize16(0.3 * synthesis(torch.randn(51, BINS, generator=generator) * envelope, 12_800))
     victim = Hole(clip)
     least = 10 * torch.log10(clip.square().sum() / (0.47 * victim.energy))  # all of it scaled to a root of a tenth
-    (result,) = craft(victim, [clip], "tf-evolution", [7], queries=400)
+    (result,) = craft(victim, [clip], "tf-evolution", [7], queries=250)
     start = max(line["snr_db"] for line in result.trace if "start" in line)
     reached = float(snr_db(clip, result.waveform))
     assert reached > start + 0.5 * (float(least) - start), (start, reached, float(least))
