@@ -49,6 +49,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "spsa": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
     "genetic": {"budget": {"snr_db": 12}, "params": {"queries": 100}},
     "random-search": {"budget": {"snr_db": 15}, "params": {"queries": 200}},
+    "boundary": {"params": {"queries": 30}},
+    "hop-skip-jump": {"params": {"queries": 30, "probes": 8}},
+    "pointwise": {"params": {"queries": 30}},
+    "tf-evolution": {"params": {"queries": 60}},
     "universal": {"objective": "mute", "params": {"artefact": str(PAGES / "mute-whisper-tiny.en.flac")}},
 }
 

@@ -34,6 +34,10 @@ FEW_STEPS = {
     "genetic": {"queries": 20, "population": 4, "patience": 1, "looks": 3},
     "minimum-norm": {"steps": 12},
     "transfer": {"surrogates": "tiny", "steps": 8, "searches": 2, "check_every": 2, "queries": 4},
+    "boundary": {"queries": 25},
+    "hop-skip-jump": {"queries": 25, "probes": 4},
+    "pointwise": {"queries": 25},
+    "tf-evolution": {"queries": 25},
 }
 SEEDS = [11, 22]
 

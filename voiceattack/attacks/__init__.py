@@ -34,6 +34,12 @@ ATTACKS.add("transfer", f"{_HERE}.transfer:Transfer", "crafted on a white box, c
 ATTACKS.add(
     "universal", f"{_HERE}.universal:Universal", "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)"
 )
+ATTACKS.add("boundary", f"{_HERE}.boundary:Boundary", "random steps along the decision boundary (Brendel et al. 2018)")
+ATTACKS.add("hop-skip-jump", f"{_HERE}.hop_skip_jump:HopSkipJump", "the boundary's gradient from decisions (Chen et al. 2020)")
+ATTACKS.add("pointwise", f"{_HERE}.pointwise:Pointwise", "the start restored cell by cell (Schott et al. 2019)")
+ATTACKS.add(
+    "tf-evolution", f"{_HERE}.tf_evolution:TFEvolution", "time-frequency cells evolved, decisions only (Zheng et al. 2021)"
+)
 ATTACKS.add_family(
     "corruption", f"{_HERE}.corruptions:CORRUPTIONS", "noise, effects, rooms, codecs: what happens to speech without an attacker"
 )

@@ -74,6 +74,7 @@ def text(
     language: Annotated[str, typer.Option(help="Language of the texts.")] = "en",
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A perturbation's parameter. Repeatable.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no answers of a server or program in the run.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     critical_terms: TermsOption = None,
@@ -120,7 +121,7 @@ def text(
     loaded = None if victim is None else load_victim(victim, device)
     others = [load_victim(spec, device) for spec in evaluate or ()]
     with progress("changing texts", quiet=quiet) as on_progress:
-        run = craft_texts(request, out, victim=loaded, on_progress=on_progress, on_error=warn)
+        run = craft_texts(request, out, victim=loaded, keep_answers=not no_cache, on_progress=on_progress, on_error=warn)
     examples = run.texts()
     if all(example.error for example in examples):
         raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")

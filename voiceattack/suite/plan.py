@@ -45,6 +45,7 @@ class Variant:
             wer_threshold=entry.wer_threshold,
             budget=self.budget,
             stages_db=entry.stages_db,
+            max_queries=entry.max_queries,
             seed=seed,
             batch_size=entry.batch_size,
             control=entry.control,

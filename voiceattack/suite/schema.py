@@ -118,6 +118,9 @@ class AttackEntry(Part):
     target: str | None = Field(None, description="The text to be heard, for objective targeted.")
     wer_threshold: float = Field(0.5, gt=0, description="Least WER against the clean transcript, for objective untargeted.")
     stages_db: float | None = Field(None, gt=0, le=120, description="Also keep the best artefact of every so many decibels.")
+    max_queries: int | None = Field(
+        None, ge=1, description="The most transcriptions and scores that the search on one clip may ask for."
+    )
     control: bool = Field(True, description="Make a noise control of the same SNR beside each artefact.")
     batch_size: int = Field(1, ge=1, description="Clips attacked at once.")
     inputs: tuple[str, ...] = Field((), description="Only clips with one of these tags; all speech when left out.")

@@ -119,6 +119,7 @@ def craft_texts(
     out: str | Path,
     *,
     victim: Victim | None = None,
+    keep_answers: bool = True,
     on_progress: Progress | None = None,
     on_error: Callable[[str], None] | None = None,
 ) -> TextRun:
@@ -128,6 +129,8 @@ def craft_texts(
         request: what is asked.
         out: run directory; one begun with the same request is resumed.
         victim: loaded; must be given when the request names one.
+        keep_answers: whether what a server or program heard of spoken texts is kept in the run, ``queries.sqlite``, so that a run
+            that was cut off asks nothing twice when resumed; see :mod:`voiceattack.victims.remembering`.
         on_progress: called with (done, all, text).
         on_error: called with one line for each text that cannot be used.
 
@@ -138,6 +141,8 @@ def craft_texts(
     listener = None if victim is None else listener_of(request, victim)
     items = list(read_texts(request.inputs))
     run = TextRun.create(out, request.identity())
+    if keep_answers and listener is not None and listener.victim.costly:
+        listener.remember(run.path)
     done = {example.id for example in run.texts()}
     name = "+".join(request.perturbations)
     for place, item in enumerate(items):

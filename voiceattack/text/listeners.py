@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
@@ -13,6 +14,7 @@ from voiceattack.audio import Batch
 from voiceattack.errors import AttackError
 from voiceattack.metrics.text import normalize
 from voiceattack.victims.base import Victim
+from voiceattack.victims.remembering import remembering
 
 __all__ = ["NOTHING", "Answer", "Listener"]
 
@@ -81,6 +83,13 @@ class Listener:
             self.queries += 1
             self._known[text] = self.hear(self.speak(text)) if self.speak is not None else self.read(text)
         return self._known[text]
+
+    def remember(self, folder: Path) -> None:
+        """Keep what is heard of spoken texts in ``folder``; see :mod:`voiceattack.victims.remembering`."""
+        if self.speak is not None:
+            acts_itself = self.interpreter is self.victim
+            self.victim = remembering(self.victim, folder)
+            self.interpreter = self.victim if acts_itself else self.interpreter
 
     def read(self, text: str) -> Answer:
         """The answer to a typed text."""
