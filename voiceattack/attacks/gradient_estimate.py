@@ -28,7 +28,8 @@ def antithetic(point: Tensor, directions: Tensor, size: float) -> Generator[Tens
     values = yield torch.cat([point + size * directions, point - size * directions])
     plus, minus = values.chunk(2)
     slopes = ((plus - minus) / (2 * size)).nan_to_num(0.0, 0.0, 0.0)
-    return torch.tensordot(slopes, directions, dims=1) / len(directions)
+    gradient: Tensor = torch.tensordot(slopes, directions, dims=1)
+    return gradient / len(directions)
 
 
 def by_cells(point: Tensor, value: float, places: Tensor, size: float) -> Generator[Tensor, Tensor, Tensor]:

@@ -201,7 +201,7 @@ class _Candidates(Problem):
         super().__init__(*arguments, **named)
         self.taken: list[list[Heard]] = [[] for _ in range(len(self.clean))]
 
-    def hear(self, waveforms: Tensor, rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
+    def hear(self, waveforms: Tensor | Sequence[Tensor], rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
         results = super().hear(waveforms, rows, checked=checked)
         for row, heard in zip(rows, results, strict=True):
             self.taken[row].append(heard)
