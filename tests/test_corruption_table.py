@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from suite_fixture import summary, write_suite
 from voiceattack import audio
 from voiceattack.corruption_table import corruption_table
 from voiceattack.replay import replay
+from voiceattack.report.corruptions import draw_corruptions
 from voiceattack.runs import Run
 
 NAMES = "gaussian_noise,crosstalk,speed_up"
@@ -82,6 +84,15 @@ def test_what_is_not_defined_says_why() -> None:
     (deaf,) = corruption_table([row("a", 1, "")])
     assert deaf.snr_db_at_wer_half is None and "already" in deaf.nulls["snr_db_at_wer_half"]
     assert corruption_table([row("a", 1, "", control_for="x"), row("a", 1, "", attack="pgd")]) == []
+
+
+def test_a_corruption_that_could_not_be_made_leaves_its_panel_empty() -> None:
+    lost = {"outcome": "error", "wer": None, "hypothesis_normalized": None, "clean_hypothesis_normalized": None}
+    lines = corruption_table([row("a", 1, "call my sister now"), row("a", 1, "", name="reverberation", **lost)])
+    assert [line.name for line in lines] == ["gaussian_noise", "reverberation"] and lines[1].cells[0].wer is None
+    png = io.BytesIO()
+    draw_corruptions(lines, png)
+    assert png.getvalue().startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,8 @@ def draw_corruptions(lines: Sequence[Line], out: Path | io.BytesIO) -> None:
             points = [(cell.severity, cell.wer) for cell in heard]
             if line.wer_clean is not None:
                 points.insert(0, (0, line.wer_clean))
+            if not points:  # nothing of this corruption could be made or heard
+                continue
             (handles[line.victim],) = axis.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, linewidth=1.4)
             banded = [(cell.severity, *cell.wer_ci95) for cell in heard if cell.wer_ci95 is not None]
             if banded:
