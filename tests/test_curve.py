@@ -11,6 +11,7 @@ from speechlike import in_process, write_clips
 
 from voiceattack.curve import curves, defects
 from voiceattack.replay import replay
+from voiceattack.report.curve import labels
 from voiceattack.report.transfer import transfer
 from voiceattack.runs import Run
 
@@ -21,6 +22,7 @@ def row(id: str, snr_db: float, heard: str, *, success: bool, **facts: Any) -> d
         "victim": "v",
         "source_victim": "v",
         "attack": "minimum-norm",
+        "params": {"steps": 100},
         "objective": "untargeted",
         "target": None,
         "control_for": None,
@@ -68,6 +70,15 @@ def test_curves_never_rise_with_the_snr() -> None:
     for name in ("success_rate", "wer", "noise_wer"):
         values = [point[name] for point in curve.points]
         assert values == sorted(values, reverse=True)
+
+
+def test_other_parameters_are_another_curve_and_a_severity_is_not() -> None:
+    more = [{**line, "params": {"steps": 300}} for line in ROWS[:2]]
+    found = curves([*ROWS, *more])
+    assert [set(curve.clips) for curve in found] == [{"a", "b"}, {"a"}]
+    assert labels(found) == ["v, steps=100", "v, steps=300"]
+    severe = [{**line, "params": {"steps": 100, "severity": place}} for place, line in enumerate(ROWS[:3])]
+    assert [curve.params for curve in curves(severe)] == [{"steps": 100}]
 
 
 def test_half_of_the_clips_never_fooled_have_no_median() -> None:

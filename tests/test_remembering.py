@@ -77,6 +77,13 @@ def test_the_same_samples_are_asked_once(tmp_path: Path) -> None:
     assert texts(remembering(other, tmp_path / "cache"), 1) == ["clip number 1"], "another spec is another victim"
 
 
+def test_what_else_the_victim_says_of_itself_is_kept(tmp_path: Path) -> None:
+    inner = Counting(costly=True)
+    inner.commands, inner.language, inner.asked_device = ("turn on the lamp",), "de", "cpu"
+    told = remembering(inner, tmp_path)
+    assert (told.commands, told.language, told.asked_device, told.costly) == (inner.commands, "de", "cpu", True)
+
+
 def test_what_16_bits_cannot_tell_apart(tmp_path: Path) -> None:
     """A server gets 16 bits; a victim in this process may hear what lies between them, so it is asked."""
     wave = tones(0)

@@ -60,6 +60,10 @@ def test_mistakes_name_the_line_and_the_nearest_key(text: str, message: str) -> 
             {"attacks": [{"attack": "pgd", "params": {"stepz": 1}, "budget": {"snr_db": 9}}]},
             "unknown parameter 'stepz' (did you mean 'steps'?)",
         ),
+        (
+            {"attacks": [{"attack": "pgd", "params": {"snr_db": 9}}]},
+            "snr_db is a limit, no parameter; write  budget: {snr_db: 9}",
+        ),
         ({"attacks": [{"attack": "pgd", "budget": {"snr": 9}}]}, "unknown limit 'snr' (did you mean 'snr_db'?)"),
         ({"attacks": [{"attack": "pgd"}]}, "needs a budget"),
         ({"attacks": [{"attack": "pgd", "params": {"steps": 0}, "budget": {"snr_db": 9}}]}, "greater than or equal to 1"),

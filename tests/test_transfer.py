@@ -19,6 +19,7 @@ from voiceattack.objectives import Objective
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.victims import Transcript, Victim, load_victim
+from voiceattack.victims.remembering import remembering
 
 FEW = {"surrogates": "tiny", "steps": 40, "searches": 2, "check_every": 5}
 BUDGET = Budget(snr_db=15)
@@ -99,6 +100,21 @@ def test_what_cannot_be_crafted_on_is_refused() -> None:
         build_attack("transfer", surrogates="tiny").check(Ears(), Objective("evade"), BUDGET)
     with pytest.raises(SpecError, match="names no victim"):
         build_attack("transfer", surrogates=" , ").check(Ears(), Objective(), BUDGET)
+
+
+def test_surrogates_run_where_the_user_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Though the victim itself is an engine that knows of no device."""
+    asked: list[str | None] = []
+
+    def noted(spec: str, device: str | None = None) -> Victim:
+        asked.append(device)
+        return load_victim(spec, device)
+
+    monkeypatch.setattr("voiceattack.attacks.transfer.load_victim", noted)
+    engine = load_victim("command:true {audio}", "cpu")
+    for victim in (engine, remembering(engine, tmp_path), Ears()):
+        build_attack("transfer", surrogates="tiny").check(victim, Objective(), BUDGET)
+    assert asked == ["cpu", "cpu", None]
 
 
 def test_surrogates_together_are_an_ensemble(batch: Batch) -> None:

@@ -15,13 +15,16 @@ from typing import Any
 
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
 from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.provenance import canonical
 
-__all__ = ["LEVEL_DB", "Curve", "Defect", "curves", "defects"]
+__all__ = ["KEY", "LEVEL_DB", "Curve", "Defect", "curves", "defects"]
 
 Row = dict[str, Any]
 LEVEL_DB = 2.5
 SAME_DB = 0.01
 KEY = ("victim", "source_victim", "attack", "objective", "target")
+SIZE_PARAMS = frozenset({"severity"})
+"""Parameters that say how large the perturbation is: what the curve runs over."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Curve:
 
     Attributes:
         victim, source_victim, attack, objective, target: who listened, who was attacked, how, and for what.
+        params: of the attack.
         clips: for each clip scored, by example id, the highest SNR in dB at which it was fooled; None where it never was.
         points: one dict a level, ascending: ``snr_db, n, success_rate, success_ci95, wer, wer_ci95, noise_success_rate,
             noise_wer``; the noise is of the same SNR as each artefact, None where there was none.
@@ -40,6 +44,7 @@ class Curve:
     attack: str
     objective: str
     target: str | None
+    params: dict[str, Any]
     clips: dict[str, float | None]
     points: list[dict[str, Any]]
 
@@ -53,7 +58,7 @@ class Curve:
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe."""
         names = {name: getattr(self, name) for name in KEY}
-        return {**names, "median_snr_db": self.median_snr_db, "clips": self.clips, "points": self.points}
+        return {**names, "params": self.params, "median_snr_db": self.median_snr_db, "clips": self.clips, "points": self.points}
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class _Clip:
 
 
 def curves(rows: Sequence[Row], *, level_db: float = LEVEL_DB) -> list[Curve]:
-    """A curve for each victim and attack in ``rows`` of results.jsonl.
+    """A curve for each victim and attack in ``rows`` of results.jsonl; other parameters make another attack.
 
     Clips that the victim mishears when clean, and rows without a transcript, are left out.
 
@@ -100,8 +105,8 @@ def curves(rows: Sequence[Row], *, level_db: float = LEVEL_DB) -> list[Curve]:
     for row in rows:
         attacked = row if row["control_for"] is None else owners.get((row["victim"], row["control_for"]))
         if attacked is not None and _counts(row):
-            groups.setdefault(tuple(attacked[name] for name in KEY), []).append(row)
-    return [_curve(key, members, level_db) for key, members in groups.items() if any(r["control_for"] is None for r in members)]
+            groups.setdefault((*(attacked[name] for name in KEY), canonical(_params(attacked))), []).append(row)
+    return [_curve(members, level_db) for members in groups.values() if any(r["control_for"] is None for r in members)]
 
 
 def defects(rows: Sequence[Row]) -> list[Defect]:
@@ -142,7 +147,11 @@ def _owner(row: Row) -> str:
     return str(row["stage_of"] if row.get("stage_of") is not None else row["control_for"] or row["id"])
 
 
-def _curve(key: tuple[Any, ...], rows: list[Row], level_db: float) -> Curve:
+def _params(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row["params"].items() if name not in SIZE_PARAMS}
+
+
+def _curve(rows: list[Row], level_db: float) -> Curve:
     # A clip whose artefact could not be heard has no place here, though its noise was heard.
     names = dict.fromkeys(_owner(row) for row in rows if row["control_for"] is None)
     clips = {name: _clip([row for row in rows if _owner(row) == name]) for name in names}
@@ -150,8 +159,8 @@ def _curve(key: tuple[Any, ...], rows: list[Row], level_db: float) -> Curve:
     low, high = math.floor(min(snrs) / level_db), math.ceil(max(snrs) / level_db)
     points = [_level(list(clips.values()), place * level_db) for place in range(low, high + 1)]
     best = {name: max((p.snr_db for p in clip.attacked if p.success), default=None) for name, clip in clips.items()}
-    victim, source_victim, attack, objective, target = key
-    return Curve(victim, source_victim, attack, objective, target, best, points)
+    attacked = next(row for row in rows if row["control_for"] is None)
+    return Curve(**{name: attacked[name] for name in KEY}, params=_params(attacked), clips=best, points=points)
 
 
 def _clip(rows: list[Row]) -> _Clip:

@@ -91,14 +91,14 @@ class Transfer(base.BudgetAttack):
             surrogate.check_target(str(objective.target))
 
     def steps_on(self, victim: Victim) -> DifferentiableVictim:
-        """The surrogates as one victim, on the device of ``victim`` where that has one; loaded once."""
+        """The surrogates as one victim, on the device of ``victim`` or the one asked for with it; loaded once."""
         if self._surrogate is None:
             specs = [spec.strip() for spec in self.config.surrogates.split(",") if spec.strip()]
             if not specs:
                 raise SpecError(
                     "attack transfer: parameter 'surrogates' names no victim; for example whisper-tiny.en?frontend=all"
                 )
-            device = str(victim.device) if isinstance(victim, DifferentiableVictim) else None
+            device = str(victim.device) if isinstance(victim, DifferentiableVictim) else victim.asked_device
             loaded = load_victim(specs[0] if len(specs) == 1 else f"ensemble:{'|'.join(specs)}", device)
             if not isinstance(loaded, DifferentiableVictim):
                 raise AttackError(

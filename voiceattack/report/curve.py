@@ -6,11 +6,12 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.curve import Curve, Defect
+from voiceattack.curve import KEY, Curve, Defect
 from voiceattack.errors import RunError
 
 __all__ = ["draw_curves", "labels", "write_curves"]
@@ -29,8 +30,14 @@ def labels(curves: Sequence[Curve]) -> list[str]:
             parts.append(f'"{curve.target}"' if curve.target else curve.objective)
         if curve.source_victim != curve.victim:
             parts.append(f"crafted on {curve.source_victim}")
+        parts += _telling([other.params for other in curves if other.attack == curve.attack], curve.params)
         names.append(", ".join(parts))
     return names
+
+
+def _telling(params: Sequence[dict[str, Any]], own: dict[str, Any]) -> list[str]:
+    """``name=value`` of each parameter in which the curves of one attack differ."""
+    return [f"{name}={value}" for name, value in own.items() if any(other.get(name, value) != value for other in params)]
 
 
 def draw_curves(curves: Sequence[Curve], out: Path) -> Path:
@@ -83,15 +90,16 @@ def write_curves(curves: Sequence[Curve], found: Sequence[Defect], folder: Path)
         data.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
         with sheet.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
-            names = ("victim", "source_victim", "attack", "objective", "target")
             points = [*curves[0].points[0]] if curves else []
-            writer.writerow([*names, *(f"{name}_{end}" if end else name for name in points for end in _ends(name))])
+            writer.writerow([*KEY, "params", *(f"{name}_{end}" if end else name for name in points for end in _ends(name))])
             for curve in curves:
                 for point in curve.points:
                     cells = [
                         value for name in points for value in (point[name] or ("", "") if _ends(name) != [""] else [point[name]])
                     ]
-                    writer.writerow([*(getattr(curve, name) for name in names), *cells])
+                    writer.writerow(
+                        [*(getattr(curve, name) for name in KEY), json.dumps(curve.params, ensure_ascii=False), *cells]
+                    )
     except OSError as error:
         raise RunError(f"{folder}: the curve cannot be written ({error.strerror}); make room or choose another folder") from error
     return [picture, data, sheet]

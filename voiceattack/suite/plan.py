@@ -132,6 +132,8 @@ def _check(variant: Variant) -> None:
     known = list(attack.Params.model_fields)
     for name in variant.params:
         if name not in known:
+            if name in LIMITS:
+                raise SpecError(f"{where}: {name} is a limit, no parameter; write  budget: {{{name}: {variant.params[name]}}}")
             raise SpecError(
                 f"{where}: unknown parameter {name!r}{nearest(name, known)}; parameters: {', '.join(known) or 'none'}"
             )

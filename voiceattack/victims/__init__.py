@@ -140,7 +140,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         from voiceattack.victims.ensemble import load as load_ensemble
 
         ensemble = load_ensemble(spec.strip().removeprefix("ensemble:"), pick_device(device), load_victim)
-        ensemble.spec = spec.strip()
+        ensemble.spec, ensemble.asked_device = spec.strip(), device
         return ensemble
     body, mark, query = _options_apart(spec.strip())
     try:
@@ -168,7 +168,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         from voiceattack.victims.normalised import NormalisedVictim
 
         victim = NormalisedVictim(victim, defence)
-    victim.spec = spec.strip()
+    victim.spec, victim.asked_device = spec.strip(), device
     return victim
 
 

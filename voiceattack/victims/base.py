@@ -54,6 +54,7 @@ class Victim(ABC):
             :mod:`voiceattack.victims.remembering`.
         hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.
         commands: texts that it may act on, of which ``wrong-action`` picks one to aim at; empty if none are known.
+        asked_device: the device that the user asked for, None for whatever is there; for models that an attack loads beside it.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"hears"})
@@ -65,6 +66,7 @@ class Victim(ABC):
     costly: bool = False
     hallucinations: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    asked_device: str | None = None
 
     @abstractmethod
     def transcribe(self, batch: Batch) -> list[Transcript]:

@@ -98,7 +98,17 @@ class RememberingVictim(Victim):
         self.inner, self.cache = inner, cache
         self.asked = self.known = 0
         self.capabilities = inner.capabilities  # type: ignore[misc]
-        for name in ("spec", "sample_rate", "max_seconds", "mute_text", "language", "costly", "hallucinations"):
+        for name in (
+            "spec",
+            "sample_rate",
+            "max_seconds",
+            "mute_text",
+            "language",
+            "costly",
+            "hallucinations",
+            "commands",
+            "asked_device",
+        ):
             setattr(self, name, getattr(inner, name))
 
     def __getattr__(self, name: str) -> Any:
