@@ -56,7 +56,8 @@ def evaluate(
     examples = run.examples()
     if not examples:
         raise RunError(f"{run.path}: holds no examples; run: voiceattack attack INPUT --out {run.path}")
-    sizes = {example.id: _sizes(run, example) for example in examples}
+    # Files of one clean clip together: what it masks is worked out once.
+    sizes = {example.id: _sizes(run, example) for example in sorted(examples, key=lambda example: example.clean_audio or "")}
     specs = {victim.spec for victim in victims}
     rows = [row for row in _earlier(run) if row["victim"] not in specs and row["id"] in sizes]
     total = len(examples) * len(victims)

@@ -106,7 +106,7 @@ def _decibels(power: Tensor) -> Tensor:
 
 def _spread(levels: Tensor, rates: Tensor, quiet: Tensor) -> Tensor:
     """Threshold float (frames, bins) of spectra float (frames, bins), all in dB SPL."""
-    strength, place, offset, kept = _maskers(levels, rates, quiet)
+    strength, place, offset, kept = _only_kept(*_maskers(levels, rates, quiet))
     distance = rates[None, None, :] - place[:, :, None]
     x = strength[:, :, None]
     # Steeper toward low frequencies; toward high ones the flatter, the louder the masker.
@@ -123,6 +123,13 @@ def _spread(levels: Tensor, rates: Tensor, quiet: Tensor) -> Tensor:
     masked = torch.where(reach, x + offset[:, :, None] + slope, torch.full_like(slope, SILENT_DB))
     total = torch.pow(10.0, masked / 10.0).sum(dim=1) + torch.pow(10.0, quiet / 10.0)
     return 10.0 * total.log10()
+
+
+def _only_kept(strength: Tensor, place: Tensor, offset: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The maskers without those that no frame keeps: most are not, and spreading is what costs."""
+    most = max(1, int(kept.sum(dim=1).max()))
+    first = kept.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+    return strength.gather(1, first), place.gather(1, first), offset.gather(1, first), kept.gather(1, first)
 
 
 def _maskers(levels: Tensor, rates: Tensor, quiet: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
