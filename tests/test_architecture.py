@@ -18,6 +18,8 @@ ORDER = (
     "registry",
     "extras",
     "samples",
+    "specs",
+    "drawing",
     "unicode_text",
     "jsonl",
     "_torchaudio",

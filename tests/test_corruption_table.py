@@ -14,9 +14,10 @@ from suite_fixture import run as run_suite
 from suite_fixture import summary, write_suite
 
 from voiceattack import audio
+from voiceattack.corrupting import CorruptionsRequest
 from voiceattack.corruption_table import corruption_table
 from voiceattack.replay import replay
-from voiceattack.report.corruptions import draw_corruptions
+from voiceattack.report.corruptions import draw_corruptions, markdown_table
 from voiceattack.runs import Run
 
 NAMES = "gaussian_noise,crosstalk,speed_up"
@@ -92,6 +93,42 @@ def test_a_corruption_that_could_not_be_made_leaves_its_panel_empty() -> None:
     assert [line.name for line in lines] == ["gaussian_noise", "reverberation"] and lines[1].cells[0].wer is None
     png = io.BytesIO()
     draw_corruptions(lines, png)
+    assert png.getvalue().startswith(b"\x89PNG")
+
+
+def test_nothing_heard_has_its_reason() -> None:
+    (line,) = corruption_table([row("a", 1, "", outcome="error", wer=None)])
+    assert line.nulls["snr_db_at_wer_half"] == "nothing was heard"
+
+
+def test_degradation_is_against_the_clips_of_each_severity() -> None:
+    """Where a clip failed at one severity, the sum of WERD is still what is normalised."""
+    wrong = {"clean_hypothesis_normalized": ""}
+    rows = [
+        row("a", 1, "call my sister"),
+        row("b", 1, "", **wrong),
+        row("a", 2, "call"),
+        row("b", 2, "", outcome="error", wer=None),
+    ]
+    (line,) = corruption_table(rows)
+    assert [cell.werd for cell in line.cells] == [0, 0.5] and line.nwerd == pytest.approx(0.5 / (0.5 + 0.5))
+
+
+def test_repeats_are_of_the_mildest_severity_that_draws_anything() -> None:
+    asked = CorruptionsRequest(inputs=("x",), names=("telephone", "music", "gain"), repeats=3)
+    again = [(setting.name, setting.severity) for setting in asked.settings() if setting.repeat]
+    assert again == [("telephone", 2)] * 2 + [("music", 1)] * 2, "no packet is lost at a telephone's first severity"
+
+
+def test_a_victim_is_code_in_the_table() -> None:
+    lines = corruption_table([row("a", 1, "call", victim="command:x `<img src=x onerror=alert(1)>` {audio}")])
+    heading = next(text for text in markdown_table(lines).splitlines() if "onerror" in text)
+    assert heading.count("`") == 2 and heading.startswith("**`") and heading.endswith("`**")
+
+
+def test_dollar_signs_in_a_spec_are_no_mathematics() -> None:
+    png = io.BytesIO()
+    draw_corruptions(corruption_table([row("a", 1, "call", victim="command:awk '{print $1 $^}' {audio}")]), png)
     assert png.getvalue().startswith(b"\x89PNG")
 
 

@@ -129,6 +129,22 @@ def test_rows_of_snr_have_that_snr(name: str, severity: int, speech: Tensor, cor
         assert snr_db(clip, wave) == pytest.approx(table()[name].at(severity), abs=0.1)
 
 
+def test_an_snr_that_cannot_be_reached_is_an_error(tmp_path: Path) -> None:
+    """A click a second clips at full scale long before 0 dB."""
+    clicks = torch.zeros(2 * SAMPLE_RATE)
+    clicks[::SAMPLE_RATE] = 0.9
+    audio.save(tmp_path / "clicks.wav", clicks)
+    attack = build("environmental_noise", 4, [], noise=str(tmp_path))
+    with pytest.raises(AttackError, match=r"0 dB SNR cannot be reached here, the nearest is \d+\.\d dB: this noise clips"):
+        attack.corrupt(audio.quantize16(tones(0, 2.0)), SEED)
+
+
+def test_noise_under_a_very_quiet_clip_is_not_rounded_away(corpus: list[Path]) -> None:
+    quiet = audio.quantize16(torch.sin(torch.arange(32000) * 0.3) * 3 / 32768)
+    wave, _ = build("gaussian_noise", 1, corpus).corrupt(quiet, SEED)
+    assert snr_db(quiet, wave) == pytest.approx(30, abs=0.1)
+
+
 def test_mixing_refuses_silence() -> None:
     with pytest.raises(ValueError, match="silent"):
         mix_at_snr(tones(0), torch.zeros(9600), 10)
@@ -274,8 +290,34 @@ def test_crosstalk_takes_another_clip_of_the_corpus(speech: Tensor, corpus: list
         build("crosstalk", 1, [corpus[0]]).corrupt(own, SEED)
     attack = build("crosstalk", 1, corpus)
     attack.meet(corpus, {"pcm_sha256": "0" * 64})
-    with pytest.raises(AttackError, match="not in the run any more"):
+    with pytest.raises(AttackError, match="neither in the run nor where it was"):
         attack.corrupt(speech, SEED)
+
+
+def test_a_damaged_neighbour_costs_no_other_clip(speech: Tensor, corpus: list[Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(corpus[0].read_bytes()[:200])
+    for seed in range(4):
+        _, facts = build("crosstalk", 1, [broken, corpus[1]]).corrupt(speech, seed)
+        assert facts["recording"] == corpus[1].stem
+
+
+def test_crosstalk_is_found_again_outside_the_run(speech: Tensor, corpus: list[Path]) -> None:
+    """With --limit the other utterance need not be among the clips of the run."""
+    wave, facts = build("crosstalk", 1, corpus).corrupt(speech, SEED)
+    attack = build("crosstalk", 1, [])
+    attack.meet([], facts)
+    again, same = attack.corrupt(speech, SEED)
+    assert torch.equal(again, wave) and same == facts
+
+
+def test_minutes_of_speech_go_through_every_codec(speech: Tensor) -> None:
+    """libsndfile's Vorbis ends the process when it is given minutes at once."""
+    long = speech.repeat(100)
+    wave, _ = build("vorbis", 1, []).corrupt(long, SEED)
+    assert wave.shape == long.shape
+    short, _ = build("vorbis", 1, []).corrupt(speech, SEED)
+    assert snr_db(speech[:16000], short[:16000]) == pytest.approx(snr_db(speech[:16000], wave[:16000]), abs=3)
 
 
 def test_as_an_attack_it_hears_once_and_takes_no_limit() -> None:

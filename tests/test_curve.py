@@ -11,7 +11,7 @@ from speechlike import in_process, write_clips
 
 from voiceattack.curve import curves, defects
 from voiceattack.replay import replay
-from voiceattack.report.curve import labels
+from voiceattack.report.curve import draw_curves, labels
 from voiceattack.report.transfer import transfer
 from voiceattack.runs import Run
 
@@ -79,6 +79,31 @@ def test_other_parameters_are_another_curve_and_a_severity_is_not() -> None:
     assert labels(found) == ["v, steps=100", "v, steps=300"]
     severe = [{**line, "params": {"steps": 100, "severity": place}} for place, line in enumerate(ROWS[:3])]
     assert [curve.params for curve in curves(severe)] == [{"steps": 100}]
+
+
+def test_severities_and_draws_of_one_clip_are_one_clip() -> None:
+    """As `voiceattack corruptions` names them: other examples of the same samples."""
+    made = [
+        row(f"a-{severity}-{draw}", 10.0 * severity, "" if severity == 1 else "call my sister now", success=severity == 1)
+        for severity in (1, 2)
+        for draw in (0, 1)
+    ]
+    (curve,) = curves([{**line, "recipe": {"pcm_sha256": "a", "wer_threshold": 0.5}} for line in made])
+    assert list(curve.clips.values()) == [10.0] and at(curve, 10.0)["success_rate"] == 1.0 and at(curve, 20.0)["n"] == 1
+
+
+def test_a_clip_given_back_unchanged_was_never_fooled() -> None:
+    unchanged = row("c", 0.0, "call my sister now", success=False, outcome="no_effect") | {"snr_db": None}
+    (curve,) = curves([*ROWS, unchanged])
+    assert curve.clips == {"a": 40.0, "b": 25.0, "c": None} and at(curve, 25.0)["success_rate"] == 2 / 3
+    assert at(curve, 25.0)["noise_success_rate"] == 0, "it has no noise of its own"
+    assert curves([unchanged]) == []
+
+
+def test_dollar_signs_in_a_spec_are_no_mathematics(tmp_path: Path) -> None:
+    spec = "command:sh -c 'echo $0 | awk \"{print $1}\" $^ ' {audio}"
+    found = curves([{**line, "victim": spec} for line in ROWS])
+    assert draw_curves(found, tmp_path / "curve.png").stat().st_size > 5000
 
 
 def test_half_of_the_clips_never_fooled_have_no_median() -> None:

@@ -12,9 +12,9 @@ def test_nwerd_by_hand() -> None:
     # PESQ 3.92, 3.2, 2.48 and 1.04 lose 0.2, 0.4, 0.6 and 1.0 of the range 1.04 to 4.64: 2.2 in all.
     losses = [quality_loss(pesq) for pesq in (3.92, 3.2, 2.48, 1.04)]
     assert losses == pytest.approx([0.2, 0.4, 0.6, 1.0])
-    assert nwerd([0.2, 0.3, 0.5, 0.9], 0.1, losses) == pytest.approx(1.5 / 2.2)
+    assert nwerd([0.1, 0.2, 0.4, 0.8], losses) == pytest.approx(1.5 / 2.2)
     assert werd(0.3, 0.1) == pytest.approx(0.2)
-    assert nwerd([0.05], 0.1, [0.5]) == pytest.approx(-0.1), "a victim may hear better"
+    assert nwerd([-0.05], [0.5]) == pytest.approx(-0.1), "a victim may hear better"
 
 
 def test_quality_is_lost_within_its_range() -> None:
@@ -23,9 +23,9 @@ def test_quality_is_lost_within_its_range() -> None:
 
 def test_nwerd_needs_a_loss_a_severity() -> None:
     with pytest.raises(ValueError, match="as many"):
-        nwerd([0.2], 0.1, [])
+        nwerd([0.1], [])
     with pytest.raises(ValueError, match="nothing to divide by"):
-        nwerd([0.2], 0.1, [0.0])
+        nwerd([0.1], [0.0])
 
 
 def test_werv_by_hand() -> None:

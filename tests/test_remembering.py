@@ -58,6 +58,13 @@ class Counting(Victim):
         return torch.zeros(len(batch))
 
 
+class Deaf(Victim):
+    """Hears one word in everything."""
+
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        return [Transcript("word")] * len(batch)
+
+
 def texts(victim: Victim, *seeds: int) -> list[str]:
     return [heard.text for heard in victim.transcribe(Batch.of([tones(seed) for seed in seeds]))]
 
@@ -183,6 +190,20 @@ def test_the_budget_stops_the_search_with_its_best(tmp_path: Path) -> None:
     assert replay(cut, attacked.id, tiny).same
     assert estimate(request("counting", clip, queries=9, max_queries=4), victim=Counting()).queries == 5
     assert estimate(request("counting", clip, queries=3, max_queries=4), victim=Counting()).queries == 4
+
+
+@pytest.mark.parametrize("name", ["boundary", "genetic", "hop-skip-jump", "kenansville", "nes", "spsa", "square"])
+def test_a_search_that_the_budget_cut_short_says_so(name: str) -> None:
+    """Whether it runs into the limit or sees it coming."""
+    batch = Batch.of([tones(0)])
+    attack = build_attack(name)
+    (result,) = attack.craft(
+        Deaf(), batch, ["word"], Objective(), Budget(snr_db=30) if attack.needs_budget else Budget(), [1], max_queries=5
+    )
+    assert isinstance(result, Crafted) and result.queries <= 5
+    assert "the search was cut short at max_queries=5" in result.warnings
+    (enough,) = build_attack("corruption:gain").craft(Deaf(), batch, ["word"], Objective(), Budget(), [1], max_queries=1)
+    assert isinstance(enough, Crafted) and not enough.warnings, "it asks once and no more"
 
 
 def test_the_budget_counts_clip_by_clip_whatever_the_attack_asks_at_once() -> None:

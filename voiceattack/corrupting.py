@@ -17,6 +17,7 @@ from voiceattack.crafting import Job, Progress, craft_items
 from voiceattack.errors import CorpusError, SpecError
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
+from voiceattack.specs import without_patience
 from voiceattack.victims import Victim
 from voiceattack.victims.remembering import QueryCache, RememberingVictim
 
@@ -48,7 +49,7 @@ class CorruptionsRequest(BaseModel):
         severities: of 1 to 4.
         params: given to each corruption that has such a parameter (``noise``, ``music``, ``speech``, ``loss``).
         wer_threshold: least WER against the clean transcript that counts as fooled.
-        repeats: draws of the random corruptions at the mildest severity asked, for their WER variance.
+        repeats: draws of the random corruptions at the mildest severity asked at which anything is drawn, for their WER variance.
         seed: of the run; draw k takes ``seed + k``.
         limit: corrupt the first so many clips only.
     """
@@ -81,9 +82,11 @@ class CorruptionsRequest(BaseModel):
         """What is to be crafted of each clip, in the table's order."""
         found = []
         for name in self.names or tuple(table()):
+            repeated = False
             for severity in self.severities:
                 setting = _Setting(name, severity, 0)
-                again = severity == self.severities[0] and _random(self.request(setting))
+                again = not repeated and _random(self.request(setting))
+                repeated |= again
                 found += [setting, *(_Setting(name, severity, repeat) for repeat in range(1, self.repeats if again else 1))]
         return found
 
@@ -104,7 +107,7 @@ class CorruptionsRequest(BaseModel):
     def identity(self) -> dict[str, Any]:
         """What decides an example's bytes. Names, severities and repeats do not: more of them extend the run."""
         return {
-            "victim": self.victim.strip(),
+            "victim": without_patience(self.victim),
             "attack": ALL,
             "params": self.params,
             "objective": "untargeted",

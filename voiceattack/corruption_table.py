@@ -11,7 +11,8 @@ from voiceattack.attacks.corruptions import SCHEME
 from voiceattack.attacks.corruptions.severities import Severities, severities, table
 from voiceattack.metrics.degradation import nwerd, quality_loss, snr_at_wer, werd, werv
 from voiceattack.metrics.intervals import bootstrap_ratio
-from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.metrics.said import said
+from voiceattack.metrics.text import word_errors
 
 __all__ = ["LEVEL", "Cell", "Line", "corruption_table", "is_corruption"]
 
@@ -120,7 +121,7 @@ def _line(victim: str, name: str, rows: list[Row]) -> Line:
         clean,
         cells,
         statistics.fmean(known) if known else None,
-        _normalised(cells, clean, first, nulls),
+        _normalised(cells, first, nulls),
         variance,
         at,
         draws,
@@ -134,11 +135,11 @@ def _heard(rows: Sequence[Row]) -> list[Row]:
 
 
 def _words(row: Row) -> int:
-    return len(normalize(row["reference"]).split())
+    return len(said(row).split())
 
 
 def _errors(row: Row, key: str) -> int:
-    return word_errors(normalize(row["reference"]), row[key]).errors
+    return word_errors(said(row), row[key]).errors
 
 
 def _ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
@@ -156,7 +157,7 @@ def _cell(severity: int, row_of: Severities, rows: list[Row]) -> Cell:
         for row in heard
         if row["clean_hypothesis_normalized"]
     ]
-    letters = [len(normalize(row["reference"])) for row in heard]
+    letters = [len(said(row)) for row in heard]
     pesq = [row["pesq"] for row in rows if row.get("pesq") is not None]
     return Cell(
         severity,
@@ -173,8 +174,8 @@ def _cell(severity: int, row_of: Severities, rows: list[Row]) -> Cell:
     )
 
 
-def _normalised(cells: Sequence[Cell], clean: float | None, rows: Sequence[Row], nulls: dict[str, str]) -> float | None:
-    if clean is None or any(cell.wer is None for cell in cells):
+def _normalised(cells: Sequence[Cell], rows: Sequence[Row], nulls: dict[str, str]) -> float | None:
+    if any(cell.werd is None for cell in cells):
         nulls["nwerd"] = "not every severity was heard"
         return None
     missing = [cell for cell in cells if cell.pesq is None]
@@ -183,7 +184,7 @@ def _normalised(cells: Sequence[Cell], clean: float | None, rows: Sequence[Row],
         nulls["nwerd"] = f"PESQ is undefined: {reasons[0].partition(' (')[0]}" if reasons else "PESQ is undefined"
         return None
     try:
-        return nwerd([cell.wer or 0.0 for cell in cells], clean, [quality_loss(cell.pesq or 0.0) for cell in cells])
+        return nwerd([cell.werd or 0.0 for cell in cells], [quality_loss(cell.pesq or 0.0) for cell in cells])
     except ValueError as error:
         nulls["nwerd"] = str(error)
         return None
@@ -218,6 +219,9 @@ def _crossing(row_of: Severities, cells: Sequence[Cell], nulls: dict[str, str]) 
         nulls["snr_db_at_wer_half"] = "its severities are no SNR"
         return None
     known = [(cell.value, cell.wer) for cell in cells if cell.wer is not None]
+    if not known:
+        nulls["snr_db_at_wer_half"] = "nothing was heard"
+        return None
     found = snr_at_wer([snr for snr, _ in known], [wer for _, wer in known], LEVEL)
     if found is None:
         below = all(wer < LEVEL for _, wer in known)

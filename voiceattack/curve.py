@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
-from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.metrics.said import said
+from voiceattack.metrics.text import word_errors
 from voiceattack.provenance import canonical
 
 __all__ = ["KEY", "LEVEL_DB", "Curve", "Defect", "curves", "defects"]
@@ -94,7 +95,8 @@ class _Clip:
 def curves(rows: Sequence[Row], *, level_db: float = LEVEL_DB) -> list[Curve]:
     """A curve for each victim and attack in ``rows`` of results.jsonl; other parameters make another attack.
 
-    Clips that the victim mishears when clean, and rows without a transcript, are left out.
+    Clips that the victim mishears when clean, and rows without a transcript or an SNR, are left out; a clip that a search gave
+    back unchanged counts as never fooled. An attack without any artefact has no curve.
 
     Args:
         rows: of one or several runs, stages and noise controls included.
@@ -106,7 +108,7 @@ def curves(rows: Sequence[Row], *, level_db: float = LEVEL_DB) -> list[Curve]:
         attacked = row if row["control_for"] is None else owners.get((row["victim"], row["control_for"]))
         if attacked is not None and _counts(row):
             groups.setdefault((*(attacked[name] for name in KEY), canonical(_params(attacked))), []).append(row)
-    return [_curve(members, level_db) for members in groups.values() if any(r["control_for"] is None for r in members)]
+    return [_curve(members, level_db) for members in groups.values() if any(_is_point(row) for row in members)]
 
 
 def defects(rows: Sequence[Row]) -> list[Defect]:
@@ -139,12 +141,24 @@ def _same_task(row: Row) -> tuple[Any, ...]:
 
 
 def _counts(row: Row) -> bool:
-    return row["outcome"] not in ("error", "clean_wrong") and row["wer"] is not None and row["snr_db"] is not None
+    if row["outcome"] in ("error", "clean_wrong") or row["wer"] is None:
+        return False
+    # A search that found nothing gives the clean clip back: its clip was never fooled, and counts.
+    return row["snr_db"] is not None or row["outcome"] == "no_effect"
 
 
 def _owner(row: Row) -> str:
+    """The clip that a row is of: its samples; several artefacts of it may be in one run, as severities and draws are."""
+    return str(row["recipe"].get("pcm_sha256") or _example(row))
+
+
+def _example(row: Row) -> str:
     """The example that a row belongs to: itself, or the one whose stage or noise it is."""
     return str(row["stage_of"] if row.get("stage_of") is not None else row["control_for"] or row["id"])
+
+
+def _is_point(row: Row) -> bool:
+    return row["control_for"] is None and row["snr_db"] is not None
 
 
 def _params(row: Row) -> dict[str, Any]:
@@ -153,8 +167,11 @@ def _params(row: Row) -> dict[str, Any]:
 
 def _curve(rows: list[Row], level_db: float) -> Curve:
     # A clip whose artefact could not be heard has no place here, though its noise was heard.
-    names = dict.fromkeys(_owner(row) for row in rows if row["control_for"] is None)
-    clips = {name: _clip([row for row in rows if _owner(row) == name]) for name in names}
+    members: dict[str, list[Row]] = {_owner(row): [] for row in rows if row["control_for"] is None}
+    for row in rows:
+        if _owner(row) in members:
+            members[_owner(row)].append(row)
+    clips = {_example(next(row for row in mine if row["control_for"] is None)): _clip(mine) for mine in members.values()}
     snrs = [point.snr_db for clip in clips.values() for point in clip.attacked]
     low, high = math.floor(min(snrs) / level_db), math.ceil(max(snrs) / level_db)
     points = [_level(list(clips.values()), place * level_db) for place in range(low, high + 1)]
@@ -164,22 +181,23 @@ def _curve(rows: list[Row], level_db: float) -> Curve:
 
 
 def _clip(rows: list[Row]) -> _Clip:
-    said = normalize(rows[0]["reference"])
+    words = said(rows[0])
 
     def points(control: bool) -> list[_Point]:
-        members = [row for row in rows if (row["control_for"] is not None) == control]
+        members = [row for row in rows if (row["control_for"] is not None) == control and row["snr_db"] is not None]
         return [
-            _Point(row["snr_db"], bool(row["success"]), word_errors(said, row["hypothesis_normalized"]).errors) for row in members
+            _Point(row["snr_db"], bool(row["success"]), word_errors(words, row["hypothesis_normalized"]).errors)
+            for row in members
         ]
 
-    clean = word_errors(said, rows[0]["clean_hypothesis_normalized"])
+    clean = word_errors(words, rows[0]["clean_hypothesis_normalized"])
     return _Clip(clean.reference_words, clean.errors, points(False), points(True))
 
 
 def _level(clips: Sequence[_Clip], snr_db: float) -> dict[str, Any]:
     words: list[int] = [clip.words for clip in clips]
     fooled, errors = _at(clips, snr_db, [clip.attacked for clip in clips])
-    noisy = all(clip.noise for clip in clips)
+    noisy = all(clip.noise for clip in clips if clip.attacked)
     noise_fooled, noise_errors = _at(clips, snr_db, [clip.noise for clip in clips])
     return {
         "snr_db": snr_db,

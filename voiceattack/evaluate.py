@@ -154,6 +154,7 @@ def _row(
         "audio": example.audio,
         "clean_audio": example.clean_audio,
         "victim": victim.spec,
+        "language": victim.language,
         **{
             name: getattr(example, name)
             for name in ("source_victim", "attack", "params", "objective", "target", "control_for", "stage_of")

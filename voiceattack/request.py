@@ -12,6 +12,7 @@ from voiceattack.attacks.base import Attack
 from voiceattack.constraints import Budget
 from voiceattack.errors import SpecError
 from voiceattack.objectives import Objective, ObjectiveKind
+from voiceattack.specs import without_patience
 
 __all__ = ["AttackRequest"]
 
@@ -66,7 +67,7 @@ class AttackRequest(BaseModel):
         reordering inputs, or doing without controls, changes no example."""
         attack, objective, budget = self.build()
         return {
-            "victim": self.victim.strip(),
+            "victim": without_patience(self.victim),
             "attack": self.attack,
             "params": attack.params,
             **objective.as_dict(),

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.said import said
 from voiceattack.metrics.terms import summarize_terms
-from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.metrics.text import word_errors
 
 __all__ = ["summarize"]
 
@@ -48,10 +49,10 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
     scored = [row for row in rows if row["outcome"] in ("fooled", "held", "no_effect")]
     wrong = [row for row in rows if row["outcome"] == "clean_wrong"]
     fooled = outcomes.count("fooled")
-    errors = [word_errors(_said(row), row["hypothesis_normalized"]) for row in heard]
-    clean_errors = [word_errors(_said(row), row["clean_hypothesis_normalized"]) for row in heard]
+    errors = [word_errors(said(row), row["hypothesis_normalized"]) for row in heard]
+    clean_errors = [word_errors(said(row), row["clean_hypothesis_normalized"]) for row in heard]
     words = [count.reference_words for count in errors]
-    letters = [len(_said(row)) for row in heard]
+    letters = [len(said(row)) for row in heard]
     return {
         "victim": victim,
         "source_victim": source_victim,
@@ -96,10 +97,6 @@ def _actions(rows: Sequence[Row]) -> dict[str, Any]:
         "intent_error_rate": _ratio(sum(row["intent_error"] for row in acted), len(acted)),
         "slot_error_rate": _ratio(sum(row["slot_errors"] for row in acted), sum(row["slots"] for row in acted)),
     }
-
-
-def _said(row: Row) -> str:
-    return normalize(row["reference"])
 
 
 def _ratio(above: float, below: float) -> float | None:

@@ -11,7 +11,8 @@ from typing import Any
 from voiceattack.audio_files import one_line
 from voiceattack.compact import compact
 from voiceattack.errors import RunError
-from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.metrics.said import said
+from voiceattack.metrics.text import word_errors
 from voiceattack.runs import Run
 
 __all__ = ["Entry", "Key", "Side", "load_side"]
@@ -146,10 +147,10 @@ def _example(row: Json) -> Entry:
 
 def _clean(row: Json) -> Entry | None:
     """A clean clip, or one without speech; None for a clip whose words nobody wrote down."""
-    said, heard = normalize(row["reference"] or ""), normalize(row["hypothesis"] or "")
-    if row["kind"] == "clean" and not said:
+    words, heard = said(row), said(row, "hypothesis")
+    if row["kind"] == "clean" and not words:
         return None
-    count = word_errors(said, heard) if said and not row["error"] else None
+    count = word_errors(words, heard) if words and not row["error"] else None
     return Entry(
         victim=row["victim"],
         attack="",

@@ -23,26 +23,25 @@ def quality_loss(pesq: float) -> float:
     return min(1.0, max(0.0, (best - pesq) / (best - worst)))
 
 
-def nwerd(wers: Sequence[float], wer_clean: float, losses: Sequence[float]) -> float:
-    """Normalised WER degradation over severities: ``sum(WER - clean WER) / sum(quality loss)``.
+def nwerd(werds: Sequence[float], losses: Sequence[float]) -> float:
+    """Normalised WER degradation over severities: ``sum(WERD) / sum(quality loss)``.
 
     1 is a recogniser that adds as much WER as the speech loses of its quality; the lower, the more robust. The source divides by
     the mean of DNSMOS and PESQ, each made a z-score over all its corruptions; here PESQ alone counts, over its fixed range, so
     that the figure of one corruption does not depend on which others were run. It is not to be compared with the source's tables.
 
     Args:
-        wers: one a severity.
-        wer_clean: of the same clips when clean.
+        werds: :func:`werd` of each severity.
         losses: :func:`quality_loss` of each severity.
 
     Raises:
         ValueError: unequal or empty lists, or nothing was lost.
     """
-    if len(wers) != len(losses) or not wers:
-        raise ValueError(f"need as many WERs as losses, at least one; got {len(wers)} and {len(losses)}")
+    if len(werds) != len(losses) or not werds:
+        raise ValueError(f"need as many degradations as losses, at least one; got {len(werds)} and {len(losses)}")
     if sum(losses) <= 0:
         raise ValueError("no quality was lost, so there is nothing to divide by")
-    return sum(werd(wer, wer_clean) for wer in wers) / sum(losses)
+    return sum(werds) / sum(losses)
 
 
 def werv(wers: Sequence[float]) -> float:

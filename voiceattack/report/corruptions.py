@@ -15,10 +15,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voiceattack.corruption_table import LEVEL, Line, corruption_table
+from voiceattack.drawing import plain_text
 from voiceattack.errors import RunError
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.unicode_text import escape_json
 
 __all__ = [
@@ -69,7 +70,7 @@ def markdown_table(lines: Sequence[Line]) -> str:
     parts = [EXPLAINED]
     for victim in dict.fromkeys(line.victim for line in lines):
         mine = [line for line in lines if line.victim == victim]
-        parts.append(f"\n**`{victim}`**\n\n" + table(COLUMNS, [tuple(map(escape, cells_of(line))) for line in mine]))
+        parts.append(f"\n**{code(victim)}**\n\n" + table(COLUMNS, [tuple(map(escape, cells_of(line))) for line in mine]))
         errors = sum(cell.n_error for line in mine for cell in line.cells)
         clips = max((cell.n for line in mine for cell in line.cells), default=0)
         parts.append(f"\n{clips} clips" + (f"; {errors} artefacts could not be crafted or heard" if errors else "") + ".\n")
@@ -101,6 +102,7 @@ def table_facts(rows: Sequence[Row]) -> dict[str, Any] | None:
     }
 
 
+@plain_text
 def draw_corruptions(lines: Sequence[Line], out: Path | io.BytesIO) -> None:
     """Write one PNG: a panel a corruption, WER against severity for each victim, with 95% intervals; clean at 0."""
     names = list(dict.fromkeys(line.name for line in lines))

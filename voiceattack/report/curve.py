@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voiceattack.curve import KEY, Curve, Defect
+from voiceattack.drawing import plain_text
 from voiceattack.errors import RunError
 
 __all__ = ["draw_curves", "labels", "write_curves"]
@@ -40,6 +41,7 @@ def _telling(params: Sequence[dict[str, Any]], own: dict[str, Any]) -> list[str]
     return [f"{name}={value}" for name, value in own.items() if any(other.get(name, value) != value for other in params)]
 
 
+@plain_text
 def draw_curves(curves: Sequence[Curve], out: Path) -> Path:
     """Write one PNG: success and WER against SNR, with 95% intervals; noise of the same SNR dashed."""
     figure = Figure(figsize=(9.6, 7.2), dpi=90, layout="constrained")

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from voiceattack.drawing import plain_text
 from voiceattack.errors import RunError
 from voiceattack.report.curve import COLOURS
 from voiceattack.wakeword_sweep import Sweep
@@ -18,6 +19,7 @@ __all__ = ["SUFFIXES", "write_sweep"]
 INTERVALS = ("miss_ci95", "false_accepts_ci95")
 
 
+@plain_text
 def write_png(found: Sweep, path: Path) -> None:
     """Misses against false accepts an hour (detection error trade-off, DET; Martin et al. 1997, whose axes are normal deviates),
     and both against the threshold; a curve an SNR, the detector's own threshold marked."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.errors import AudioError, RunError
-from voiceattack.metrics.text import normalize
+from voiceattack.metrics.said import said
 from voiceattack.objectives import wanted
 from voiceattack.report.console import number
 from voiceattack.report.masking_curve import masking_curve
@@ -99,7 +99,7 @@ def _has(row: Row, key: str) -> bool:
 def _heard(row: Row, controls: Sequence[Row]) -> dict[str, Any]:
     """What one victim heard of the clean file, the adversarial one and the noise, each aligned with what was said."""
     control = next((other for other in controls if other["victim"] == row["victim"]), None)
-    said = normalize(row["reference"] or "")
+    words_said = said(row)
     versions = [
         ("adversarial", row["hypothesis"], row["hypothesis_normalized"], row["wer"]),
         ("clean", row["clean_hypothesis"], row["clean_hypothesis_normalized"], row["wer_clean"]),
@@ -112,7 +112,7 @@ def _heard(row: Row, controls: Sequence[Row]) -> dict[str, Any]:
         "outcome": row["outcome"],
         "error": row["error"],
         "versions": [
-            {"name": name, "text": text, "wer": number(wer), "diff": align(said, words)}
+            {"name": name, "text": text, "wer": number(wer), "diff": align(words_said, words)}
             for name, text, words, wer in versions
             if text is not None and words is not None
         ],

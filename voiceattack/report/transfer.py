@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.curve import Curve, curves
-from voiceattack.metrics.text import normalize
+from voiceattack.metrics.said import said
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
 from voiceattack.report.markdown_text import escape, table
@@ -51,7 +51,7 @@ def _row(curve: Curve, rows: Sequence[Row]) -> TransferRow:
     mine = [row for row in rows if row["victim"] == curve.victim]
     members = [row for row in mine if row.get("stage_of") is None and row["id"] in curve.clips]
     noise = [row for row in mine if row["control_for"] in curve.clips and row["success"] is not None]
-    words = [len(normalize(row["reference"]).split()) for row in members]
+    words = [len(said(row).split()) for row in members]
     wer = sum(row["wer"] * count for row, count in zip(members, words, strict=True)) / sum(words) if any(words) else None
     return TransferRow(curve, wer, sum(bool(row["success"]) for row in noise), len(noise))
 

@@ -113,7 +113,8 @@ def hear_cell(out: Path, cell: Cell, load: Callable[[str], Victim], on_progress:
     examples = [[e.id, e.sha256, e.reference, e.error] for e in run.examples()]
     artefacts = hashlib.sha256(canonical({"examples": examples}).encode()).hexdigest()[:16]
     heard: dict[str, str] = dict(_state(out, cell).get("heard", {}))
-    now = {v.spec: f"{fingerprint(v.spec, v.version)}-{artefacts}" for v in cell.listeners}
+    now = {v.hears_as: f"{fingerprint(v.spec, v.version)}-{artefacts}" for v in cell.listeners}
+    specs = {v.hears_as: v.spec for v in cell.listeners}
     # A merge leaves the victim's part of the mark alone: each shard was heard by that victim, which the rows must show.
     merged = {spec for spec, mark in heard.items() if "-" not in mark and now.get(spec, "").startswith(f"{mark}-")}
     if merged and merged == {spec for spec in merged if _all_heard(run, spec)}:
@@ -122,7 +123,7 @@ def hear_cell(out: Path, cell: Cell, load: Callable[[str], Victim], on_progress:
         _write_state(out, cell, heard=heard)
     missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or not (run.path / "results.jsonl").exists()]
     if missing:
-        evaluate(run, [load(spec) for spec in missing], on_progress=on_progress)
+        evaluate(run, [load(specs[spec]) for spec in missing], on_progress=on_progress)
         _write_state(out, cell, heard={**heard, **{spec: now[spec] for spec in missing}})
     return bool(missing)
 
@@ -136,7 +137,7 @@ def samples_of(out: Path, cell: Cell, terms: Sequence[str] = ()) -> Iterator[Sam
     """What its listeners heard in the artefacts of the clips that are asked for now, with its critical terms counted."""
     names: dict[str, list[str]] = {}
     for listener in cell.listeners:
-        names.setdefault(listener.spec, []).append(listener.name)
+        names.setdefault(listener.hears_as, []).append(listener.name)
     ids = cell.ids
     rows = Run.open(directory(out, cell)).results()
     owners = {row["id"]: row["stage_of"] or row["id"] for row in rows if row["control_for"] is None}

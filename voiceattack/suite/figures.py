@@ -15,7 +15,8 @@ from voiceattack.attacks.base import MinimizationAttack
 from voiceattack.errors import VoiceAttackError
 from voiceattack.metrics.intervals import bootstrap_ratio, poisson, wilson
 from voiceattack.metrics.repetition import loops
-from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.metrics.said import said
+from voiceattack.metrics.text import word_errors
 from voiceattack.suite.samples import Sample, of_kind
 
 __all__ = ["FIGURES", "SIZES", "UNTRIED", "Condition", "Figure", "FigureKind", "always"]
@@ -139,13 +140,13 @@ def _untried(clips: Sequence[_Clip]) -> str:
     return UNTRIED if clips else UNSCORED
 
 
-def _word_rate(said: str, heard: str, key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
+def _word_rate(reference: str, heard: str, key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         clips = [clip for clip in _heard(samples, condition, key)]
         errors: list[int] = []
         words: list[int] = []
         for sample in clips:
-            count = word_errors(normalize(sample.row[said]), sample.row[heard])
+            count = word_errors(said(sample.row, reference), sample.row[heard])
             errors.append(min(count.errors, count.reference_words) if capped else count.errors)
             words.append(count.reference_words)
         if not clips:
@@ -158,7 +159,7 @@ def _word_rate(said: str, heard: str, key: str, capped: bool = False) -> Callabl
 
 def _heard(samples: Sequence[Sample], condition: Condition, key: str) -> list[Sample]:
     if key == "clean":
-        return [s for s in of_kind(samples, "clean") if not s.row["error"] and normalize(s.row["reference"] or "")]
+        return [s for s in of_kind(samples, "clean") if not s.row["error"] and said(s.row)]
     kind: Literal["attack", "control"] = "control" if key == "control" else "attack"
     members = [s for s in of_kind(samples, kind) if s.row["outcome"] != "error" and s.row["wer"] is not None and condition(s)]
     worst: dict[Any, Sample] = {}
@@ -252,7 +253,7 @@ def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Fig
     quiet = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
     attacked = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and s.final and condition(s)]
     members = [*quiet, *attacked]
-    return _rate([s for s in members if loops(normalize(s.row["hypothesis"] or ""))], len(members), "nothing was heard")
+    return _rate([s for s in members if loops(said(s.row, "hypothesis"))], len(members), "nothing was heard")
 
 
 def _flag_rate(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:

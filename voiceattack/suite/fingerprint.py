@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from voiceattack.provenance import canonical, environment
+from voiceattack.specs import without_patience
 
 __all__ = ["fingerprint"]
 
@@ -20,7 +21,7 @@ def fingerprint(spec: str, version: str = "") -> str:
     A folder or file in the spec counts with its content, ``python:`` with its module's source. What a server or a command runs
     cannot be seen from here: its owner gives ``version``.
     """
-    facts = {"spec": spec.strip(), "version": version, "versions": _versions(), "files": _files(spec.strip())}
+    facts = {"spec": without_patience(spec), "version": version, "versions": _versions(), "files": _files(spec.strip())}
     return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
 
 

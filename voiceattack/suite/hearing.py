@@ -45,7 +45,7 @@ def hear_clean(
         wake_ups, audio_seconds, error``; and how many were heard now.
     """
     mark = fingerprint(entry.spec, entry.version)
-    path = out / "heard" / f"{slug(entry.spec)[:40]}-{mark}.jsonl"
+    path = out / "heard" / f"{slug(entry.hears_as)[:40]}-{mark}.jsonl"
     known = {row["id"]: row for row in _read(path)}
     rows, new = [], 0
     for place, item in enumerate(items):
@@ -95,5 +95,5 @@ def _scored(row: Row, item: Item, entry: VictimEntry) -> Row:
     heard = None if row["hypothesis"] is None else normalize(row["hypothesis"], row["language"])
     said = normalize(item.text or "", row["language"])
     wer = word_errors(said, heard).wer if said and heard is not None else None
-    facts = {"audio": item.shown, "source_sha256": item.sha256, "victim": entry.spec, "reference": item.text}
+    facts = {"audio": item.shown, "source_sha256": item.sha256, "victim": entry.hears_as, "reference": item.text}
     return {**row, **facts, "hypothesis_normalized": heard, "words": len((heard or "").split()), "wer": wer}

@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from voiceattack.objectives import ObjectiveKind
+from voiceattack.specs import without_patience
 
 __all__ = [
     "SCHEMA_FILE",
@@ -92,6 +93,11 @@ class VictimEntry(Part):
     @model_validator(mode="after")
     def _named(self) -> VictimEntry:
         return self if self.name else self.model_copy(update={"name": self.spec})
+
+    @property
+    def hears_as(self) -> str:
+        """What the rows of results call it: its spec without what says how patiently it is asked."""
+        return without_patience(self.spec)
 
     @property
     def source(self) -> str:

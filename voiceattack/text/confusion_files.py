@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voiceattack.audio_files import write_whole
+from voiceattack.drawing import plain_text
 from voiceattack.errors import RunError
 from voiceattack.text.confusions import NONE, Confusions
 from voiceattack.unicode_text import escape_json, visible
@@ -65,6 +66,7 @@ def _csv(rows: Sequence[Sequence[str]]) -> bytes:
     return sheet.getvalue().encode()
 
 
+@plain_text
 def _draw_matrix(path: Path, names: Sequence[str], matrix: list[list[float]]) -> None:
     figure, axis = _figure(3.8 + 0.31 * (len(names) + 1), 3.6 + 0.28 * len(names))
     image = axis.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -80,6 +82,7 @@ def _draw_matrix(path: Path, names: Sequence[str], matrix: list[list[float]]) ->
     figure.savefig(path, metadata={"Software": "voiceattack"})
 
 
+@plain_text
 def _draw_conditions(path: Path, names: Sequence[str], found: Confusions) -> None:
     """Each command under each voice, speed and noise: heard right, as none of them, or as another."""
     columns = [(row["voice"], row["speed"], row["snr_db"]) for row in found.conditions()]

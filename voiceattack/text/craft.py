@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from voiceattack import audio
 from voiceattack.errors import SpecError, VoiceAttackError
 from voiceattack.provenance import example_seed, slug
+from voiceattack.specs import without_patience
 from voiceattack.text import PERTURBATIONS, build_perturbation
 from voiceattack.text.base import Perturbation
 from voiceattack.text.corpus import TextItem, read_texts
@@ -103,6 +104,8 @@ class TextRequest(BaseModel):
         data = self.model_dump(mode="json", exclude={"inputs", "perturbations", "params"})
         if self.victim is None:
             del data["search"]
+        else:
+            data["victim"] = without_patience(self.victim)
         if self.interpreter is None:
             del data["interpreter"]
         return {"perturbations": built, **data}

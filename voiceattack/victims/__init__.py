@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -11,6 +10,7 @@ import torch
 from voiceattack._torchaudio import mismatch
 from voiceattack.errors import MissingExtraError, SpecError
 from voiceattack.registry import Registry
+from voiceattack.specs import options_apart, without_patience
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
 
 __all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim", "load_victim", "pick_device"]
@@ -142,7 +142,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         ensemble = load_ensemble(spec.strip().removeprefix("ensemble:"), pick_device(device), load_victim)
         ensemble.spec, ensemble.asked_device = spec.strip(), device
         return ensemble
-    body, mark, query = _options_apart(spec.strip())
+    body, mark, query = options_apart(spec.strip())
     try:
         # A plus joins the steps of normalise=nfkc+confusables; it stands for no space here.
         query = query.replace("+", "%2B")
@@ -168,15 +168,5 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         from voiceattack.victims.normalised import NormalisedVictim
 
         victim = NormalisedVictim(victim, defence)
-    victim.spec, victim.asked_device = spec.strip(), device
+    victim.spec, victim.asked_device = without_patience(spec), device
     return victim
-
-
-def _options_apart(spec: str) -> tuple[str, str, str]:
-    """``body?query`` apart. Question marks of a command belong to it, but for a last one that begins ``name=value&...``."""
-    if not spec.startswith("command:"):
-        return spec.partition("?")
-    body, mark, query = spec.rpartition("?")
-    if mark and re.fullmatch(r"(\w+=[^&\s]*(&\w+=[^&\s]*)*)?", query):
-        return body, mark if query else "", query
-    return spec, "", ""

@@ -20,7 +20,6 @@ from voiceattack.errors import SpecError, VictimError
 __all__ = ["Asking", "TryAgain", "cut_after", "number", "until", "wav"]
 
 T = TypeVar("T")
-OPTIONS = ("timeout", "retries", "rpm")
 TIMEOUT_SECONDS = 60.0
 RETRIES = 2
 FIRST_WAIT_SECONDS = 0.5

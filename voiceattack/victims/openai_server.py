@@ -18,8 +18,8 @@ from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
-from voiceattack.victims.asking import OPTIONS as PATIENCE
 from voiceattack.victims.asking import Asking, TryAgain, until, wav
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown

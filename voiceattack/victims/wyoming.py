@@ -19,8 +19,8 @@ from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
-from voiceattack.victims.asking import OPTIONS as PATIENCE
 from voiceattack.victims.asking import Asking, TryAgain, until
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown

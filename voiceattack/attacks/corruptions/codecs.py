@@ -19,6 +19,7 @@ from voiceattack.errors import AttackError
 __all__ = ["GSM", "MP3", "Opus", "Telephone", "Vorbis"]
 
 TELEPHONE_RATE = 8000
+BLOCK_SECONDS = 10
 MP3_DELAY = 1105
 """Samples by which LAME and a decoder are late together, where the stream has no room to say so (low bit rates)."""
 MP3_LEVELS = {32.0: 0.85, 24.0: 0.9, 16.0: 0.95, 8.0: 0.98}
@@ -35,7 +36,10 @@ def coded(clip: Wave, rate: int, format: str, subtype: str, draws: Draws, **opti
     """
     buffer = io.BytesIO()
     try:
-        soundfile.write(buffer, clip, rate, format=format, subtype=subtype, **options)
+        # In blocks: libsndfile's Vorbis overflows the stack with one write of some minutes.
+        with soundfile.SoundFile(buffer, "w", rate, 1, format=format, subtype=subtype, **options) as file:
+            for start in range(0, len(clip), BLOCK_SECONDS * rate):
+                file.write(clip[start : start + BLOCK_SECONDS * rate])
         size = buffer.tell()
         buffer.seek(0)
         decoded, _ = soundfile.read(buffer, dtype="float64")
@@ -98,7 +102,7 @@ class _Codec(Corruption):
     class Params(Corruption.Params):
         """``loss``: % of packets lost."""
 
-        loss: float = Field(0.0, ge=0, le=90, description="% of packets lost, concealed")
+        loss: float = Field(0.0, ge=0, le=60, description="% of packets lost, concealed")
 
     config: Params
 

@@ -14,12 +14,14 @@ from torch import Tensor
 from voiceattack import audio
 from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave
 from voiceattack.corpus import Utterance, read_corpus
-from voiceattack.errors import AttackError, SpecError
+from voiceattack.errors import AttackError, AudioError, SpecError
+from voiceattack.metrics.signal import snr_db
 from voiceattack.mixing import mix_at_snr
 from voiceattack.nospeech import no_speech
 
 __all__ = ["Crosstalk", "EnvironmentalNoise", "GaussianNoise", "Music"]
 
+TOLERANCE_DB = 0.1
 SURROUNDINGS = ("pink-noise", "mains-hum", "keyboard", "knocks", "breathing", "siren")
 """Kinds of :mod:`voiceattack.nospeech` that stand in for recordings."""
 
@@ -37,7 +39,14 @@ class _Noise(Corruption):
 
     def apply(self, clip: Wave, draws: Draws) -> Wave:
         speech = torch.from_numpy(clip.astype(np.float32))
-        return np.asarray(mix_at_snr(speech, self.noise(clip, draws), self.value).double().numpy())
+        mixed = mix_at_snr(speech, self.noise(clip, draws), self.value)
+        reached = snr_db(speech, mixed)
+        if abs(reached - self.value) > TOLERANCE_DB:
+            raise AttackError(
+                f"{self.value:g} dB SNR cannot be reached here, the nearest is {reached:.1f} dB: this noise clips at full scale, "
+                "or is below the rounding of so quiet a clip to 16 bits; use other noise or a louder clip"
+            )
+        return np.asarray(mixed.double().numpy())
 
 
 class GaussianNoise(_Noise):
@@ -116,14 +125,22 @@ class Crosstalk(_Noise):
         salt = int(draws.rng.integers(2**32))
         wanted = None if self.drawn is None else self.drawn.get("pcm_sha256")
         own = torch.from_numpy(clip.astype(np.float32))
-        for path in sorted(self.corpus, key=lambda path: (_rank(salt, path), path.as_posix())):
-            other = audio.quantize16(audio.load(path))
+        paths = sorted(self.corpus, key=lambda path: (_rank(salt, path), path.as_posix()))
+        if self.drawn is not None and "path" in self.drawn:
+            paths.append(Path(str(self.drawn["path"])))  # a clip that was in the corpus and not crafted from
+        for path in paths:
+            try:
+                other = audio.quantize16(audio.load(path))
+            except AudioError:
+                continue  # its own example says what is wrong with it
             digest = audio.pcm_sha256(other)
             if (wanted is None or digest == wanted) and bool(other.any()) and not torch.equal(other, own):
-                draws.facts.update(recording=path.stem, pcm_sha256=digest)
+                draws.facts.update(recording=path.stem, path=str(path), pcm_sha256=digest)
                 return other
         if wanted is not None:
-            raise AttackError(f"the utterance that was laid over this one (sha256 {wanted}) is not in the run any more")
+            raise AttackError(
+                f"the utterance that was laid over this one (sha256 {wanted}) is neither in the run nor where it was"
+            )
         raise AttackError("crosstalk needs a second utterance: give more clips, or --param speech=FOLDER")
 
 
