@@ -65,7 +65,9 @@ class SmallHome:
         states: entity to state.
         heard: the audio of each pipeline run, as bytes.
         says: what its recogniser makes of audio.
+        token: the one that it takes.
         served: connections so far.
+        dripped: bytes of a body sent one by one so far, of the 60 that ``drip-body`` has.
     """
 
     def __init__(self, wrong: str = "", at: str = "websocket", times: int = 1000) -> None:
@@ -73,8 +75,10 @@ class SmallHome:
         self.states = {LAMP: "off", LOCK: "locked", HELPER: "off", "sensor.clock": "0"}
         self.users: dict[str, str | None] = dict.fromkeys(self.states)
         self.says = "turn on the lamp"
+        self.token = TOKEN
         self.heard: list[bytes] = []
         self.served = 0
+        self.dripped = 0
         self.broken: set[str] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open = True
@@ -107,6 +111,14 @@ class SmallHome:
                 for _ in range(50):
                     connection.sendall(b"H")
                     time.sleep(0.1)
+        elif self.wrong == "drip-body":
+            # Without a length, so that the end of the connection is the end of the body, as HTTP/1.0 has it.
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
+            with contextlib.suppress(OSError):
+                for _ in range(60):
+                    connection.sendall(b" ")
+                    self.dripped += 1
+                    time.sleep(0.1)
         elif self.wrong == "garbage":
             connection.sendall(b"\x16\x03nothing of the kind\r\n\r\n")
         elif self.wrong != "close":
@@ -114,6 +126,8 @@ class SmallHome:
                 "html": (b"200 OK", PAGE),
                 "401": (b"401 Unauthorized", b"no"),
                 "500": (b"500 Oh", b"oh " + TOKEN.encode()),
+                "cut": (b"500 Oh", b"x" * 180 + b" " + self.token.encode() + b" " + b"y" * 400),
+                "echo": (b"200 OK", json.dumps({"response": {"speech": {"plain": {"speech": self.token}}}}).encode()),
             }[self.wrong]
             head = b"HTTP/1.1 %b\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
             connection.sendall(head % (status, len(page)) + page)
@@ -134,7 +148,7 @@ class SmallHome:
             while line := stream.readline().strip():
                 name, _, value = line.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
-                authorised |= name.lower() == b"authorization" and value.strip() == b"Bearer " + TOKEN.encode()
+                authorised |= name.lower() == b"authorization" and value.strip() == b"Bearer " + self.token.encode()
             body = json.loads(stream.read(length))
         if self._misbehaves(connection, "post"):
             return
@@ -161,7 +175,7 @@ class SmallHome:
 
     def _talk(self, talk: Talk, connection: socket.socket) -> None:
         talk.send({"type": "auth_required"})
-        if json.loads(talk.receive()).get("access_token") != TOKEN:
+        if json.loads(talk.receive()).get("access_token") != self.token:
             talk.send({"type": "auth_invalid", "message": "Invalid access token or password"})
             return
         talk.send({"type": "auth_ok"})

@@ -14,7 +14,10 @@ import hashlib
 import io
 import json
 import os
+import socket
 import socketserver
+import ssl
+import struct
 import sys
 import threading
 import time
@@ -31,6 +34,8 @@ from voiceattack.victims import Victim, load_victim
 
 PROTOCOLS = ("openai", "wyoming")
 PAGE = b"<!doctype html><title>Sign in</title><h1>Please sign in</h1>"
+SURROGATE = "hi \ud800 there"
+"""JSON can write it, and no file can hold it."""
 
 
 @dataclass
@@ -49,7 +54,12 @@ class State:
     Attributes:
         victim: who listens.
         fault: what goes wrong with the n-th request (from 0), None for nothing: ``hang``, ``close``, ``html``, ``late``, ``500``,
-            ``drip``, ``half``, or a status and a header as ``429 Retry-After: 1``.
+            ``drip``, ``half``, ``surrogate``, ``echo`` (a long page of error in which the key is cut by many a limit), or a
+            status and a header as ``429 Retry-After: 1``.
+        early: what the n-th connection (from 0) meets as soon as its headers are there, None for nothing: ``reset``, or a status.
+            HTTP only.
+        connections: so many came.
+        tls: certificate and key of a server of HTTPS.
         answered: called with the digest after an answer was sent.
     """
 
@@ -60,12 +70,15 @@ class State:
     stop: threading.Event = field(default_factory=threading.Event)
     port: int = 0
     protocol: str = "openai"
+    early: Callable[[int], str | None] = lambda connection: None
+    connections: int = 0
+    tls: tuple[Path, Path] | None = None
 
     def spec(self, options: str = "") -> str:
         """The victim that asks this server."""
         if self.protocol == "wyoming":
             return f"wyoming://127.0.0.1:{self.port}" + (f"?{options}" if options else "")
-        return f"openai+http://127.0.0.1:{self.port}/v1?model=tiny" + (f"&{options}" if options else "")
+        return f"openai+http{'s' if self.tls else ''}://127.0.0.1:{self.port}/v1?model=tiny" + (f"&{options}" if options else "")
 
     def hear(self, samples: bytes) -> str:
         clip = torch.frombuffer(bytearray(samples), dtype=torch.int16).to(torch.float32) / 32768.0
@@ -88,6 +101,14 @@ class OpenAIHandler(socketserver.StreamRequestHandler):
         while (header := self.rfile.readline().decode().strip()) != "":
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
+        early = self.state.early(self.state.connections - 1)
+        if early == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            return
+        if early is not None:
+            self.send(f"{early} Trouble", b'{"error": {"message": "told early"}}')
+            return
         body = self.rfile.read(int(headers.get("content-length", 0)))
         if not line.startswith("POST /v1/audio/transcriptions "):
             self.send("404 Not Found", b'{"error": {"message": "no such path"}}')
@@ -110,6 +131,10 @@ class OpenAIHandler(socketserver.StreamRequestHandler):
             self.wfile.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n" + b'{"text": "ha'
             )
+        elif fault == "surrogate":
+            self.send("200 OK", json.dumps({"text": SURROGATE}).encode())
+        elif fault == "echo":
+            self.send("400 Bad Request", b"x" * 100 + b" " + headers.get("authorization", "").encode() + b" " + b"y" * 4000)
         elif fault is not None and fault[:3].isdigit():
             status, _, header = fault.partition(" ")
             self.send(
@@ -164,7 +189,7 @@ class WyomingHandler(socketserver.StreamRequestHandler):
         else:
             if fault == "late":
                 time.sleep(1.0)
-            body = json.dumps({"text": self.state.hear(samples)}).encode()
+            body = json.dumps({"text": SURROGATE if fault == "surrogate" else self.state.hear(samples)}).encode()
             # As real servers do: other events before the transcript, data apart from the line.
             self.wfile.write(b'{"type": "transcript-start", "data": {}}\n')
             self.wfile.write(json.dumps({"type": "transcript", "data_length": len(body)}).encode() + b"\n" + body)
@@ -197,6 +222,16 @@ class Listener(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    state: State
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        self.state.connections += 1
+        if self.state.tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.state.tls)
+            connection = context.wrap_socket(connection, server_side=True)
+        return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], OSError):
@@ -207,14 +242,17 @@ def listen(state: State, port: int = 0) -> Listener:
     """The server of ``state``, bound and not yet serving."""
     kind = OpenAIHandler if state.protocol == "openai" else WyomingHandler
     server = Listener(("127.0.0.1", port), type("Bound", (kind,), {"state": state}))
+    server.state = state
     state.port = server.server_address[1]
     return server
 
 
 @contextlib.contextmanager
-def serving(protocol: str, fault: Callable[[int, Asked], str | None] = lambda number, asked: None) -> Iterator[State]:
+def serving(
+    protocol: str, fault: Callable[[int, Asked], str | None] = lambda number, asked: None, tls: tuple[Path, Path] | None = None
+) -> Iterator[State]:
     """A server in a thread of this process."""
-    state = State(load_victim("tiny", "cpu"), fault, protocol=protocol)
+    state = State(load_victim("tiny", "cpu"), fault, protocol=protocol, tls=tls)
     with listen(state) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()

@@ -109,6 +109,7 @@ def test_audio_goes_through_the_pipeline_whole(home: SmallHome) -> None:
         ("hang", "post", "no answer within 0.5 s"),
         ("drip", "post", "no answer within 0.5 s"),
         ("close", "post", "closed the connection without an answer"),
+        ("drip-body", "post", "no answer within 0.5 s"),
         ("garbage", "post", "does not speak HTTP"),
         ("html", "post", "answered text/html instead of JSON"),
         ("401", "post", "refused the token"),
@@ -124,6 +125,45 @@ def test_a_broken_server_is_one_clear_line(wrong: str, at: str, words: str) -> N
             hear(victim) if at == "pipeline" else victim.interpret("turn on the lamp")
         assert "\n" not in str(caught.value) and TOKEN not in str(caught.value)
         assert str(caught.value).startswith(f"home-assistant+{server.url}")
+        assert server.dripped < 60, "it was cut, not read to its end"
+
+
+def test_a_long_token_that_the_server_repeats_is_cut_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9." + "0123456789" * 16 + "-_"
+    monkeypatch.setenv("HOME_ASSISTANT_TOKEN", token)
+    with small_home("cut", "post") as server:
+        server.token = token
+        with pytest.raises(VictimError, match=r"answered 500 'x+ \*\*\* y+'") as caught:
+            victim_of(server).interpret("turn on the lamp")
+        assert token[:8] not in str(caught.value)
+    with small_home("echo", "post") as server:
+        server.token = token
+        assert victim_of(server).interpret("nothing that it knows").evidence["answer"] == "***", "records are no better a place"
+    with small_home() as server:
+        server.token = server.says = token
+        assert hear(victim_of(server)).text == "***"
+
+
+def test_a_token_that_is_none_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("two\nlines", "t\u00f6ken"):
+        monkeypatch.setenv("HOME_ASSISTANT_TOKEN", wrong)
+        with pytest.raises(VictimError, match="token in HOME_ASSISTANT_TOKEN has characters that no token has") as caught:
+            load_victim("home-assistant+http://127.0.0.1:8123", "cpu")
+        assert wrong not in str(caught.value) and "two" not in str(caught.value)
+
+
+def test_an_action_from_the_cache_is_the_action_seen(home: SmallHome, tmp_path: Path) -> None:
+    clips, out = write_clips(tmp_path / "in", 1), tmp_path / "run"
+    asked = ("--victim", "tiny", "--attack", "noise", "--snr-db", "20", "--no-evaluate")
+    assert in_process("attack", *clips, *asked, "--out", out, "--objective", "untargeted").returncode == 0
+    rows, served = [], []
+    for _ in range(2):
+        done = in_process("evaluate", out, "--victim", spec(home), "--cache", tmp_path / "cache")
+        assert done.returncode == 0, done.stderr
+        rows.append((out / "results.jsonl").read_text())
+        served.append(home.served)
+    assert rows[0] == rows[1] and f'"action": "{ON}"' in rows[0] and '"after": "on"' in rows[0]
+    assert served[0] == served[1] > 0, "nothing is said to the home a second time, as text neither"
 
 
 def test_a_server_that_takes_no_audio_ends_in_time_too() -> None:
@@ -153,6 +193,7 @@ def test_specs_that_cannot_be() -> None:
         ("home-assistant+http://127.0.0.1:8123?token=x", "the token is no option"),
         ("home-assistant+https://127.0.0.1:8123?pipelines=x", "unknown option 'pipelines'"),
         ("home-assistant+http://127.0.0.1:8123?timeout=soon", "number of seconds"),
+        ("home-assistant+http://127.0.0.1:8123/höme", "percent-encode it: /h%C3%B6me"),
     ):
         with pytest.raises(SpecError, match=words) as caught:
             load_victim(wrong, "cpu")

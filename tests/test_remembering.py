@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from query_attack import Noises, registered, request
@@ -30,6 +31,7 @@ from voiceattack.objectives import Objective
 from voiceattack.replay import replay
 from voiceattack.runs import Run
 from voiceattack.victims import Transcript, Victim, load_victim
+from voiceattack.victims.intent import Intent
 from voiceattack.victims.remembering import FILE, QueryCache, RememberingVictim, remembering
 
 
@@ -114,6 +116,91 @@ def test_a_victim_is_the_same_behind_its_cache(tmp_path: Path) -> None:
     assert remembering(kept, tmp_path / "other") is kept and remembering(inner, None) is inner
     white_box = load_victim("tiny", "cpu")
     assert remembering(white_box, tmp_path) is white_box
+
+
+class Saying(Victim):
+    """Gives one answer to whatever it hears."""
+
+    spec, capabilities = "saying", frozenset({"hears", "acts"})
+
+    def __init__(self, answer: Transcript) -> None:
+        self.answer = answer
+
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        return [self.answer] * len(batch)
+
+    def interpret(self, text: str) -> Intent:
+        raise AssertionError(f"{text!r} was carried out once more")
+
+
+DONE = {"answer": "Done \u00b0", "changes": [{"entity": "lock.front", "before": "locked", "after": "unlocked"}]}
+
+
+@pytest.mark.parametrize(
+    "action", [Intent("HassTurnOff", {"name": "lock.front", "area": "hall"}, DONE), Intent("", {}, {"answer": "Sorry"}), Intent()]
+)
+def test_what_a_victim_did_is_kept_with_what_it_heard(action: Intent, tmp_path: Path) -> None:
+    clip = Batch.of([tones(0)])
+    told = Transcript("unlock the door", {"score": 0.5}, action)
+    for _ in range(2):  # another victim would say something else: the second answer is the first one's
+        kept: Any = remembering(Saying(told), tmp_path)
+        (heard,) = kept.transcribe(clip)
+        assert heard == told and heard.action is not None and heard.action.evidence == action.evidence
+        assert str(heard.action) == str(action) and Objective("no-action").met(heard, heard, kept.interpret) is not bool(action)
+        told = Transcript("unlock the door", {"score": 0.5}, action) if kept.known else told
+    assert kept.known == 1
+
+
+def test_a_cache_from_before_actions_were_kept(tmp_path: Path) -> None:
+    file = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    file.execute(
+        "CREATE TABLE answers (audio TEXT, victim TEXT, text TEXT NOT NULL, details TEXT NOT NULL, PRIMARY KEY (audio, victim))"
+    )
+    for victim in ("wyoming://127.0.0.1:10300", "home-assistant+http://127.0.0.1:8123", "python:mine:make"):
+        file.execute("INSERT INTO answers VALUES ('a', ?, 'hello', '{}')", (victim,))
+    file.execute("PRAGMA user_version = 1")
+    file.close()
+    for _ in range(2):
+        cache = QueryCache(tmp_path)
+        assert cache.find("a", "wyoming://127.0.0.1:10300") == Transcript("hello"), "what was paid for is kept"
+        assert cache.find("a", "home-assistant+http://127.0.0.1:8123") is None, "what it did is not known"
+        assert cache.find("a", "python:mine:make") is None
+        cache.close()
+
+
+def test_details_that_json_lacks(tmp_path: Path) -> None:
+    """Anybody's own victim may say anything: numbers stay numbers, the rest is told in words."""
+    odd = {
+        "score": np.float32(0.5),
+        "count": np.int64(3),
+        "logits": torch.tensor([1.0, 2.5], requires_grad=True),
+        "loss": torch.tensor(2.0),
+        "pair": (1, np.bool_(True)),
+        "path": Path("a") / "b",
+        7: {"deep": np.arange(3)},
+    }
+    for known in (0, 1):
+        kept: Any = remembering(Saying(Transcript("hi", odd, Intent("A", {}, {"level": np.float32(0.25)}))), tmp_path)  # type: ignore[arg-type]
+        (heard,) = kept.transcribe(Batch.of([tones(0)]))
+        assert kept.known == known
+    assert heard.details == {
+        "score": 0.5,
+        "count": 3,
+        "logits": [1.0, 2.5],
+        "loss": 2.0,
+        "pair": [1, True],
+        "path": str(Path("a") / "b"),
+        "7": {"deep": [0, 1, 2]},
+    }
+    assert type(heard.details["count"]) is int and heard.action == Intent("A") and heard.action.evidence == {"level": 0.25}
+
+
+def test_text_that_no_file_can_hold_is_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        kept = remembering(Saying(Transcript("hi \ud800 there \U0001f600")), tmp_path)
+        (heard,) = kept.transcribe(Batch.of([tones(0)]))
+        assert heard.text == "hi \ufffd there \U0001f600"
+    assert isinstance(kept, RememberingVictim) and kept.known == 1
 
 
 def test_errors_are_not_kept_and_what_came_before_them_is(tmp_path: Path) -> None:

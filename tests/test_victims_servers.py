@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 import torch
 from query_attack import registered, request
 from speech_server import PROTOCOLS, State, serving
-from speechlike import tones, write_clips
+from speechlike import in_process, tones, write_clips
 
 from voiceattack import audio
 from voiceattack.audio import Batch, pcm_sha256
@@ -133,6 +135,86 @@ def test_what_will_not_pass_is_not_asked_again() -> None:
             assert len(server.requests) == 1, fault
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Of 127.0.0.1, by nobody whom anybody trusts, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no program openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    kind = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    line = ["openssl", *kind, *names, "-keyout", str(key), "-out", str(cert)]
+    made = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    if made.returncode:
+        pytest.skip(f"openssl makes no certificate: {made.stderr[-200:]}")
+    return cert, key
+
+
+LONG = torch.zeros(400 * audio.SAMPLE_RATE)
+"""13 MB: more than lies in the sockets' buffers, so that it is on its way when the server answers or leaves."""
+
+
+@pytest.mark.parametrize(("status", "says"), [("401", "answered 401 .*refuses the key"), ("413", "answered 413 'told early'")])
+def test_an_answer_before_the_upload_ends_is_read(status: str, says: str) -> None:
+    with serving("openai") as server:
+        server.early = lambda connection: status
+        with pytest.raises(VictimError, match=says):
+            load_victim(server.spec("retries=2"), "cpu").transcribe(Batch.of([LONG]))
+        assert server.connections == 1, "asking again would not help"
+
+
+def test_a_reset_during_the_upload_is_asked_again() -> None:
+    with serving("openai", lambda number, asked: "surrogate") as server:
+        server.early = lambda connection: "reset" if connection == 0 else None
+        load_victim(server.spec("retries=1"), "cpu").transcribe(Batch.of([LONG]))
+        assert server.connections == 2 and len(server.requests) == 1
+
+
+def test_a_reset_under_tls_is_asked_again(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Victim
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with serving("openai", lambda number, asked: "surrogate", certificate) as server:
+        server.early = lambda connection: "reset" if connection == 0 else None
+        load_victim(server.spec("retries=1"), "cpu").transcribe(Batch.of([LONG]))
+        assert server.connections == 2 and len(server.requests) == 1
+    with serving("openai", first("close"), tls=certificate) as server:  # type: ignore[arg-type]
+        assert load_victim(server.spec("retries=1"), "cpu").transcribe(Batch.of([tones(0)]))[0].text
+        assert len(server.requests) == 2
+    audio.save(tmp_path / "a.wav", LONG)
+    (second,) = write_clips(tmp_path / "in", 1)
+    with serving("openai", tls=certificate) as server:
+        server.early = lambda connection: "reset" if connection == 0 else None
+        done = in_process("transcribe", tmp_path / "a.wav", second, "--victim", server.spec("retries=0"))
+    assert done.returncode == 0 and "closed the connection without an answer" in done.stderr, done.stderr
+    assert tiny.transcribe(Batch.of([audio.load(second)]))[0].text in done.stdout, "the other clip is heard"
+
+
+def test_a_certificate_that_nobody_trusts(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with serving("openai", tls=certificate) as server:
+        with pytest.raises(VictimError, match=r"its certificate is not trusted \(self.signed certificate\); .*SSL_CERT_FILE"):
+            load_victim(server.spec("retries=2"), "cpu").transcribe(Batch.of([tones(0)]))
+        assert server.connections == 1, "it would be no other the next time"
+
+
+def test_text_that_no_file_can_hold(server: State, tmp_path: Path) -> None:
+    """A lone surrogate, which JSON can write, becomes U+FFFD; the answer is kept and written like any other."""
+    server.fault = lambda number, asked: "surrogate"
+    (clip,) = write_clips(tmp_path / "in", 1)
+    for suffix in (".json", ".csv", ".txt"):
+        out = tmp_path / f"heard{suffix}"
+        done = in_process("transcribe", clip, "--victim", server.spec(), "-o", out)
+        assert done.returncode == 0, done.stderr
+        assert "hi \ufffd there" in done.stdout and "hi \ufffd there" in out.read_text(encoding="utf-8")
+    run = craft(
+        request(server.spec(), clip, queries=1, control=False), tmp_path / "run", victim=load_victim(server.spec(), "cpu")
+    )
+    (example,) = run.examples()
+    assert example.error is None and example.clean_hypothesis == "hi \ufffd there"
+
+
 def test_a_redirection_is_not_followed() -> None:
     with serving("openai") as elsewhere:
         fault = f"307 Location: http://127.0.0.1:{elsewhere.port}/v1/audio/transcriptions"
@@ -173,6 +255,15 @@ def test_the_key_comes_from_the_environment_and_stays_out_of_messages(monkeypatc
     with pytest.raises(VictimError, match="refuses the key: set OPENAI_API_KEY") as refused:
         keys(fault="401")
     assert "told: Bearer ***" in str(refused.value) and "secret" not in str(refused.value)
+    long = "sk-" + "0123456789" * 18
+    monkeypatch.setenv("OPENAI_API_KEY", long)
+    with pytest.raises(VictimError, match="answered 400") as cut:
+        keys(fault="echo")
+    assert long[:8] not in str(cut.value), "a limit cuts the key; what is left of it is still the key"
+    with pytest.raises(VictimError, match=r"redirects to http://\*\*\*/") as moved:
+        keys(fault=f"301 Location: http://{long}/")
+    assert long not in str(moved.value)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-1")
     with pytest.raises(SpecError, match="variable NO_KEY is not set"):
         keys("key_env=NO_KEY")
     monkeypatch.setenv("OTHER_KEY", "two\nlines")
@@ -219,6 +310,10 @@ def test_a_key_does_not_go_in_the_clear_to_other_machines_unless_asked(
         ("openai+http:/v1?model=m", "must read openai"),
         ("openai+https://me:secret@host/v1?model=m", "must read openai"),
         ("openai+http://host/v1?model=m&rpm=0", "must be from 0.01"),
+        ("openai+http://host/größe/v1?model=m", "percent-encode it: /gr%C3%B6%C3%9Fe/v1"),
+        ("openai+http://host/my models/v1?model=m", "percent-encode it: /my%20models/v1"),
+        ("openai+http://a..b/v1?model=m", r"'a\.\.b' is no host name"),
+        ("wyoming://a..b", r"'a\.\.b' is no host name"),
     ],
 )
 def test_specs_are_checked(spec: str, says: str) -> None:

@@ -7,6 +7,7 @@ change, :func:`normalise` undoes it.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,17 @@ from pathlib import Path
 from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
 
-__all__ = ["NORMALISE_STEPS", "confusables", "escape_json", "is_invisible", "normalise", "shown", "skeleton", "visible"]
+__all__ = [
+    "NORMALISE_STEPS",
+    "confusables",
+    "escape_json",
+    "is_invisible",
+    "normalise",
+    "shown",
+    "skeleton",
+    "storable",
+    "visible",
+]
 
 NORMALISE_STEPS = {
     "nfkc": "Unicode's compatibility composition (full-width, mathematical and ligature forms become plain letters)",
@@ -38,6 +49,11 @@ def is_invisible(character: str) -> bool:
 def visible(text: str) -> str:
     """``text`` with each invisible character shown as ``⟨U+200B⟩``: fit for a terminal, a report, an error message."""
     return "".join(f"⟨U+{ord(character):04X}⟩" if is_invisible(character) else character for character in text)
+
+
+def storable(text: str) -> str:
+    """``text`` with lone surrogates, which JSON can write and UTF-8 cannot, as U+FFFD: fit for a file and a terminal."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def escape_json(document: str) -> str:

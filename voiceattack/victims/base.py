@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import AttackError, AudioError
+from voiceattack.unicode_text import storable
 from voiceattack.victims.intent import Intent
 
 __all__ = ["LOSSES", "AttackLoss", "DifferentiableVictim", "LossConfig", "LossKind", "Search", "Transcript", "Victim"]
@@ -23,7 +24,8 @@ LOSSES = "ce: cross-entropy; margin: the wanted token's lead; Whisper also seque
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a victim heard in one clip. ``text`` is raw, exactly as the victim wrote it; ``details`` is JSON-safe.
+    """What a victim heard in one clip. ``text`` is raw, exactly as the victim wrote it but for lone surrogates, which are no
+    text and become U+FFFD; ``details`` is JSON-safe.
 
     A victim that hears in several ways at once gives them all in ``details["hypotheses"]``, a dict of label to raw text; an
     attack on it has then succeeded only if it succeeds in each. ``action`` is what a victim did that acts on the clip itself, and
@@ -33,6 +35,10 @@ class Transcript:
     text: str
     details: dict[str, Any] = field(default_factory=dict)
     action: Intent | None = None
+
+    def __post_init__(self) -> None:
+        # Here, where all victims pass: a server's JSON may hold what neither a file nor a terminal takes.
+        object.__setattr__(self, "text", storable(self.text))
 
     @property
     def hypotheses(self) -> list[str]:

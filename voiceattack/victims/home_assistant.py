@@ -16,7 +16,8 @@ from torch import Tensor
 from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
-from voiceattack.unicode_text import visible
+from voiceattack.unicode_text import storable, visible
+from voiceattack.victims.asking import check_address
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.home_assistant_client import EXTRA, FEATURE, HomeAssistant, Message, Session
 from voiceattack.victims.home_assistant_states import RESTORABLE, Change, State, Watch, changes
@@ -122,7 +123,7 @@ class HomeAssistantVictim(Victim):
             failed = response.get("response_type") in (None, "error")
             understood = Intent() if failed and not done else self._understood(pipeline, text, before)
         evidence = {
-            "answer": str(((response.get("speech") or {}).get("plain") or {}).get("speech", "")),
+            "answer": storable(str(((response.get("speech") or {}).get("plain") or {}).get("speech", ""))),
             "changes": [change.as_dict() for change in done],
             **({"not_put_back": left} if left else {}),
         }
@@ -226,7 +227,7 @@ def load_http(rest: str, options: dict[str, str], device: torch.device) -> HomeA
 
     Raises:
         SpecError: a malformed address or option.
-        VictimError: the token is not set.
+        VictimError: the token is not set, or has characters that none has.
         MissingExtraError: without the extra ``home-assistant``.
     """
     return _load("http", rest, options)
@@ -250,10 +251,13 @@ def _load(scheme: str, rest: str, options: dict[str, str]) -> HomeAssistantVicti
         fine = False
     if not fine:
         raise SpecError(f"victim {where.rpartition('@')[2]!r} must read home-assistant+{scheme}://host:port?pipeline=NAME")
+    check_address(where, url)
     optional_import("websockets.sync.client", extra=EXTRA, feature=FEATURE)
     token = os.environ.get(TOKEN, "").strip()
     if not token:
         raise VictimError(f"{where}: needs a long-lived access token (user page, Security) in the environment variable {TOKEN}")
+    if not (token.isascii() and token.isprintable()):
+        raise VictimError(f"{where}: the token in {TOKEN} has characters that no token has; set it again")
     timeout, settle, tail = (
         _seconds(options, name, default, least, most)
         for name, default, least, most in (("timeout", 60, 0.05, 3600), ("settle", 1, 0, 600), ("tail", 1, 0, 30))

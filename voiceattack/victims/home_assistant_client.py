@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,7 +61,7 @@ class HomeAssistant:
             with websockets.connect(
                 address, open_timeout=seconds, close_timeout=1, ping_interval=None, max_size=MOST_BYTES, proxy=None
             ) as connection:
-                opened = Session(connection, deadline, self.spec)
+                opened = Session(connection, deadline, self.spec, self._without_token)
                 with cut_after(deadline - time.monotonic(), lambda: connection.socket):
                     self._log_in(opened)
                     yield opened
@@ -94,12 +95,15 @@ class HomeAssistant:
         address = urlsplit(self.url)
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "User-Agent": "voiceattack"}
+        opened: socket.socket | None = None
         with contextlib.closing(kind(str(address.hostname), address.port, timeout=self.timeout)) as connection:
             try:
-                with cut_after(self.timeout, lambda: connection.sock):
+                with cut_after(self.timeout, lambda: opened or connection.sock):
+                    connection.connect()
+                    opened = connection.sock  # the connection forgets it once the headers say that it will be closed
                     connection.request("POST", address.path + path, json.dumps(body).encode(), headers)
-                    answer = connection.getresponse()
-                    data = answer.read(MOST_BYTES)
+                    with connection.getresponse() as answer:
+                        data = answer.read(MOST_BYTES)
             except TimeoutError as error:
                 late = f"no answer within {self.timeout:g} s; is it busy? raise timeout=SECONDS"
                 raise VictimError(f"{self.spec}: {late}") from error
@@ -109,21 +113,24 @@ class HomeAssistant:
                 raise VictimError(f"{self.spec}: does not speak HTTP ({type(error).__name__}); check the address") from error
             except OSError as error:
                 raise VictimError(_unreachable(self.spec, error)) from error
-        return self._read(path, answer, data)
+        return self._read(path, answer, self._without_token(data.decode("utf-8", "replace")))
 
-    def _read(self, path: str, answer: http.client.HTTPResponse, data: bytes) -> Message:
+    def _without_token(self, text: str) -> str:
+        """What the server sent, before any of it is cut, shown or kept: half a token would not be found."""
+        return text.replace(self._token, "***")
+
+    def _read(self, path: str, answer: http.client.HTTPResponse, text: str) -> Message:
         if answer.status == 401:
             raise VictimError(_refused(self.spec))
         if answer.status != 200:
-            told = repr(visible(" ".join(data[:200].decode("utf-8", "replace").split())))
-            told = told.replace(self._token, "***")
-            raise VictimError(f"{self.spec}: answered {answer.status} {told} to {path}; see its log")
+            told = visible(" ".join(text.split())[:200])
+            raise VictimError(f"{self.spec}: answered {answer.status} {told!r} to {path}; see its log")
         try:
-            found = json.loads(data)
+            found = json.loads(text)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            kind = visible(str(answer.getheader("Content-Type")))
+            kind = visible(self._without_token(str(answer.getheader("Content-Type"))))
             raise VictimError(f"{self.spec}: answered {kind} instead of JSON to {path}; is it Home Assistant?")
         return found
 
@@ -131,8 +138,8 @@ class HomeAssistant:
 class Session:
     """One connection that is logged in; made by :meth:`HomeAssistant.session`."""
 
-    def __init__(self, connection: Any, deadline: float, spec: str) -> None:
-        self._connection, self._deadline, self.spec = connection, deadline, spec
+    def __init__(self, connection: Any, deadline: float, spec: str, cleaned: Callable[[str], str]) -> None:
+        self._connection, self._deadline, self.spec, self._cleaned = connection, deadline, spec, cleaned
         self._last = 0
 
     def send(self, message: Message) -> None:
@@ -142,6 +149,7 @@ class Session:
     def receive(self) -> Message:
         """The next message; raises TimeoutError at the deadline, VictimError when it is no JSON object."""
         text = self._connection.recv(timeout=max(0.001, self._deadline - time.monotonic()))
+        text = self._cleaned(text) if isinstance(text, str) else text
         try:
             message = json.loads(text)
         except (ValueError, RecursionError):

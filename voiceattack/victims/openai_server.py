@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import secrets
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,7 @@ from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
-from voiceattack.victims.asking import Asking, TryAgain, until, wav
+from voiceattack.victims.asking import Asking, TryAgain, check_address, until, wav
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
 
@@ -75,12 +76,14 @@ class OpenAIVictim(Victim):
         too_late = f"{self.spec}: no answer within {seconds:g} s; is it busy? raise timeout=SECONDS"
         with contextlib.closing(self._connect(seconds)) as connection:
             with until(connection.sock, seconds - (time.monotonic() - started), too_late), self._transport():
-                connection.request("POST", self._path, body, headers)
-                answer = connection.getresponse()
-                data = answer.read(MOST_BYTES + 1)
+                # A server that refuses, before it has read the whole clip, answers and leaves: what it said is read below.
+                with contextlib.suppress(ConnectionError, ssl.SSLError):
+                    connection.request("POST", self._path, body, headers)
+                with connection.getresponse() as answer:
+                    data = answer.read(MOST_BYTES + 1)
                 if answer.length and len(data) <= MOST_BYTES:  # http.client says so only when asked for everything
                     raise http.client.IncompleteRead(data)
-            return self._read(answer, data)
+            return self._read(answer, data if self._key is None else data.replace(self._key.encode(), b"***"))
 
     def _connect(self, seconds: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
@@ -89,9 +92,13 @@ class OpenAIVictim(Victim):
             connection.connect()
         except TimeoutError as error:
             raise VictimError(f"{self.spec}: cannot be reached within {seconds:g} s; check the address") from error
+        except ssl.SSLCertVerificationError as error:
+            advice = "check the address, or name its authority's certificate in the environment variable SSL_CERT_FILE"
+            raise VictimError(f"{self.spec}: its certificate is not trusted ({error.verify_message}); {advice}") from error
         except OSError as error:
-            reason = getattr(error, "verify_message", None) or error.strerror or error
-            raise TryAgain(f"{self.spec}: cannot be reached ({reason}); start the server or check the address") from error
+            raise TryAgain(
+                f"{self.spec}: cannot be reached ({error.strerror or error}); start the server or check the address"
+            ) from error
         return connection
 
     @contextlib.contextmanager
@@ -101,8 +108,10 @@ class OpenAIVictim(Victim):
             yield
         except TimeoutError:
             raise
-        except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionError) as error:
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionError, ssl.SSLEOFError) as error:
             raise TryAgain(f"{self.spec}: closed the connection without an answer") from error
+        except OSError as error:
+            raise TryAgain(f"{self.spec}: the connection broke ({error.strerror or error})") from error
         except http.client.HTTPException as error:
             raise VictimError(f"{self.spec}: does not speak HTTP ({type(error).__name__}); check the port") from error
 
@@ -113,7 +122,7 @@ class OpenAIVictim(Victim):
         if status != 200:
             advice = f"check model={self._fields.get('model', '')}"
             if 300 <= status < 400:
-                advice = f"it redirects to {visible(str(answer.getheader('Location')))}; name that address instead"
+                advice = f"it redirects to {self._header(answer, 'Location')}; name that address instead"
             elif status in (401, 403):
                 advice = f"it refuses the key: set {KEY}, or name another variable with key_env=NAME"
             elif status == 404:
@@ -124,7 +133,7 @@ class OpenAIVictim(Victim):
         try:
             text = json.loads(data)["text"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            said = f"answered {visible(str(answer.getheader('Content-Type')))} without a transcript ({told})"
+            said = f"answered {self._header(answer, 'Content-Type')} without a transcript ({told})"
             raise VictimError(f"{self.spec}: {said}; is it a transcription server?") from error
         if not isinstance(text, str):
             raise VictimError(f"{self.spec}: its text is {type(text).__name__}, expected a string")
@@ -132,12 +141,17 @@ class OpenAIVictim(Victim):
 
     def _excerpt(self, data: bytes) -> str:
         """The start of an answer, on one line, without the key if the server repeats it."""
-        text = data[:2000].decode("utf-8", "replace")
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        text = data.decode("utf-8", "replace")
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             text = str(json.loads(text)["error"]["message"])
-        if self._key:
-            text = text.replace(self._key, "***")
-        return repr(visible(" ".join(text.split())[:120]))
+        return repr(visible(" ".join(self._without_key(text).split())[:120]))
+
+    def _header(self, answer: http.client.HTTPResponse, name: str) -> str:
+        return visible(self._without_key(str(answer.getheader(name))))
+
+    def _without_key(self, text: str) -> str:
+        """To be asked before ``text`` is cut: half a key would not be found."""
+        return text.replace(self._key, "***") if self._key else text
 
 
 def form(fields: dict[str, str], wav_file: bytes) -> tuple[str, bytes]:
@@ -187,6 +201,7 @@ def _load(scheme: str, rest: str, options: dict[str, str]) -> OpenAIVictim:
         raise SpecError(f"victim {where!r}: {error}; write openai+{scheme}://host:port/v1?model=M") from error
     if not url.hostname or not rest.startswith("//") or not port_is_fine or url.username is not None:
         raise SpecError(f"victim {where!r} must read openai+{scheme}://host:port/v1?model=M")
+    check_address(where, url)
     if not options.get("model"):
         raise SpecError(f"victim {where!r} needs a model: add ?model=whisper-1 or the name under which the server has it")
     asking = Asking.take(where, options)

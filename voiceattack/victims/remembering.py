@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from torch import Tensor
 from voiceattack.audio import Batch, pcm_sha256, quantize16
 from voiceattack.errors import RunError
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
+from voiceattack.victims.intent import Intent
 
 __all__ = ["FILE", "QueryCache", "RememberingVictim", "remembering"]
 
 FILE = "queries.sqlite"
-FORMAT = 1
+FORMAT = 2
 WAIT_SECONDS = 30.0
 """For another process that writes to the same cache."""
 
@@ -28,7 +29,8 @@ class QueryCache:
     """Transcripts by the SHA-256 of the 16-bit samples and the victim's spec, in one SQLite file.
 
     Every answer is on the disk when :meth:`keep` returns; kill -9 loses none, and several processes may share the file. An
-    answer is what the victim said then: after its model changes, use another file or another spec.
+    answer is what the victim said then, and what it did, if it acts: after its model changes, use another file or another spec.
+    Details and evidence are kept as JSON: numbers and lists of NumPy and PyTorch as Python's, what JSON lacks as its ``str``.
 
     Args:
         folder: made when missing; the file in it is ``queries.sqlite``.
@@ -42,29 +44,47 @@ class QueryCache:
         with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
-            (format_,) = self._file.execute("PRAGMA user_version").fetchone()
-            if format_ not in (0, FORMAT):
-                raise RunError(f"{self.path}: written by another version (format {format_}); choose another folder")
             self._file.execute("PRAGMA synchronous = FULL")
-            self._file.execute(
-                "CREATE TABLE IF NOT EXISTS answers "
-                "(audio TEXT, victim TEXT, text TEXT NOT NULL, details TEXT NOT NULL, PRIMARY KEY (audio, victim))"
-            )
-            self._file.execute(f"PRAGMA user_version = {FORMAT}")
+            if (format_ := self._format()) not in (0, 1, FORMAT):
+                raise RunError(f"{self.path}: written by another version (format {format_}); choose another folder")
+            if format_ != FORMAT:
+                self._file.execute("BEGIN IMMEDIATE")  # one process alone makes or changes the table
+                self._bring_up()
+                self._file.execute("COMMIT")
+
+    def _format(self) -> int:
+        return int(self._file.execute("PRAGMA user_version").fetchone()[0])
+
+    def _bring_up(self) -> None:
+        """Make the table, or one of the format before it to this one."""
+        self._file.execute(
+            "CREATE TABLE IF NOT EXISTS answers "
+            "(audio TEXT, victim TEXT, text TEXT NOT NULL, details TEXT NOT NULL, action TEXT, PRIMARY KEY (audio, victim))"
+        )
+        if self._format() == 1:
+            # Actions were not kept; answers of those who may have acted are not whole.
+            self._file.execute("ALTER TABLE answers ADD COLUMN action TEXT")
+            self._file.execute("DELETE FROM answers WHERE victim LIKE 'home-assistant+%' OR victim LIKE 'python:%'")
+        self._file.execute(f"PRAGMA user_version = {FORMAT}")
 
     def find(self, audio: str, victim: str) -> Transcript | None:
         """What ``victim`` said to the clip of this digest; None if it was not asked."""
         with self._told():
             found = self._file.execute(
-                "SELECT text, details FROM answers WHERE audio = ? AND victim = ?", (audio, victim)
+                "SELECT text, details, action FROM answers WHERE audio = ? AND victim = ?", (audio, victim)
             ).fetchone()
-            return None if found is None else Transcript(str(found[0]), json.loads(found[1]))
+            if found is None:
+                return None
+            action = None if found[2] is None else Intent(**json.loads(found[2]))
+            return Transcript(str(found[0]), json.loads(found[1]), action)
 
     def keep(self, audio: str, victim: str, heard: Transcript) -> None:
         """Write one answer; the first one for a clip stays."""
-        row = (audio, victim, heard.text, json.dumps(heard.details))
+        did = heard.action
+        action = None if did is None else _json({"name": did.name, "slots": did.slots, "evidence": did.evidence})
+        row = (audio, victim, heard.text, _json(heard.details), action)
         with self._told():
-            self._file.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", row)
+            self._file.execute("INSERT OR IGNORE INTO answers (audio, victim, text, details, action) VALUES (?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         """Let the file go."""
@@ -143,6 +163,23 @@ class RememberingVictim(Victim):
         if digest is not None:
             self.cache.keep(digest, self.spec, heard)
         return heard
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """The same of what JSON has; anybody's own victim may tell anything."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # arrays and tensors, and numbers of theirs
+        return _plain(value.tolist())
+    return str(value)
 
 
 def remembering(victim: Victim, folder: str | Path | None) -> Victim:

@@ -21,7 +21,7 @@ from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
-from voiceattack.victims.asking import Asking, TryAgain, until
+from voiceattack.victims.asking import Asking, TryAgain, check_address, until
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
 
@@ -192,4 +192,5 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> WyomingVic
         raise SpecError(f"victim {where!r}: {error}; write wyoming://host:port") from error
     if not host or not rest.startswith("//") or parts.path.strip("/") or parts.username is not None:
         raise SpecError(f"victim {where!r} must read wyoming://host:port")
+    check_address(where, parts)
     return WyomingVictim(host, port, Asking.take(where, options), options.get("language"), options.get("model"))
