@@ -263,6 +263,8 @@ def test_the_key_comes_from_the_environment_and_stays_out_of_messages(monkeypatc
     with pytest.raises(VictimError, match=r"redirects to http://\*\*\*/") as moved:
         keys(fault=f"301 Location: http://{long}/")
     assert long not in str(moved.value)
+    monkeypatch.setenv("OPENAI_API_KEY", "text")
+    assert keys() == ["Bearer text"], "what is heard stays as it is, though a key of that kind is in it"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-1")
     with pytest.raises(SpecError, match="variable NO_KEY is not set"):
         keys("key_env=NO_KEY")

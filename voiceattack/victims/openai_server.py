@@ -83,7 +83,7 @@ class OpenAIVictim(Victim):
                     data = answer.read(MOST_BYTES + 1)
                 if answer.length and len(data) <= MOST_BYTES:  # http.client says so only when asked for everything
                     raise http.client.IncompleteRead(data)
-            return self._read(answer, data if self._key is None else data.replace(self._key.encode(), b"***"))
+            return self._read(answer, data)
 
     def _connect(self, seconds: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
