@@ -134,9 +134,11 @@ def as_error(error: Exception) -> VoiceAttackError:
         return error
     log.debug("unexpected error", exc_info=error)
     lines = str(error).strip().splitlines() or [""]
+    told = AttackError(f"{type(error).__name__}: {lines[0]} (--debug shows where)")
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return AttackError(f"out of memory ({lines[0]}); use a smaller --batch-size, shorter clips or --device cpu")
-    return AttackError(f"{type(error).__name__}: {lines[0]} (--debug shows where)")
+        told = AttackError(f"out of memory ({lines[0]}); use a smaller --batch-size, shorter clips or --device cpu")
+    told.queries = getattr(error, "queries", 0)
+    return told
 
 
 @contextlib.contextmanager

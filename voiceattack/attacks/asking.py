@@ -62,6 +62,8 @@ def answer(problem: Problem, searches: Sequence[ClipSearch], queries: int, hear_
             clip.advance()
         if scores:
             _hear_best(problem, [clip for clip in clips if clip.due(hear_every)])
+        for clip in clips:
+            problem.logs[clip.row].cut_short = clip.out_of_room and clip.spent < queries - int(scores)
         clips = [clip for clip in clips if not (clip.success or clip.finished)]
     problem.tell(problem.max_steps)
     return problem.best()
@@ -97,6 +99,11 @@ class _Clip:
     def room(self) -> int:
         """Candidates that may still be asked about."""
         return max(0, self.left - self._reserve)
+
+    @property
+    def out_of_room(self) -> bool:
+        """Whether its search wants to ask on and may not."""
+        return self._asked is not None and not self.room and not self.success
 
     @property
     def finished(self) -> bool:

@@ -23,8 +23,6 @@ from voiceattack.victims.base import DifferentiableVictim, Victim
 
 __all__ = ["HALLUCINATE", "Attack", "BudgetAttack", "Crafted", "MinimizationAttack", "Params"]
 
-LAST_QUERY = 1
-"""Queries that a search may leave over when it was cut short: kept for an ear that had nothing new to hear."""
 HALLUCINATE = (
     "untargeted: toward what the victim writes when nothing is said, for wrong-action toward another command, not merely away"
 )
@@ -207,17 +205,15 @@ class Attack(ABC):
         )
         try:
             best: Tensor | list[Tensor] = self.search(problem)
-            # Many a search sees the limit coming and ends by itself, some with a query left that is of no use to it.
-            bound = max_queries is not None and max_queries < self.max_queries
-            cut = [bound and (problem.queries_left(row) or 0) <= LAST_QUERY for row in range(len(problem.logs))]
         except OutOfQueries:
             best = problem.best()
-            cut = [True] * len(problem.logs)
-        except VoiceAttackError as error:
-            error.queries = sum(log.queries for log in problem.logs)
+            for log in problem.logs:
+                log.cut_short = True
+        except Exception as error:  # a victim may be anybody's code, and was asked all the same
+            setattr(error, "queries", sum(log.queries for log in problem.logs))  # noqa: B010
             raise
-        for log, short in zip(problem.logs, cut, strict=True):
-            if short and (log.best is None or not log.best.success):
+        for log in problem.logs:
+            if log.cut_short and (log.best is None or not log.best.success):
                 log.warnings.append(f"the search was cut short at max_queries={max_queries}")
         seconds = (time.perf_counter() - started) / len(rows)
         for place, row in enumerate(rows):
@@ -227,6 +223,7 @@ class Attack(ABC):
                 results[row] = BudgetError(
                     f"attack {self.name} left its budget {budget.as_dict()} by a factor of {excess:.4f}; refused"
                 )
+                results[row].queries = problem.logs[place].queries
                 continue
             log = problem.logs[place]
             stages = _stages(log.stages, waveform, list(clean.clips())[place].cpu(), budget)

@@ -11,12 +11,17 @@ from torch import Tensor
 
 from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
 from voiceattack.audio import pcm_sha256
+from voiceattack.victims.base import Transcript
 
 __all__ = ["Decisions", "Spent", "Verdict", "quietest"]
 
 
+MOST_STALE = 1000
+"""Calls in a row without a new candidate, which cost no query, after which a search is over."""
+
+
 class Spent(Exception):
-    """The clip's queries are used up. :func:`quietest` then takes what was found."""
+    """The clip's queries are used up, or nothing is left to ask. :func:`quietest` then takes what was found."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Decisions:
         self._support = problem.budget.support
         self._known: dict[str, Verdict] = {}
         self._first = problem.logs[row].queries
+        self._stale = 0
 
     @property
     def asked(self) -> int:
@@ -77,14 +83,20 @@ class Decisions:
         """Hear perturbations of the clip, float (samples,) each, at once; one verdict each.
 
         Raises:
-            Spent: a query was wanted and none is left. Those for which there was one were heard and count.
+            Spent: a query was wanted and none is left. Those for which there was one were heard and count. Or nothing quieter is
+                left to be found: the clean clip itself is heard as wanted, or so many calls in a row brought nothing new.
         """
+        if self.best is not None and self.best.size[1] == 0:
+            raise Spent
         padded = torch.zeros(len(deltas), self.batch.waveforms.shape[1], device=self.clean.device)
         for place, delta in zip(padded, deltas, strict=True):
             place[: len(delta)] = delta.to(place)
         waves = [self.problem.realize(delta[None], [self.row], self._support)[0] for delta in padded]
         names = [pcm_sha256(wave.cpu()) for wave in waves]
         new = {name: wave for name, wave in zip(names, waves, strict=True) if name not in self._known}
+        self._stale = 0 if new else self._stale + 1
+        if self._stale > MOST_STALE:
+            raise Spent
         allowed = dict(list(new.items())[: max(0, self.limit - self.asked)])
         if allowed:
             self._hear(allowed)
@@ -129,8 +141,13 @@ def quietest(problem: Problem, limit: int, search: Callable[[Decisions, int], No
     found = problem.clean.waveforms.clone()
     for row, seed in enumerate(problem.seeds):
         decisions, log = Decisions(problem, row, limit), problem.logs[row]
+        clean = Transcript(problem.clean_hypotheses[row])
+        if problem.objective.met(clean, clean, getattr(problem.victim, "interpret", None)):
+            log.warnings.append("the clean clip does what is wanted already, so that nothing was searched")
+            continue
         with contextlib.suppress(Spent, OutOfQueries):
             search(decisions, seed)
+        log.cut_short = problem.queries_left(row) == 0 and decisions.asked < limit
         best = decisions.best
         if best is None:
             log.warnings.append(f"no starting point that fools the victim was found in {decisions.asked} queries")

@@ -94,7 +94,8 @@ class _Search:
         listening = bool(self.done) and self.done % self.settings.check_every == 0
         heard = waveforms
         if self.settings.diversity and not listening:
-            heard = diverse(waveforms, [self.generators[row] for row in rows], self.settings.diversity)
+            lengths = [int(self.problem.clean.lengths[row]) for row in rows]
+            heard = diverse(waveforms, [self.generators[row] for row in rows], self.settings.diversity, lengths)
         result = self.problem.attack_loss(heard, rows, self.settings.loss)
         (grad,) = torch.autograd.grad(-result.loss.sum(), waveforms)
         grad = torch.nan_to_num(grad)

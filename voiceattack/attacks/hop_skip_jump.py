@@ -28,7 +28,12 @@ class HopSkipJump(FoolboxDecisions):
         """Parameters of ``hop-skip-jump``."""
 
         probes: int = Field(100, ge=1, le=10_000, description="decisions for the first estimate of the gradient; more later on")
-        radius: float = Field(0.1, gt=0, lt=1, description="of the probes, as a fraction of the distance to the clean clip")
+        radius: float = Field(
+            0.1,
+            gt=0,
+            lt=1,
+            description="of the probes, as a fraction of the distance to the clean clip; the first estimate has Foolbox's own",
+        )
 
     config: Params
 

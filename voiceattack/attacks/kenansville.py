@@ -123,9 +123,7 @@ class Kenansville(base.MinimizationAttack):
             if level is None:
                 continue
             if problem.queries_left(row) == 0:
-                warning = f"the search was cut short at max_queries={problem.max_queries}"
-                if clip.best is None and warning not in problem.logs[row].warnings:
-                    problem.logs[row].warnings.append(warning)
+                problem.logs[row].cut_short = True
                 continue
             asked.append((row, level, count))
         return asked

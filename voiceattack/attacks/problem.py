@@ -17,7 +17,7 @@ from torch import Tensor
 from voiceattack.attacks import validity
 from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
-from voiceattack.errors import TargetError
+from voiceattack.errors import TargetError, VictimError
 from voiceattack.metrics.signal import snr_db
 from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
@@ -56,6 +56,7 @@ class ClipLog:
         stages: the best candidate heard of each bin of ``Problem.stages_db`` decibels, by the bin's lower edge in dB.
         trace: how the search went.
         draws: what was drawn at random, JSON-safe.
+        cut_short: whether the search would have asked more than ``max_queries`` allows.
     """
 
     steps: int = 0
@@ -68,6 +69,7 @@ class ClipLog:
     stages: dict[float, Heard] = field(default_factory=dict)
     trace: list[dict[str, Any]] = field(default_factory=list)
     draws: dict[str, Any] = field(default_factory=dict)
+    cut_short: bool = False
 
 
 class Problem:
@@ -264,13 +266,20 @@ class Problem:
 
         Raises:
             OutOfQueries: a clip may ask no more.
+            VictimError: a score is not a number.
         """
         if not all(self.charge(rows)):
             raise OutOfQueries
         if cap is not None and isinstance(self.victim, DifferentiableVictim):
-            return self._score_tokens(self.victim, waveforms, list(rows), cap)
-        score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
-        return score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
+            scores = self._score_tokens(self.victim, waveforms, list(rows), cap)
+        else:
+            score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
+            scores = score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
+        if bool(scores.isnan().any()):
+            raise VictimError(
+                f"victim {self.victim.spec!r} gives NaN as the score of a candidate, by which nothing can be searched"
+            )
+        return scores
 
     def _score_tokens(self, victim: DifferentiableVictim, waveforms: Tensor, rows: list[int], cap: float) -> Tensor:
         """Mean log-probability of a token. What a search remembers is each clip's own here: no neighbour changes a score."""

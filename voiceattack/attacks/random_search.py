@@ -56,8 +56,14 @@ class RandomSearch(base.BudgetAttack):
             radius *= math.sqrt(length)
         best = torch.zeros_like(problem.clean.waveforms[row])
         kept = problem.realize(best[None], [row])[0]
+        # The problem's limit is the clip's own: a neighbour that has queries left goes on.
+        left = problem.queries_left(row)
+        limit = self.config.queries if left is None else min(self.config.queries, log.queries + left)
+        log.cut_short = limit < self.config.queries
+        if limit <= log.queries:
+            return kept
         value, helped = sign * self._score(problem, row, kept), False
-        while log.queries < self.config.queries:
+        while log.queries < limit:
             delta = best + radius * self._tone(length, len(best), problem.clean.sample_rate, generator).to(best)
             candidate = problem.realize(delta[None], [row])
             new = sign * self._score(problem, row, candidate[0])
@@ -66,7 +72,7 @@ class RandomSearch(base.BudgetAttack):
                 continue
             better, helped = new > value, helped or new > value
             best, kept, value = candidate[0] - problem.clean.waveforms[row], candidate[0], new
-            if better and log.queries < self.config.queries and problem.hear(candidate, [row])[0].success:
+            if better and log.queries < limit and problem.hear(candidate, [row])[0].success:
                 break
         problem.note(row, step=log.queries, loss=-value, snr_db=problem.snr(row, kept))
         return kept

@@ -19,6 +19,8 @@ from voiceattack.victims.base import Victim
 
 __all__ = ["TFEvolution"]
 
+MOST_GAINED_DB = 60.0  # by one move: the clean clip itself would be infinitely far
+
 
 class TFEvolution(base.MinimizationAttack):
     """From a start that fools, quieter by mutations of time-frequency cells that keep fooling.
@@ -64,11 +66,13 @@ class TFEvolution(base.MinimizationAttack):
             return
         moves = Moves(decisions.clean.cpu(), decisions.problem.clean.sample_rate, c.cell_seconds, c.bands, generator)
         while True:
-            assert decisions.best is not None
-            moves.stand_at(decisions.best.heard.waveform[: len(decisions.clean)].cpu() - decisions.clean.cpu())
             before = decisions.best
+            assert before is not None
+            if before.size[1] == 0:
+                return
+            moves.stand_at(before.heard.waveform[: len(decisions.clean)].cpu() - decisions.clean.cpu())
             proposals: list[Proposal] = [moves.propose() for _ in range(c.population)]
             verdicts = decisions.judge([proposal.delta for proposal in proposals])
             for proposal, verdict in zip(proposals, verdicts, strict=True):
                 won = verdict.fools and verdict.size < before.size
-                moves.learn(proposal, verdict.snr_db - before.snr_db if won else 0.0)
+                moves.learn(proposal, min(MOST_GAINED_DB, verdict.snr_db - before.snr_db) if won else 0.0)

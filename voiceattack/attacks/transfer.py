@@ -113,12 +113,14 @@ class Transfer(base.BudgetAttack):
         surrogate = self.steps_on(problem.victim)
         for clip in problem.clean.clips():
             surrogate.check_length(len(clip) / problem.clean.sample_rate, "the clip")
-        parts = split_steps(c.steps, [1] * (c.searches if c.queries else 1))
+        parts = split_steps(c.steps, [1] * max(1, min(c.searches, c.queries)))
         shares = split_steps(c.queries, [1] * len(parts))
         done, left = 0, [0] * len(problem.clean)
         result = problem.clean.waveforms
         for number, (steps, share) in enumerate(zip(parts, shares, strict=True)):
             rows = problem.standing() if number else list(range(len(problem.clean)))
+            if c.queries:  # what the victim may not hear need not be crafted
+                rows = [row for row in rows if left[row] + share > 0 and problem.queries_left(row) != 0]
             if rows and steps:
                 part = problem.subset(rows, max_steps=steps, draw=number, offset=done)
                 ranked = self._craft(part, surrogate, number, steps)
@@ -129,6 +131,8 @@ class Transfer(base.BudgetAttack):
                 for place, asked in enumerate(self._choose(part, ranked, allowed)):
                     left[rows[place]] = allowed[place] - asked
             done += steps
+        for row, log in enumerate(problem.logs):
+            log.cut_short = problem.queries_left(row) == 0 and log.queries < c.queries
         problem.tell(problem.max_steps)
         return problem.best()
 

@@ -114,9 +114,12 @@ class Budget:
         radius = self.l2_radius(clean) if self.euclidean else self.linf_radius(clean)
         if radius is not None:
             return radius
-        noise = torch.randn(clean.waveforms.shape[1], generator=torch.Generator().manual_seed(0)).to(clean.waveforms)
-        level = clean.waveforms.norm(dim=1, keepdim=True) / noise.norm()
-        found: Tensor = self.project(noise * level, clean).norm(dim=1)
+        # Each clip's noise has its own length, so that no neighbour changes it.
+        noise = torch.zeros_like(clean.waveforms)
+        for row, clip in zip(noise, clean.clips(), strict=True):
+            own = torch.randn(len(clip), generator=torch.Generator().manual_seed(0)).to(clip)
+            row[: len(clip)] = own * (clip.norm() / own.norm())
+        found: Tensor = self.project(noise, clean).norm(dim=1)
         return found
 
     def project(self, delta: Tensor, clean: Batch) -> Tensor:
