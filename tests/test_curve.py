@@ -12,7 +12,7 @@ from speechlike import in_process, write_clips
 from voiceattack.curve import curves, defects
 from voiceattack.replay import replay
 from voiceattack.report.curve import draw_curves, labels
-from voiceattack.report.transfer import transfer
+from voiceattack.report.transfer import transfer, transfer_rows
 from voiceattack.runs import Run
 
 
@@ -90,6 +90,18 @@ def test_severities_and_draws_of_one_clip_are_one_clip() -> None:
     ]
     (curve,) = curves([{**line, "recipe": {"pcm_sha256": "a", "wer_threshold": 0.5}} for line in made])
     assert list(curve.clips.values()) == [10.0] and at(curve, 10.0)["success_rate"] == 1.0 and at(curve, 20.0)["n"] == 1
+
+
+def test_the_matrix_counts_every_artefact_of_a_clip() -> None:
+    """Of several severities the WER is over all, though the clip counts once."""
+    heard = {10.0: "", 20.0: "call my sister now"}
+    made = [
+        row(f"a-{snr}", snr, text, success=not text, victim=victim, wer=float(not text), params={"severity": int(snr)})
+        | {"recipe": {"pcm_sha256": "a", "wer_threshold": 0.5}}
+        for victim in ("v", "w")
+        for snr, text in heard.items()
+    ]
+    assert [(len(found.curve.clips), found.wer) for found in transfer_rows(made)] == [(1, 0.5)] * 2
 
 
 def test_a_clip_given_back_unchanged_was_never_fooled() -> None:

@@ -56,6 +56,10 @@ class Curve:
         middle = statistics.median(values) if values else -math.inf
         return middle if math.isfinite(middle) else None
 
+    def covers(self, row: Row) -> bool:
+        """Whether a row is of an artefact, or of a stage of one, that this curve is made of."""
+        return _is_attacked(row) and _counts(row) and _params(row) == self.params and all(row[k] == getattr(self, k) for k in KEY)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe."""
         names = {name: getattr(self, name) for name in KEY}
@@ -157,8 +161,12 @@ def _example(row: Row) -> str:
     return str(row["stage_of"] if row.get("stage_of") is not None else row["control_for"] or row["id"])
 
 
+def _is_attacked(row: Row) -> bool:
+    return row["control_for"] is None
+
+
 def _is_point(row: Row) -> bool:
-    return row["control_for"] is None and row["snr_db"] is not None
+    return _is_attacked(row) and row["snr_db"] is not None
 
 
 def _params(row: Row) -> dict[str, Any]:

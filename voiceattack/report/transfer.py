@@ -48,9 +48,9 @@ def transfer_rows(rows: Sequence[Row]) -> list[TransferRow]:
 
 
 def _row(curve: Curve, rows: Sequence[Row]) -> TransferRow:
-    mine = [row for row in rows if row["victim"] == curve.victim]
-    members = [row for row in mine if row.get("stage_of") is None and row["id"] in curve.clips]
-    noise = [row for row in mine if row["control_for"] in curve.clips and row["success"] is not None]
+    members = [row for row in rows if row.get("stage_of") is None and curve.covers(row)]
+    ids = {row["id"] for row in members}
+    noise = [row for row in rows if row["victim"] == curve.victim and row["control_for"] in ids and row["success"] is not None]
     words = [len(said(row).split()) for row in members]
     wer = sum(row["wer"] * count for row, count in zip(members, words, strict=True)) / sum(words) if any(words) else None
     return TransferRow(curve, wer, sum(bool(row["success"]) for row in noise), len(noise))
