@@ -8,6 +8,7 @@ __all__ = ["PATIENCE", "options_apart", "without_patience"]
 
 PATIENCE = ("timeout", "retries", "rpm")
 """Options of victims outside this process that say how they are asked, and change no transcript."""
+# Schemes whose options these are; other victims may mean something else by such a name.
 OUTSIDE = ("wyoming", "openai+http", "openai+https", "home-assistant+http", "home-assistant+https", "command")
 
 
