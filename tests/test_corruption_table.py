@@ -159,6 +159,16 @@ def command(folder: Path, out: str = "run") -> list[str]:
     ]
 
 
+def test_a_bad_file_is_told_once_and_costs_itself_alone(tmp_path: Path) -> None:
+    write_clips(tmp_path / "in", 1)
+    (tmp_path / "in" / "text.wav").write_text("no audio")
+    asked = ["corruptions", str(tmp_path / "in"), "--victim", "tiny", "--names", "gain,vorbis", "--out", str(tmp_path / "run")]
+    done = in_process(*asked)
+    assert done.returncode == 0 and done.stderr.count("not audio") == 1, done.stderr
+    examples = Run.open(tmp_path / "run").examples()
+    assert [example.error is None for example in examples].count(True) == 8 and len(examples) == 16
+
+
 def test_one_command_makes_an_ordinary_run_and_its_table(made: Path) -> None:
     run = Run.open(made)
     examples = run.examples()

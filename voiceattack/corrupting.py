@@ -178,7 +178,7 @@ def corrupt(
         victim: ``request.victim``, loaded; it hears each artefact once, and its answers are kept.
         memory: folder of the answers, the run's when None; see :func:`with_memory`.
         on_progress: called with (artefacts done, artefacts in all, what is at hand).
-        on_error: called with one line for each item that failed.
+        on_error: called with one line for each item that failed; once for a line that is the same for several settings.
 
     Returns:
         The run, and the victim with its memory.
@@ -193,6 +193,13 @@ def corrupt(
     run = Run.create(out, request.identity())
     (hearing,) = with_memory(run, [victim], memory)
     settings = request.settings()
+    told: set[str] = set()
+
+    def once(line: str) -> None:
+        if on_error is not None and line not in told:
+            on_error(line)
+        told.add(line)
+
     recorded = {example.id: example for example in run.examples()}
     for place, setting in enumerate(settings):
         one = request.request(setting)
@@ -201,7 +208,7 @@ def corrupt(
         attack.meet([item.path for item in items if isinstance(item, Utterance)])
         tell = _told(on_progress, place, len(settings), setting.label)
         chosen = items[: request.limit]
-        job = Job(one, run, hearing, attack, objective, budget, len(chosen), tell, on_error, recorded)
+        job = Job(one, run, hearing, attack, objective, budget, len(chosen), tell, once, recorded)
         job.label, job.repeat = setting.label, setting.repeat
         craft_items(job, chosen)
     return run, hearing
