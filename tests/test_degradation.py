@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voiceattack.metrics.degradation import nwerd, quality_loss, snr_at_wer, werd, werv
+from voiceattack.report.console import number
 
 
 def test_nwerd_by_hand() -> None:
@@ -44,3 +45,7 @@ def test_the_snr_of_a_wer_is_interpolated() -> None:
     assert snr_at_wer(snrs, [0.4, 0.6, 0.3, 0.9]) == pytest.approx(25.0), "the first crossing, from the quiet side"
     with pytest.raises(ValueError):
         snr_at_wer(snrs, [0.1])
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
+    assert [number(-0.004, 1), number(0.04, 1), number(-0.06, 1), number(None)] == ["0.0", "0.0", "-0.1", "-"]

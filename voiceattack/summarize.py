@@ -11,7 +11,7 @@ from voiceattack.metrics.said import said
 from voiceattack.metrics.terms import summarize_terms
 from voiceattack.metrics.text import word_errors
 
-__all__ = ["summarize"]
+__all__ = ["attack_name", "summarize"]
 
 Row = dict[str, Any]
 
@@ -40,6 +40,11 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
         keys.setdefault(key, []).append(row)
     groups = [_group(key, members) for key, members in keys.items()]
     return {"groups": groups, "warnings": _warnings(rows, groups)}
+
+
+def attack_name(group: dict[str, Any]) -> str:
+    """The attack of a group of the summary, with a corruption's severity."""
+    return f"{group['attack']}" + (f", severity {group['severity']}" if group.get("severity") is not None else "")
 
 
 def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
@@ -115,7 +120,7 @@ def _warnings(rows: Sequence[Row], groups: Sequence[dict[str, Any]]) -> list[str
     if missing:
         notes.append(f"{len(missing)} examples have no reference text: the victim's own clean transcript is the reference there")
     for group in groups:
-        name = f"{group['attack']}{' (control)' if group['is_control'] else ''} on {group['victim']}"
+        name = f"{attack_name(group)}{' (control)' if group['is_control'] else ''} on {group['victim']}"
         if group["n_clean_wrong"] and not group["is_control"]:
             notes.append(
                 f"{name}: {group['n_clean_wrong']} of {group['n']} clean clips are misheard already, "

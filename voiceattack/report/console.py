@@ -7,9 +7,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from voiceattack.summarize import attack_name
 from voiceattack.unicode_text import visible
 
-__all__ = ["attack_name", "number", "summary_table", "term_lines", "text_table", "with_interval"]
+__all__ = ["number", "summary_table", "term_lines", "text_table", "with_interval"]
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -33,14 +34,9 @@ def summary_table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def attack_name(group: dict[str, Any]) -> str:
-    """The attack of a group of the summary, with a corruption's severity."""
-    return f"{group['attack']}" + (f", severity {group['severity']}" if group.get("severity") is not None else "")
-
-
 def number(value: float | None, digits: int = 2) -> str:
     """``value`` with ``digits`` decimals, or a dash."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.0
 
 
 def with_interval(value: float | None, interval: Any) -> str:

@@ -11,12 +11,12 @@ from voiceattack.curve import curves
 from voiceattack.listening import detection, read_answers
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import by_command, parted
-from voiceattack.report.console import attack_name
 from voiceattack.report.corruptions import table_facts
 from voiceattack.report.home import deeds
 from voiceattack.report.html_chart import charts
 from voiceattack.report.transfer import MOST_CLIPS, transfer_rows
 from voiceattack.runs import Run
+from voiceattack.summarize import attack_name
 
 __all__ = ["page"]
 

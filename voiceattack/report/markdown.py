@@ -9,7 +9,7 @@ from typing import Any
 from voiceattack.errors import AudioError, RunError
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
-from voiceattack.report.console import attack_name, number, with_interval
+from voiceattack.report.console import number, with_interval
 from voiceattack.report.corruptions import corruptions
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import escape, table
@@ -18,6 +18,7 @@ from voiceattack.report.terms import terms
 from voiceattack.report.text import render_text
 from voiceattack.report.transfer import robustness, transfer
 from voiceattack.runs import Run
+from voiceattack.summarize import attack_name
 from voiceattack.unicode_text import visible
 
 __all__ = ["render"]
