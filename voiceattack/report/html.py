@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
+from voiceattack.report.console import number
 from voiceattack.report.html_environment import html_environment
 from voiceattack.report.html_example import example_data
 from voiceattack.report.html_page import page
@@ -62,7 +63,7 @@ def render_alone(run: Run, path: Path) -> Path:
 def _write(run: Run, path: Path, folder: Path | None) -> Path:
     rows = run.results()
     environment = html_environment()
-    environment.filters.update(percent=_percent, fixed=_fixed)
+    environment.filters.update(percent=_percent, fixed=number)
 
     def text(name: str) -> str:
         return Path(str(Path(__file__).parent / "templates" / name)).read_text(encoding="utf-8")
@@ -117,7 +118,3 @@ def _marked(data: Any) -> Any:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
-
-
-def _fixed(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
