@@ -21,7 +21,7 @@ ORDER = (
     "specs",
     "drawing",
     "unicode_text",
-    "jsonl",
+    "files",
     "_torchaudio",
     "audio_files",
     "audio",

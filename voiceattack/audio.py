@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voiceattack.audio_files import AudioInfo, one_line, read_samples, reading, write_whole
+from voiceattack.audio_files import AudioInfo, read_samples, reading
 from voiceattack.errors import AudioError
+from voiceattack.files import one_line, write_whole
 
 __all__ = [
     "SAMPLE_RATE",

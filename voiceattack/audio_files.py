@@ -1,4 +1,4 @@
-"""Audio files at the level of libsndfile: opening them, refusing damaged ones, writing whole files."""
+"""Audio files at the level of libsndfile: opening them, refusing damaged ones."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from voiceattack.errors import AudioError
+from voiceattack.files import one_line
 
-__all__ = ["MIN_SECONDS", "AudioInfo", "one_line", "read_samples", "reading", "write_whole"]
+__all__ = ["MIN_SECONDS", "AudioInfo", "read_samples", "reading"]
 
 MIN_SECONDS = 0.1
 """Shorter clips are refused: no recogniser hears a word in them."""
@@ -102,31 +103,3 @@ def reading(path: str | Path) -> Iterator[Any]:
         raise AudioError(f"{path}: {reason}; convert it, for example: ffmpeg -i IN OUT.flac") from error
     with file:
         yield file
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: first beside ``path``, under a name that a later attempt reuses, then renamed over it.
-
-    Raises:
-        OSError: the disk refuses; nothing is left behind and what was there before stays.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
-
-
-def one_line(error: BaseException) -> str:
-    """The reason alone: no path, no line breaks."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, soundfile.LibsndfileError):
-        return " ".join(str(error.error_string).split()).rstrip(".")
-    return " ".join(str(error).split()) or type(error).__name__

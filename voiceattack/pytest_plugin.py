@@ -153,7 +153,7 @@ def _clips(given: Any, config: pytest.Config, folder: Path) -> list[Speech]:
 
 def _manifest(folder: Path, name: str, clip: Speech) -> str:
     """The clip as an input with its words: a manifest of one line beside the runs."""
-    from voiceattack.audio_files import write_whole
+    from voiceattack.files import write_whole
     from voiceattack.provenance import slug
 
     path = folder / "manifests" / f"{slug(f'{name}-{clip}')}.jsonl"

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import Self
 
-from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError
-from voiceattack.jsonl import append_line, whole_lines
+from voiceattack.files import append_line, one_line, whole_lines, write_whole
 from voiceattack.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
 from voiceattack.unicode_text import escape_json
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from voiceattack import audio
-from voiceattack.audio_files import write_whole
 from voiceattack.errors import AttackError, VoiceAttackError
+from voiceattack.files import write_whole
 
 __all__ = ["Recipe", "load_artefact", "save_artefact"]
 

@@ -24,8 +24,8 @@ def speak(
 ) -> None:
     """Speak INPUT into 16 kHz FLAC files, with a manifest that 'voiceattack attack' and 'transcribe' read."""
     from voiceattack import audio
-    from voiceattack.audio_files import write_whole
     from voiceattack.errors import RunError, VoiceAttackError
+    from voiceattack.files import write_whole
     from voiceattack.provenance import slug
     from voiceattack.text.corpus import read_texts
     from voiceattack.text.speech import load_speaker

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from voiceattack.audio_files import one_line, write_whole
 from voiceattack.compare.sides import Side
 from voiceattack.errors import RunError
+from voiceattack.files import one_line, write_whole
 
 __all__ = ["DEFAULT_BASELINE", "write_baseline"]
 

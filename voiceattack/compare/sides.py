@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceattack.audio_files import one_line
 from voiceattack.compact import compact
 from voiceattack.errors import RunError
+from voiceattack.files import one_line
 from voiceattack.metrics.said import said
 from voiceattack.metrics.text import word_errors
 from voiceattack.runs import Run

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
 from voiceattack.export.base import DEFAULT_SPLITS, Item, Selection, select
 from voiceattack.export.datasheet import Tally, datasheet
+from voiceattack.files import one_line
 from voiceattack.registry import Registry
 from voiceattack.runs import Run
 

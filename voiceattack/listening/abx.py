@@ -20,8 +20,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError
+from voiceattack.files import one_line, write_whole
 from voiceattack.metrics.intervals import wilson
 from voiceattack.runs import Run
 

@@ -19,8 +19,8 @@ from urllib.parse import quote
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
+from voiceattack.files import one_line
 from voiceattack.report.console import number
 from voiceattack.report.html_environment import html_environment
 from voiceattack.report.html_example import example_data

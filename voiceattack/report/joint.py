@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
+from voiceattack.files import one_line
 from voiceattack.report import render
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from voiceattack.audio_files import one_line
 from voiceattack.errors import RunError
+from voiceattack.files import one_line
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import deeds
 from voiceattack.report.html_environment import html_environment

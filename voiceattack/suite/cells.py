@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceattack.audio_files import write_whole
 from voiceattack.craft import craft
 from voiceattack.errors import RunError
 from voiceattack.evaluate import evaluate
+from voiceattack.files import write_whole
 from voiceattack.metrics.terms import term_errors
 from voiceattack.provenance import canonical
 from voiceattack.runs import Example, Run

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceattack.audio_files import write_whole
 from voiceattack.errors import CorpusError, RunError, SpecError
+from voiceattack.files import write_whole
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate

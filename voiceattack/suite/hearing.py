@@ -9,9 +9,9 @@ from typing import Any
 
 from voiceattack import audio
 from voiceattack.audio import Batch
-from voiceattack.audio_files import write_whole
 from voiceattack.crafting import as_error
 from voiceattack.errors import RunError
+from voiceattack.files import write_whole
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint

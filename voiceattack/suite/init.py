@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from voiceattack.audio_files import one_line, write_whole
 from voiceattack.corpus import BadItem, read_corpus
 from voiceattack.errors import CorpusError, RunError
+from voiceattack.files import one_line, write_whole
 from voiceattack.samples import samples_manifest
 from voiceattack.suite.schema import SCHEMA_FILE
 

@@ -11,8 +11,8 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from voiceattack.audio_files import one_line
 from voiceattack.errors import SpecError
+from voiceattack.files import one_line
 from voiceattack.suite.schema import Suite
 
 __all__ = ["load_suite", "nearest", "parse_suite"]

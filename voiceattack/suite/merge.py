@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError
+from voiceattack.files import one_line, write_whole
 from voiceattack.runs import Run
 from voiceattack.suite.execute import MARK
 

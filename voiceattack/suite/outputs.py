@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from voiceattack.audio_files import one_line, write_whole
 from voiceattack.errors import RunError, UnknownNameError
+from voiceattack.files import one_line, write_whole
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.report import render
 from voiceattack.report.data import csv_cell

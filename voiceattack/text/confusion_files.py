@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.audio_files import write_whole
 from voiceattack.drawing import plain_text
 from voiceattack.errors import RunError
+from voiceattack.files import write_whole
 from voiceattack.text.confusions import NONE, Confusions
 from voiceattack.unicode_text import escape_json, visible
 

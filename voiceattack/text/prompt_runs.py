@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voiceattack import audio
-from voiceattack.audio_files import write_whole
 from voiceattack.errors import AttackError, RunError, VoiceAttackError
+from voiceattack.files import write_whole
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors

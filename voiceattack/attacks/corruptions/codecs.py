@@ -13,8 +13,8 @@ from scipy.signal import butter, sosfilt
 
 from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave, fitted
 from voiceattack.attacks.corruptions.losses import lose_packets
-from voiceattack.audio_files import one_line
 from voiceattack.errors import AttackError
+from voiceattack.files import one_line
 
 __all__ = ["GSM", "MP3", "Opus", "Telephone", "Vorbis"]
 

@@ -1,12 +1,62 @@
-"""Lines of JSON that are on the disk when a call returns, and never half a line after kill -9."""
+"""Files that are written whole or not at all, lines that are on the disk when a call returns, and the one error of a disk."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["append_line", "whole_lines"]
+import soundfile
+
+from voiceattack.errors import RunError
+
+__all__ = ["append_line", "one_line", "whole_lines", "write_whole", "writing"]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: first beside ``path``, under a name that a later attempt reuses, then renamed over it.
+
+    Raises:
+        OSError: the disk refuses; nothing is left behind and what was there before stays.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def writing(path: Path, advice: str = "free some space, check permissions, or choose another place") -> Iterator[None]:
+    """Turn what a full, read-only or otherwise unwilling disk raises into the one error that says so.
+
+    Args:
+        path: what is being written, for the message.
+        advice: what its user can do.
+
+    Raises:
+        RunError: the block raised OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({one_line(error)}); {advice}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """The reason alone: no path, no line breaks."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, soundfile.LibsndfileError):
+        return " ".join(str(error.error_string).split()).rstrip(".")
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def append_line(file: Path, line: bytes, is_whole: Callable[[bytes], bool]) -> None:
