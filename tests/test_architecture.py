@@ -22,6 +22,7 @@ ORDER = (
     "drawing",
     "unicode_text",
     "files",
+    "locks",
     "_torchaudio",
     "audio_files",
     "audio",

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import Self
 
 from voiceattack.errors import RunError
-from voiceattack.files import append_line, one_line, whole_lines, write_whole
+from voiceattack.files import append_line, inside, one_line, open_regular, read_bytes, whole_lines, write_whole, writing
+from voiceattack.locks import LOCK_FILE
 from voiceattack.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
 from voiceattack.unicode_text import escape_json
 
 __all__ = ["Example", "Run", "adversarial_comment", "environment", "example_id", "example_seed", "slug"]
+
+ADVICE = "free some space, check permissions, or choose another folder"
+REMAINS = (".run.json.part", LOCK_FILE)
+"""What a process that was killed as it began may have left."""
 
 
 class Example(BaseModel):
@@ -88,22 +94,20 @@ class Run:
         """
         path = Path(path)
         asked: dict[str, Any] = json.loads(canonical(request))
-        try:
+        with writing(path, ADVICE):
             if (path / "run.json").exists():
                 run = cls.open(path)
                 run._check_same(asked)
                 run._note_versions()
             else:
-                if path.is_dir() and (others := [item.name for item in path.iterdir() if item.name != ".run.json.part"]):
+                if path.is_dir() and (others := [item.name for item in path.iterdir() if item.name not in REMAINS]):
                     raise RunError(f"{path}: holds other files ({min(others)}) and no run.json; choose a new or an empty folder")
                 path.mkdir(parents=True, exist_ok=True)
                 created = datetime.now(timezone.utc).isoformat(timespec="seconds")
                 run = cls(path, {"request": asked, "run_id": run_id(asked), **environment(), "created": created})
                 run._write_json("run.json", run.info)
             for folder in cls.FOLDERS:
-                (path / folder).mkdir(exist_ok=True)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+                run.resolve(folder).mkdir(exist_ok=True)
         return run
 
     @classmethod
@@ -116,7 +120,7 @@ class Run:
         path = Path(path)
         file = path / "run.json"
         try:
-            info = json.loads(file.read_bytes())
+            info = json.loads(read_bytes(inside(path, "run.json")))
             if run_id(info["request"]) != info["run_id"]:
                 raise RunError(f"{file}: the request was edited after the run began; start a new run in another folder")
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -142,24 +146,28 @@ class Run:
 
     def audio_path(self, id: str) -> Path:
         """Where the artefact of an example goes; raises RunError when ``id`` is no safe file name."""
-        return self.path / "audio" / f"{_safe(id)}.flac"
+        return self.resolve(f"audio/{_safe(id)}.flac")
 
     def clean_path(self, source_id: str) -> Path:
         """Where the clean clip goes; raises RunError when ``source_id`` is no safe file name."""
-        return self.path / "clean" / f"{_safe(source_id)}.flac"
+        return self.resolve(f"clean/{_safe(source_id)}.flac")
 
     def resolve(self, relative: str) -> Path:
-        """A path stored in the run's records, as a path to open.
+        """A path of the run's records or files, as a path to open or to write.
 
         Raises:
             RunError: it is absolute or leaves the run directory, also through a symbolic link.
         """
-        parts = PurePosixPath(relative.replace("\\", "/"))
-        root = self.path.resolve()
-        safe = relative != "" and "\0" not in relative and not parts.is_absolute() and ".." not in parts.parts
-        if not safe or not (root / parts).resolve().is_relative_to(root):
-            raise RunError(f"{self.path}: the record names {relative!r}, which is outside the run; the run was tampered with")
-        return self.path / parts
+        return inside(self.path, relative)
+
+    def output(self, path: Path) -> Path:
+        """A path that the user named to write to: any, but if it lies in the run directory, no link there may lead out of it.
+
+        Raises:
+            RunError: one does.
+        """
+        whole, root = os.path.abspath(path), os.path.join(os.path.abspath(self.path), "")
+        return self.resolve(whole.removeprefix(root)) if whole.startswith(root) else path
 
     def append(self, example: Example) -> None:
         """Add one line to examples.jsonl; on return it is on the disk.
@@ -171,11 +179,9 @@ class Run:
 
     def append_record(self, line: str, is_whole: Callable[[bytes], bool]) -> None:
         """Add one line to :attr:`RECORDS`; raises RunError when the disk refuses."""
-        file = self.path / self.RECORDS
-        try:
+        file = self.resolve(self.RECORDS)
+        with writing(file, ADVICE):
             append_line(file, line.encode(), is_whole)
-        except OSError as error:
-            raise _unwritable(file, error) from error
 
     def examples(self) -> list[Example]:
         """All examples, in the order they were finished; of two lines with one id the later counts.
@@ -216,9 +222,9 @@ class Run:
 
     def each_result(self) -> Iterator[dict[str, Any]]:
         """The rows of results.jsonl one at a time, for runs of any size; raises as :meth:`results` does."""
-        file = self.path / "results.jsonl"
+        file = self.resolve("results.jsonl")
         try:
-            with open(file, "rb") as stream:
+            with open_regular(file) as stream:
                 for number, line in enumerate(stream, 1):
                     if line.strip():
                         row = self._parse(line, f"results.jsonl:{number}")
@@ -272,7 +278,7 @@ class Run:
 
     def records(self, is_whole: Callable[[bytes], bool]) -> list[bytes]:
         """The lines of :attr:`RECORDS`, a torn last one left out; raises RunError when the file cannot be read."""
-        file = self.path / self.RECORDS
+        file = self.resolve(self.RECORDS)
         try:
             return whole_lines(file, is_whole)
         except OSError as error:
@@ -280,7 +286,7 @@ class Run:
 
     def _read(self, name: str) -> bytes:
         try:
-            return (self.path / name).read_bytes()
+            return read_bytes(self.resolve(name))
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: has no {name} yet; run: voiceattack evaluate {self.path}") from error
         except OSError as error:
@@ -296,10 +302,9 @@ class Run:
         return value
 
     def _write(self, name: str, text: str) -> None:
-        try:
-            write_whole(self.path / name, text.encode())
-        except OSError as error:
-            raise _unwritable(self.path / name, error) from error
+        file = self.resolve(name)
+        with writing(file, ADVICE):
+            write_whole(file, text.encode())
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         self._write(name, _dumps(value, indent=2) + "\n")
@@ -357,9 +362,3 @@ def _why(error: Exception) -> str:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}"
     return one_line(error)
-
-
-def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(
-        f"{path}: cannot be written ({one_line(error)}); free some space, check permissions, or choose another folder"
-    )
