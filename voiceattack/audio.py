@@ -17,7 +17,7 @@ from torch import Tensor
 
 from voiceattack.audio_files import AudioInfo, read_samples, reading
 from voiceattack.errors import AudioError
-from voiceattack.files import one_line, write_whole
+from voiceattack.files import one_line, open_regular, write_whole
 
 __all__ = [
     "SAMPLE_RATE",
@@ -217,7 +217,7 @@ def file_sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes; raises AudioError when it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except (OSError, ValueError) as error:

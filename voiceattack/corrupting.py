@@ -15,6 +15,7 @@ from voiceattack.attacks.corruptions.severities import LEVELS, table
 from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.crafting import Job, Progress, craft_items
 from voiceattack.errors import CorpusError, SpecError
+from voiceattack.locks import locking
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.specs import without_patience
@@ -161,6 +162,7 @@ def with_memory(run: Run, victims: Sequence[Victim], folder: Path | None = None)
     return [v if isinstance(v, RememberingVictim) else RememberingVictim(v, cache) for v in victims]
 
 
+@locking("out")
 def corrupt(
     request: CorruptionsRequest,
     out: str | Path,

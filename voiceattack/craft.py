@@ -8,6 +8,7 @@ from pathlib import Path
 from voiceattack.corpus import Utterance, read_corpus
 from voiceattack.crafting import Job, Progress, craft_clips, craft_items
 from voiceattack.errors import CorpusError
+from voiceattack.locks import locking
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.victims import Victim, load_victim
@@ -16,6 +17,7 @@ from voiceattack.victims.remembering import RememberingVictim, remembering
 __all__ = ["AttackRequest", "craft", "craft_clips"]
 
 
+@locking("out")
 def craft(
     request: AttackRequest,
     out: str | Path,
@@ -45,7 +47,8 @@ def craft(
     Raises:
         CorpusError: there is no input at all.
         SpecError, AttackError, TargetError, VictimError: the request cannot work on any input; nothing is written.
-        RunError: ``out`` holds another request, or cannot be written (full disk). What was finished is kept.
+        RunError: ``out`` holds another request, is being written by another process, or cannot be written (full disk). What was
+            finished is kept.
     """
     attack, objective, budget = request.build()
     items = list(read_corpus(request.inputs))
@@ -54,6 +57,7 @@ def craft(
     victim = load_victim(request.victim, device) if victim is None else victim
     attack.check(victim, objective, budget)
     run = Run.create(out, request.identity())
+    run.resolve("original")  # a link that leads out is told once, not for each clip
     for used in (victim, attack.steps_on(victim)):
         run.note_victim(used.spec, used.describe())
     if keep_answers and victim.costly:

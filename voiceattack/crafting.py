@@ -161,7 +161,7 @@ def _wants_control(job: Job, clip_id: str) -> bool:
 
 
 def _original_path(job: Job, clip_id: str, source: Path) -> Path:
-    return job.run.path / "original" / f"{clip_id}{'.flac' if source.suffix.lower() == '.flac' else '.wav'}"
+    return job.run.resolve(f"original/{clip_id}{'.flac' if source.suffix.lower() == '.flac' else '.wav'}")
 
 
 def _wants_original(job: Job, clip_id: str, source: Path) -> bool:
@@ -368,7 +368,6 @@ def _original(job: Job, clip: Clip) -> None:
     carried = audio.carry_back(source, delta)
     with writing(job.run.path):
         path = _original_path(job, clip.id, source)
-        path.parent.mkdir(exist_ok=True)
         comment = adversarial_comment(job.run.id, clip.source_sha256)
         audio.save(path, carried, audio.info(source).sample_rate, comment=comment)
 

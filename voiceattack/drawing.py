@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-__all__ = ["plain_text"]
+from voiceattack.files import whole_file
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plain_text", "save_picture"]
+
+METADATA = {"Software": "voiceattack"}
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -24,3 +31,9 @@ def plain_text(draw: Callable[P, R]) -> Callable[P, R]:
             return draw(*args, **kwargs)
 
     return plain
+
+
+def save_picture(figure: Figure, out: Path) -> None:
+    """Write a figure as PNG, whole or not at all; its folder is made. Raises OSError when the disk refuses."""
+    with whole_file(out) as file:
+        figure.savefig(file, format="png", metadata=METADATA)

@@ -13,6 +13,7 @@ from voiceattack import audio
 from voiceattack.audio import Batch
 from voiceattack.compact import compact
 from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.locks import locking
 from voiceattack.metrics import measure
 from voiceattack.metrics.terms import term_facts
 from voiceattack.metrics.text import cer, normalize, word_errors
@@ -27,6 +28,7 @@ Progress = Callable[[int, int, str], None]
 SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
 
 
+@locking("run")
 def evaluate(
     run: Run,
     victims: Sequence[Victim],
@@ -82,7 +84,7 @@ def evaluate(
 
 
 def _earlier(run: Run) -> list[dict[str, Any]]:
-    return run.results() if (run.path / "results.jsonl").exists() else []
+    return run.results() if run.resolve("results.jsonl").exists() else []
 
 
 class _Ears:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
+import shutil
 import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import soundfile
 
@@ -28,6 +30,9 @@ else:
 
 __all__ = [
     "append_line",
+    "check_folder",
+    "check_regular",
+    "copy_whole",
     "create_or_open",
     "inside",
     "is_at",
@@ -38,6 +43,7 @@ __all__ = [
     "take_lock",
     "whole_file",
     "whole_lines",
+    "whole_text",
     "write_whole",
     "writing",
 ]
@@ -89,6 +95,19 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.close(descriptor)  # not before it is renamed: with it goes its lock
 
 
+@contextlib.contextmanager
+def whole_text(path: Path) -> Iterator[TextIO]:
+    """:func:`whole_file` for text in UTF-8; line ends are written as they are given."""
+    with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy the content of a regular file; see :func:`whole_file`."""
+    with open_regular(source) as read, whole_file(target) as written:
+        shutil.copyfileobj(read, written)
+
+
 def _open_part(part: Path) -> int:
     end = time.monotonic() + WAIT_SECONDS
     while True:
@@ -129,7 +148,7 @@ def create_or_open(path: Path) -> int:
 
 
 def take_lock(descriptor: int) -> bool:
-    """Lock an open file for this descriptor alone, without waiting; whether that worked. It ends with the process, however it ends.
+    """Lock an open file for this descriptor alone, without waiting; whether that worked. The lock ends with the process.
 
     Where a file system knows no locks, every attempt works.
     """
@@ -196,7 +215,7 @@ def inside(root: Path, relative: str | PurePath) -> Path:
     real = os.path.realpath(root)
     if not os.path.realpath(os.path.join(real, parts)).startswith(os.path.join(real, "")):
         raise RunError(
-            f"{root}: {text!r} is a link to a place outside the run; the run was tampered with: look what it is, and remove the link"
+            f"{root}: {text!r} leads through a link to a place outside the run; the run was tampered with: remove the link"
         )
     return root / parts
 
@@ -220,6 +239,17 @@ def open_regular(path: str | Path) -> BinaryIO:
         raise
 
 
+def check_folder(folder: Path) -> None:
+    """See that all that lies below a folder are files, before a library opens them by name.
+
+    Raises:
+        OSError: there is a named pipe, a socket or a device, for which it would wait for ever; ``filename`` names it.
+    """
+    for below, _, names in os.walk(folder):
+        for name in names:
+            check_regular(Path(below, name))
+
+
 def read_bytes(path: str | Path) -> bytes:
     """The whole content; raises OSError as :func:`open_regular` does."""
     with open_regular(path) as file:
@@ -234,6 +264,12 @@ def read_text(path: str | Path) -> str:
         UnicodeDecodeError: it is not UTF-8.
     """
     return read_bytes(path).decode("utf-8-sig")
+
+
+def check_regular(path: Path) -> None:
+    """See that a file, if it is there, is one, before a library opens it; raises OSError as :func:`open_regular` does."""
+    with contextlib.suppress(FileNotFoundError):
+        _check_regular(os.stat(path), path)
 
 
 def _check_regular(found: os.stat_result, path: str | Path) -> None:

@@ -8,6 +8,7 @@ run are whole at any moment. On a file system without locks, as some network one
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import shlex
@@ -15,18 +16,22 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
+from functools import wraps
 from pathlib import Path
 from time import sleep
+from typing import ParamSpec, TypeVar
 
 from voiceattack.errors import RunError
 from voiceattack.files import ADVICE, create_or_open, is_at, open_regular, take_lock, writing
 
-__all__ = ["LOCK_FILE", "Holder", "holder_of", "locked"]
+__all__ = ["LOCK_FILE", "Holder", "holder_of", "locked", "locking"]
 
 LOCK_FILE = ".lock"
+P = ParamSpec("P")
+R = TypeVar("R")
 ATTEMPTS = 5
 MOST_BYTES = 4096
 _held: dict[tuple[int, int], tuple[int, int]] = {}  # directory (device, inode): thread, times
@@ -62,7 +67,7 @@ def locked(folder: str | Path) -> Iterator[None]:
     """
     folder = Path(folder)
     with writing(folder):
-        made = not folder.exists()
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         found = folder.stat()
     key, thread = (found.st_dev, found.st_ino), threading.get_ident()
@@ -80,9 +85,26 @@ def locked(folder: str | Path) -> Iterator[None]:
                 _held[key] = (thread, times)
             else:
                 del _held[key]
-        if made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # only if nothing was written
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()  # only if nothing was written
+
+
+def locking(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function that writes the directory in its parameter ``name`` (a path, or a run) holds its lock while it runs."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = signature.bind(*args, **kwargs).arguments[name]
+            with locked(getattr(given, "path", given)):
+                return function(*args, **kwargs)
+
+        return alone
+
+    return decorate
 
 
 @contextlib.contextmanager

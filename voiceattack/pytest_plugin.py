@@ -153,13 +153,13 @@ def _clips(given: Any, config: pytest.Config, folder: Path) -> list[Speech]:
 
 def _manifest(folder: Path, name: str, clip: Speech) -> str:
     """The clip as an input with its words: a manifest of one line beside the runs."""
-    from voiceattack.files import write_whole
+    from voiceattack.files import write_whole, writing
     from voiceattack.provenance import slug
 
     path = folder / "manifests" / f"{slug(f'{name}-{clip}')}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
     line = {"audio_filepath": str(clip.path.resolve()), **({"text": clip.text} if clip.text else {})}
-    write_whole(path, (json.dumps(line) + "\n").encode())
+    with writing(path):
+        write_whole(path, (json.dumps(line) + "\n").encode())
     return str(path)
 
 

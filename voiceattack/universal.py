@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.errors import AttackError, VoiceAttackError
-from voiceattack.files import write_whole
+from voiceattack.files import read_bytes, write_whole, writing
 
 __all__ = ["Recipe", "load_artefact", "save_artefact"]
 
@@ -52,11 +52,15 @@ def save_artefact(path: Path, waveform: Tensor, recipe: Recipe) -> Recipe:
         path: of the audio.
         waveform: float32 (samples,) on the 16-bit grid, at 16 kHz.
         recipe: what made it.
+
+    Raises:
+        AudioError, RunError: one of them cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     audio.save(path, waveform, comment=f"voiceattack: adversarial universal perturbation, {recipe.mode}, for {recipe.victim}")
     whole = recipe.model_copy(update={"sha256": audio.file_sha256(path)})
-    write_whole(path.with_suffix(".json"), (json.dumps(whole.model_dump(mode="json"), indent=2) + "\n").encode())
+    beside = path.with_suffix(".json")
+    with writing(beside):
+        write_whole(beside, (json.dumps(whole.model_dump(mode="json"), indent=2) + "\n").encode())
     return whole
 
 
@@ -68,7 +72,7 @@ def load_artefact(path: Path) -> tuple[Tensor, Recipe]:
     """
     beside = path.with_suffix(".json")
     try:
-        recipe = Recipe.model_validate_json(beside.read_bytes())
+        recipe = Recipe.model_validate_json(read_bytes(beside))
         waveform = audio.load(path)
         digest = audio.file_sha256(path)
     except (OSError, ValidationError, VoiceAttackError) as error:

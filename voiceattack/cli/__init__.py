@@ -17,6 +17,7 @@ from voiceattack.cli import (
     attack,
     compare,
     confusions,
+    console,
     corruptions,
     curve,
     demo,
@@ -103,7 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        code: Any = app(args=arguments, prog_name="voiceattack", standalone_mode=False)
+        try:
+            code: Any = app(args=arguments, prog_name="voiceattack", standalone_mode=False)
+        finally:
+            console.let_go()
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -16,6 +16,7 @@ from voiceattack.cli.console import (
     QuietOption,
     TermsOption,
     formats_of,
+    hold,
     parse_params,
     progress,
     say,
@@ -154,6 +155,7 @@ def attack(
     from voiceattack.victims.remembering import remembering
 
     request.build()
+    hold(out)
     loaded = remembering(load_victim(request.victim, device), cache)
     notes: list[str] = []
     with progress("attacking", quiet=quiet) as on_progress:

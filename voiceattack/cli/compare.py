@@ -110,8 +110,7 @@ def _confirmed(baseline: Path) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another file") from error
+    from voiceattack.files import write_whole, writing
+
+    with writing(path, "make room or choose another file"):
+        write_whole(path, text.encode("utf-8", "replace"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,10 +29,13 @@ __all__ = [
     "RunArgument",
     "TermsOption",
     "formats_of",
+    "hold",
+    "let_go",
     "parse_params",
     "progress",
     "say",
     "stdout",
+    "tell_writer",
     "warn",
     "write_reports",
 ]
@@ -55,6 +57,9 @@ TermsOption = Annotated[
     typer.Option("--critical-terms", metavar="LIST", help="Words that must be heard right: a,b,c or a file with one a line."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+_held = contextlib.ExitStack()
 
 
 def stdout() -> Console:
@@ -90,6 +95,30 @@ def progress(task: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], No
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         shown = bar.add_task(task, label="", total=None)
         yield lambda done, total, label: bar.update(shown, completed=done, total=total, label=escape(visible(label)))
+
+
+def hold(folder: Path) -> None:
+    """Let no other process write ``folder`` until this command ends: what it crafts, hears and reports belongs together.
+
+    Raises:
+        RunError: another process writes it.
+    """
+    from voiceattack.locks import locked
+
+    _held.enter_context(locked(folder))
+
+
+def tell_writer(run: Path) -> None:
+    """A line when another process is writing ``run``, which is about to be read."""
+    from voiceattack.locks import holder_of
+
+    if (holder := holder_of(run)) is not None:
+        warn(f"note: {run} is being written by {holder}; what is read here is what was finished by now")
+
+
+def let_go() -> None:
+    """End what :func:`hold` began."""
+    _held.close()
 
 
 def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:
@@ -131,23 +160,18 @@ def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) ->
     Raises:
         RunError: a file cannot be written.
     """
-    from voiceattack.errors import RunError
+    from voiceattack.files import copy_whole, writing
     from voiceattack.report import ALONE, check_formats, render
 
     check_formats(run, outputs.values())
     alone = {path: name for path, name in outputs.items() if name in ALONE.names()}
     wanted = list(dict.fromkeys([*formats, *(name for path, name in outputs.items() if path not in alone)]))
-    try:
-        written = dict(zip(wanted, render(run, wanted), strict=True))
-        for path, name in alone.items():
-            ALONE.get(name)(run, path)
-        for path, name in outputs.items():
-            if path in alone:
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not (path.exists() and path.samefile(written[name])):
-                shutil.copyfile(written[name], path)
-    except OSError as error:
-        todo = f"make room or choose another file, then: voiceattack report {run.path}"
-        raise RunError(f"cannot write the report ({error}); {todo}") from error
+    written = dict(zip(wanted, render(run, wanted), strict=True))
+    for path, name in outputs.items():
+        target = run.output(path)
+        if path in alone:
+            ALONE.get(name)(run, target)
+        elif not (target.exists() and target.samefile(written[name])):
+            with writing(path, f"make room or choose another file, then: voiceattack report {run.path}"):
+                copy_whole(written[name], target)
     return [*(written[name] for name in formats), *outputs]

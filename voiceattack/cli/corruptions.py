@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, stdout, warn
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, hold, parse_params, progress, say, stdout, warn
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def corruptions(
     if dry_run:
         _dry_run(request, specs, device)
         return
+    hold(out)
     loaded = [load_victim(spec, device) for spec in specs]
     with progress("corrupting", quiet=quiet) as on_progress:
         run, first = corrupt(request, out, loaded[0], memory=cache, on_progress=on_progress, on_error=warn)
@@ -88,8 +89,8 @@ def corruptions(
     with progress("hearing", quiet=quiet) as on_progress:
         evaluate(run, [first, *with_memory(run, loaded[1:], cache)], on_progress=on_progress)
     lines = corruption_table(run.results())
-    tables = [path for path in output or [] if path.suffix.lower() != ".html"]
-    paths = [*(run.path / f"corruptions{suffix}" for suffix in SUFFIXES), *tables]
+    tables = [run.output(path) for path in output or [] if path.suffix.lower() != ".html"]
+    paths = [*(run.resolve(f"corruptions{suffix}") for suffix in SUFFIXES), *tables]
     write_corruptions(lines, paths)
     paths += [render_alone(run, path) for path in output or [] if path.suffix.lower() == ".html"]
     if quiet:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.cli.attack import fail_if_nothing_worked
-from voiceattack.cli.console import DeviceOption, QuietOption, progress, say, stdout, warn
-from voiceattack.errors import CorpusError, RunError
+from voiceattack.cli.console import DeviceOption, QuietOption, hold, progress, say, stdout, warn
+from voiceattack.errors import CorpusError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,15 +36,17 @@ def demo(
     """Attack bundled speech with the bundled Whisper: PGD, its noise control, one targeted example. Minutes on two cores."""
     from voiceattack.craft import AttackRequest, craft
     from voiceattack.evaluate import evaluate
+    from voiceattack.files import inside, writing
     from voiceattack.report import render
     from voiceattack.victims import load_victim
 
     samples = _samples()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        many, one = _manifest(out / "pgd.jsonl", samples[:CLIPS]), _manifest(out / "targeted.jsonl", samples[CLIPS : CLIPS + 1])
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    hold(out)
+    with writing(out, "choose another --out"):
+        many, one = (
+            _manifest(inside(out, "pgd.jsonl"), samples[:CLIPS]),
+            _manifest(inside(out, "targeted.jsonl"), samples[CLIPS : CLIPS + 1]),
+        )
     victim = load_victim(VICTIM, device)
     requests = {
         "pgd": AttackRequest(inputs=(many,), victim=VICTIM, attack="pgd", params={"steps": steps}, budget={"snr_db": SNR_DB}),
@@ -86,7 +88,9 @@ def _samples() -> list[dict[str, Any]]:
 
 
 def _manifest(path: Path, lines: Sequence[dict[str, Any]]) -> str:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    from voiceattack.files import write_whole
+
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
     return str(path)
 
 

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from voiceattack.cli.attack import evaluate_and_show
-from voiceattack.cli.console import CacheOption, DeviceOption, OutputOption, QuietOption, RunArgument, TermsOption, formats_of
+from voiceattack.cli.console import (
+    CacheOption,
+    DeviceOption,
+    OutputOption,
+    QuietOption,
+    RunArgument,
+    TermsOption,
+    formats_of,
+    hold,
+)
 
 __all__ = ["evaluate"]
 
@@ -30,6 +39,7 @@ def evaluate(
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
     opened = Run.open(run)
+    hold(run)
     is_text = opened.request.get("kind") == "text"
     attacked = [spec for spec in [opened.request.get("victim")] if spec]
     victims = [remembering(load_victim(spec, device), cache) for spec in dict.fromkeys(victim or attacked)]

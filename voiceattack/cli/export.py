@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, RunArgument, say, warn
+from voiceattack.cli.console import QuietOption, RunArgument, say, tell_writer, warn
 
 __all__ = ["export"]
 
@@ -40,6 +40,7 @@ def export(
     shares = parse_splits(splits) if splits else DEFAULT_SPLITS
     selection = Selection(fooled, transfers, max_masking_excess_db, license_ or UNKNOWN_LICENSE, shares)
     opened = Run.open(run)
+    tell_writer(run)
     EXPORTS.entry(format_)
     tally = survey(opened, selection) if dry_run else write(opened, format_, out, selection)
     for reason, count in tally.skipped.most_common():

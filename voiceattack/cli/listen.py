@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, RunArgument, say, stdout
+from voiceattack.cli.console import QuietOption, RunArgument, say, stdout, tell_writer
 
 __all__ = ["listen"]
 
@@ -34,6 +34,7 @@ def listen(
     from voiceattack.runs import Run
 
     opened = Run.open(run)
+    tell_writer(run)
     if csv is not None or results:
         answers = read_answers(opened)
         if csv is not None:

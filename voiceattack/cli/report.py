@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import OutputOption, QuietOption, formats_of, say, write_reports
+from voiceattack.cli.console import OutputOption, QuietOption, formats_of, say, tell_writer, write_reports
 from voiceattack.errors import SpecError
 
 __all__ = ["report"]
@@ -25,6 +25,8 @@ def report(
     from voiceattack.report import FORMATS
     from voiceattack.runs import Run
 
+    for run in runs:
+        tell_writer(run)
     outputs = formats_of(output)
     if len(runs) > 1:
         from voiceattack.report.joint import render_joint

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, progress, say, warn
+from voiceattack.cli.console import QuietOption, hold, progress, say, warn
 
 __all__ = ["speak"]
 
@@ -25,7 +25,7 @@ def speak(
     """Speak INPUT into 16 kHz FLAC files, with a manifest that 'voiceattack attack' and 'transcribe' read."""
     from voiceattack import audio
     from voiceattack.errors import RunError, VoiceAttackError
-    from voiceattack.files import write_whole
+    from voiceattack.files import inside, write_whole, writing
     from voiceattack.provenance import slug
     from voiceattack.text.corpus import read_texts
     from voiceattack.text.speech import load_speaker
@@ -33,8 +33,8 @@ def speak(
     voice = load_speaker(speaker)
     items = list(read_texts(inputs))
     lines: list[str] = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    hold(out)
+    with writing(out, "make room or choose another folder"):
         with progress("speaking", quiet=quiet) as on_progress:
             for place, item in enumerate(items):
                 try:
@@ -45,15 +45,13 @@ def speak(
                     warn(str(error))
                     continue
                 name = f"{slug(item.text)[:40].rstrip('-._')}-{item.sha256[:8]}.flac"
-                audio.save(out / name, waveform, comment=f"synthetic speech by {speaker}", title=item.text)
+                audio.save(inside(out, name), waveform, comment=f"synthetic speech by {speaker}", title=item.text)
                 row = {"audio_filepath": name, "text": item.text, "duration": round(len(waveform) / audio.SAMPLE_RATE, 4)}
                 lines.append(json.dumps(row if item.expected is None else {**row, "action": item.expected}))
                 if on_progress is not None:
                     on_progress(place + 1, len(items), item.text[:40])
         if lines:
-            write_whole(out / "manifest.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}); make room or choose another folder") from error
+            write_whole(inside(out, "manifest.jsonl"), "".join(f"{line}\n" for line in lines).encode())
     if not lines:
         raise RunError(f"none of the {len(items)} texts could be spoken; the reasons are above")
     say(f"{len(lines)} clips: {out / 'manifest.jsonl'}", quiet=quiet)

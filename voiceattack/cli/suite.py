@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, say, warn
+from voiceattack.cli.console import DeviceOption, QuietOption, hold, say, warn
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -77,11 +76,12 @@ def run_suite(
         for line in lines:
             say(line)
         return
+    hold(out)
     outcome = _execute(loaded, folder, out, part=part, device=device, quiet=quiet)
     if prune and part is None:
-        for name in outcome.stale:
-            shutil.rmtree(out / "cells" / name)
-        outcome.stale = []
+        from voiceattack.suite.execute import prune_cells
+
+        prune_cells(outcome)
     _finish(outcome, further, quiet)
 
 
@@ -98,6 +98,7 @@ def merge(
 
     loaded, folder = load_suite(suite), suite.parent
     further = _outputs(loaded, folder, output)
+    hold(out)
     merge_shards(shards, out)
     _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, quiet)
 
@@ -114,9 +115,19 @@ def _part(text: str | None) -> tuple[int, int] | None:
 def _outputs(suite: Suite, folder: Path, given: Sequence[Path] | None) -> list[Path]:
     from voiceattack.suite.outputs import check_outputs
 
-    further = [*(folder / name for name in suite.outputs), *(given or ())]
+    further = [*(_own(folder, name) for name in suite.outputs), *(given or ())]
     check_outputs(further)
     return further
+
+
+def _own(folder: Path, name: str) -> Path:
+    """An output that the suite file names, which may be anybody's: it stays in the folder of the suite."""
+    from voiceattack.files import inside
+
+    try:
+        return inside(folder, name)
+    except RunError as error:
+        raise SpecError(f"outputs: {name!r} leads out of the folder of the suite; to write there, give it as -o") from error
 
 
 def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: Any) -> Outcome:

@@ -15,6 +15,7 @@ from voiceattack.cli.console import (
     QuietOption,
     TermsOption,
     formats_of,
+    hold,
     parse_params,
     progress,
     say,
@@ -118,6 +119,7 @@ def text(
         return
     from voiceattack.victims import load_victim
 
+    hold(out)
     loaded = None if victim is None else load_victim(victim, device)
     others = [load_victim(spec, device) for spec in evaluate or ()]
     with progress("changing texts", quiet=quiet) as on_progress:

@@ -56,10 +56,10 @@ def transcribe(
             if on_progress is not None:
                 on_progress(place + 1, len(items), "")
     if output is not None:
-        try:
-            output.write_text(_rendered(rows, output.suffix.lower()), encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"{output}: cannot write ({error}); choose another file") from error
+        from voiceattack.files import write_whole, writing
+
+        with writing(output, "choose another file"):
+            write_whole(output, _rendered(rows, output.suffix.lower()).encode())
     if all(row["error"] is not None for row in rows):
         raise RunError("none of the inputs could be heard" if len(rows) > 1 else "the input could not be heard")
 

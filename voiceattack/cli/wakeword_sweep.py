@@ -43,6 +43,7 @@ def wakeword_sweep(
 
     Each noise is heard once and all thresholds are read off that.
     """
+    from voiceattack.files import inside
     from voiceattack.report.det import SUFFIXES, write_sweep
     from voiceattack.victims import load_victim
     from voiceattack.wakeword_sweep import THRESHOLDS, sweep
@@ -67,7 +68,7 @@ def wakeword_sweep(
         return
     with progress("listening", quiet=quiet) as on_progress:
         found = sweep(detector, said, wrong, on_progress=on_progress, **options)
-    paths = [out / "det.png", out / "sweep.csv", *(output or [])]
+    paths = [inside(out, "det.png"), inside(out, "sweep.csv"), *(output or [])]
     write_sweep(found, paths)
     if quiet:
         return

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from voiceattack.compare.sides import Side
-from voiceattack.errors import RunError
-from voiceattack.files import one_line, write_whole
+from voiceattack.files import write_whole, writing
 
 __all__ = ["DEFAULT_BASELINE", "write_baseline"]
 
@@ -26,8 +25,5 @@ def write_baseline(path: Path, run: Side, keep: Side | None = None) -> None:
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False, sort_keys=True) for entry in ordered)
     made_with = json.dumps(run.made_with, ensure_ascii=False, sort_keys=True)
     text = f'{{"format": "voiceattack baseline 1",\n"made_with": {made_with},\n"entries": [\n{lines}\n]}}\n'
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, "give a file as --baseline"):
         write_whole(path, text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({one_line(error)}); give a file as --baseline") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from voiceattack.compact import compact
 from voiceattack.errors import RunError
-from voiceattack.files import one_line
+from voiceattack.files import inside, one_line, read_bytes
 from voiceattack.metrics.said import said
 from voiceattack.metrics.text import word_errors
 from voiceattack.runs import Run
@@ -93,14 +93,14 @@ def load_side(path: Path) -> Side:
     Raises:
         RunError: it is none of them, is not evaluated, or is damaged.
     """
-    summary = path / "summary.json" if path.is_dir() else path
+    summary = inside(path, "summary.json") if path.is_dir() else path
     if path.is_dir() and (path / "results.jsonl").exists():
         run = Run.open(path)
         rows = [row for row in run.results() if row["control_for"] is None and row.get("stage_of") is None]
         made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
         return _side(path, [_example(compact(row)) for row in rows], made_with)
     try:
-        found = json.loads(summary.read_bytes())
+        found = json.loads(read_bytes(summary))
     except FileNotFoundError as error:
         hint = f"run first: voiceattack evaluate {path}" if (path / "run.json").exists() else "give a run or its summary.json"
         raise RunError(f"{path}: holds no results; {hint}") from error

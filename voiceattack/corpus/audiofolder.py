@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from voiceattack.corpus.base import BadItem, Item, json_lines, utterance
 from voiceattack.errors import CorpusError
+from voiceattack.files import open_regular
 
 __all__ = ["READER", "AudioFolderReader"]
 
@@ -44,7 +46,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any] | CorpusError]]:
     """As :func:`~voiceattack.corpus.base.json_lines`; what comes after an undecodable place is lost, and said to be."""
     line = 0
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             for row in reader:
                 line = reader.line_num

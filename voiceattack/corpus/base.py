@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
 from voiceattack.errors import CorpusError
+from voiceattack.files import open_regular
 from voiceattack.registry import Registry
 
 __all__ = ["READERS", "BadItem", "Item", "Reader", "Utterance", "json_lines", "utterance"]
@@ -93,7 +94,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | CorpusError]]
     Blank lines are skipped. A file that cannot be opened gives one error.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield f"{path}:{number}", _object(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from voiceattack.corpus.base import BadItem, Item, utterance
 from voiceattack.errors import CorpusError
+from voiceattack.files import open_regular
 
 __all__ = ["READER", "KaldiReader"]
 
@@ -46,7 +48,7 @@ class KaldiReader:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield f"{path}:{number}", " ".join(line.split("\t")).strip()

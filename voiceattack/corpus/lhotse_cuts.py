@@ -10,6 +10,7 @@ from typing import Any
 
 from voiceattack.corpus.base import BadItem, Item, json_lines, utterance
 from voiceattack.errors import CorpusError
+from voiceattack.files import open_regular
 
 __all__ = ["READER", "LhotseReader"]
 
@@ -56,7 +57,7 @@ def _utterance(path: Path, cut: dict[str, Any]) -> Item:
 def _packed(path: Path) -> Iterator[tuple[str, dict[str, Any] | CorpusError]]:
     number = 0
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
+        with open_regular(path) as packed, gzip.open(packed, "rt", encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     value = json.loads(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 from voiceattack.errors import RunError
 from voiceattack.export.base import DEFAULT_SPLITS, Item, Selection, select
 from voiceattack.export.datasheet import Tally, datasheet
-from voiceattack.files import one_line
+from voiceattack.files import write_whole, writing
+from voiceattack.locks import LOCK_FILE, locked
 from voiceattack.registry import Registry
 from voiceattack.runs import Run
 
@@ -59,20 +61,32 @@ def export(run: Run, name: str, out: Path, selection: Selection = Selection(spli
     write = EXPORTS.get(name)
     part = out.with_name(f".{out.name}.part")
     tally = Tally()
-    try:
+    with writing(out, "make room or choose another folder"), _alone(part):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise RunError(f"{out}: exists and is not an empty folder; choose another")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
         write(tally.watch(select(run, selection, tally.skipped)), part)
         if not tally.items:
             raise RunError(f"{run.path}: no example passes the filters ({tally.why_skipped()}); loosen them")
-        (part / "DATASHEET.md").write_text(datasheet(run, name, selection, tally), encoding="utf-8")
+        write_whole(part / "DATASHEET.md", datasheet(run, name, selection, tally).encode())
         if out.exists():
             out.rmdir()
+        (part / LOCK_FILE).unlink(missing_ok=True)  # still ours, and no part of the corpus
         os.replace(part, out)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({one_line(error)}); make room or choose another folder") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return tally
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """An empty folder for this process alone, which is gone in the end; what a killed one left in it is deleted."""
+    if part.is_symlink():
+        part.unlink()
+    with locked(part):
+        try:
+            for item in part.iterdir():
+                if item.is_dir() and not item.is_symlink():
+                    shutil.rmtree(item)
+                elif item.name != LOCK_FILE:
+                    item.unlink()
+            yield
+        finally:
+            shutil.rmtree(part, ignore_errors=True)

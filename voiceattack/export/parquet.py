@@ -9,6 +9,7 @@ from typing import Any
 
 from voiceattack.export.base import Item
 from voiceattack.extras import optional_import
+from voiceattack.files import read_bytes
 
 __all__ = ["write"]
 
@@ -37,7 +38,7 @@ def write(items: Iterator[Item], folder: Path) -> None:
                 path = folder / f"{item.split}.parquet"
                 writers[item.split] = parquet.ParquetWriter(path, schema, use_dictionary=False, compression="zstd")
                 waiting[item.split] = []
-            sound = {"bytes": item.path.read_bytes(), "path": f"{item.id}.flac"}
+            sound = {"bytes": read_bytes(item.path), "path": f"{item.id}.flac"}
             waiting[item.split].append({"audio": sound, **item.fields})
             if len(waiting[item.split]) == ROWS:
                 flush(item.split)

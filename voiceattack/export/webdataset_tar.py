@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from voiceattack.export.base import Item
+from voiceattack.files import read_bytes
 
 __all__ = ["write"]
 
@@ -30,7 +31,7 @@ def write(items: Iterator[Item], folder: Path) -> None:
             counts[item.split] = count + 1
             shard = shards[item.split]
             key = item.id.replace(".", "_")  # a sample's key ends at its first dot
-            _add(shard, f"{key}.flac", item.path.read_bytes())
+            _add(shard, f"{key}.flac", read_bytes(item.path))
             _add(shard, f"{key}.txt", (item.fields["text"] or "").encode())
             _add(shard, f"{key}.json", json.dumps(item.fields, ensure_ascii=False).encode())
             shard.members = []  # type: ignore[attr-defined]  # or it would remember every member

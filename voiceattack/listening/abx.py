@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import RunError
-from voiceattack.files import one_line, write_whole
+from voiceattack.files import append_line, one_line, whole_lines, write_whole, writing
 from voiceattack.metrics.intervals import wilson
 from voiceattack.runs import Run
 
@@ -116,7 +115,7 @@ class Session:
             raise RunError(f"listener {listener!r}: use up to 40 lower-case letters, digits, '-' and '_'")
         self.run, self.listener = run, listener
         self.trials = trials_of(run, listener, most, repeat)
-        self.file = run.path / FOLDER / f"{listener}.jsonl"
+        self.file = run.resolve(f"{FOLDER}/{listener}.jsonl")
         self.done = {(answer.trial, answer.id) for answer in _read(self.file)}
         self.token = secrets.token_urlsafe(24)
 
@@ -137,32 +136,23 @@ class Session:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         right = choice == trial.right
         made = Answer(self.listener, number, trial.id, trial.attack, trial.x, choice, right, round(seconds, 2), heard, now)
-        try:
-            self.file.parent.mkdir(exist_ok=True)
-            if self.file.exists() and not (data := self.file.read_bytes()).endswith(b"\n"):
-                write_whole(self.file, data[: data.rfind(b"\n") + 1])  # a line that a kill tore
-            with open(self.file, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(made)) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise RunError(f"{self.file}: cannot be written ({one_line(error)}); make room") from error
+        with writing(self.file, "make room"):
+            # A last line without its end was torn by a kill; it is asked again.
+            append_line(self.file, json.dumps(asdict(made)).encode(), lambda line: False)
         self.done.add((number, trial.id))
 
 
 def _read(file: Path) -> list[Answer]:
     try:
-        lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
-        # A last line without its end was torn by a kill; it is asked again.
-        return [Answer(**json.loads(line)) for line in lines[:-1] if line]
+        return [Answer(**json.loads(line)) for line in whole_lines(file, lambda last: False) if line]
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{file}: damaged or unreadable ({one_line(error)}); mend or remove it") from error
 
 
 def read_answers(run: Run) -> list[Answer]:
     """All answers of all listeners; raises RunError when a file is damaged."""
-    folder = run.path / FOLDER
-    return [answer for file in sorted(folder.glob("*.jsonl")) for answer in _read(file)] if folder.is_dir() else []
+    names = sorted(file.name for file in run.resolve(FOLDER).glob("*.jsonl"))
+    return [answer for name in names for answer in _read(run.resolve(f"{FOLDER}/{name}"))]
 
 
 def write_csv(answers: Sequence[Answer], path: Path) -> Path:
@@ -171,11 +161,8 @@ def write_csv(answers: Sequence[Answer], path: Path) -> Path:
     writer = csv.DictWriter(text, [field.name for field in fields(Answer)])
     writer.writeheader()
     writer.writerows(asdict(answer) for answer in answers)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, "choose another place"):
         write_whole(path, text.getvalue().encode())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({one_line(error)}); choose another place") from error
     return path
 
 

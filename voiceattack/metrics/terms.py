@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import SpecError
+from voiceattack.files import read_text
 from voiceattack.metrics.intervals import bootstrap_ratio
 from voiceattack.metrics.text import normalize
 
@@ -103,7 +104,7 @@ def read_terms(given: str) -> list[str]:
     path = Path(given)
     if path.suffix or path.is_file():
         try:
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = read_text(path).split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(
                 f"critical terms {given}: cannot be read ({error}); give a text file, or terms as thirty,kitchen"

@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voiceattack.corruption_table import LEVEL, Line, corruption_table
-from voiceattack.drawing import plain_text
-from voiceattack.errors import RunError
+from voiceattack.drawing import METADATA, plain_text, save_picture
+from voiceattack.files import inside, whole_text, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
 from voiceattack.report.markdown_text import code, escape, table
@@ -82,7 +82,7 @@ def corruptions(rows: Sequence[Row], folder: Path) -> str:
     lines = corruption_table(rows)
     if not lines:
         return ""
-    draw_corruptions(lines, folder / "plots" / "corruptions.png")
+    draw_corruptions(lines, inside(folder, "plots/corruptions.png"))
     return f"\n## Corruptions\n\n![WER against severity](plots/corruptions.png)\n\n{markdown_table(lines)}"
 
 
@@ -139,13 +139,14 @@ def draw_corruptions(lines: Sequence[Line], out: Path | io.BytesIO) -> None:
     figure.supxlabel("severity", fontsize="small")
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=4, fontsize="small", frameon=False)
     if isinstance(out, Path):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, format="png", metadata={"Software": "voiceattack"})
+        save_picture(figure, out)
+    else:
+        figure.savefig(out, format="png", metadata=METADATA)
 
 
 def _write_csv(lines: Sequence[Line], path: Path) -> None:
     """One line a victim, corruption and severity."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with whole_text(path) as stream:
         writer = csv.writer(stream)
         own = (
             "severity",
@@ -171,11 +172,11 @@ def _write_csv(lines: Sequence[Line], path: Path) -> None:
 
 def _write_json(lines: Sequence[Line], path: Path) -> None:
     text = json.dumps({"corruptions": [line.as_dict() for line in lines]}, ensure_ascii=False, indent=1)
-    path.write_text(escape_json(text) + "\n", encoding="utf-8")
+    write_whole(path, (escape_json(text) + "\n").encode())
 
 
 def _write_markdown(lines: Sequence[Line], path: Path) -> None:
-    path.write_text("# Corruptions\n\n" + markdown_table(lines), encoding="utf-8")
+    write_whole(path, ("# Corruptions\n\n" + markdown_table(lines)).encode())
 
 
 SUFFIXES: dict[str, Callable[[Sequence[Line], Path], None]] = {
@@ -193,8 +194,5 @@ def write_corruptions(lines: Sequence[Line], paths: Sequence[Path]) -> None:
         RunError: one cannot be written.
     """
     for path in paths:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path, "make room or choose another file"):
             SUFFIXES[path.suffix.lower()](lines, path)
-        except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another file") from error

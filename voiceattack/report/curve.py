@@ -6,14 +6,14 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voiceattack.curve import KEY, Curve, Defect
-from voiceattack.drawing import plain_text
-from voiceattack.errors import RunError
+from voiceattack.drawing import plain_text, save_picture
+from voiceattack.files import inside, whole_text, write_whole, writing
 
 __all__ = ["draw_curves", "labels", "write_curves"]
 
@@ -74,8 +74,7 @@ def draw_curves(curves: Sequence[Curve], out: Path) -> Path:
         axis.grid(alpha=0.25)
     axes[0].legend(loc="lower left", fontsize="small", framealpha=0.9)
     axes[0].set_title("robustness; dashed: random noise of the same SNR", fontsize="medium", loc="left")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, metadata={"Software": "voiceattack"})
+    save_picture(figure, out)
     return out
 
 
@@ -85,26 +84,24 @@ def write_curves(curves: Sequence[Curve], found: Sequence[Defect], folder: Path)
     Raises:
         RunError: they cannot be written.
     """
-    picture, data, sheet = (folder / f"curve.{suffix}" for suffix in ("png", "json", "csv"))
-    try:
+    picture, data, sheet = (inside(folder, f"curve.{suffix}") for suffix in ("png", "json", "csv"))
+    whole = {"curves": [curve.as_dict() for curve in curves], "defects": [vars(defect) for defect in found]}
+    with writing(folder, "make room or choose another folder"):
         draw_curves(curves, picture)
-        whole = {"curves": [curve.as_dict() for curve in curves], "defects": [vars(defect) for defect in found]}
-        data.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
-        with sheet.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream)
-            points = [*curves[0].points[0]] if curves else []
-            writer.writerow([*KEY, "params", *(f"{name}_{end}" if end else name for name in points for end in _ends(name))])
-            for curve in curves:
-                for point in curve.points:
-                    cells = [
-                        value for name in points for value in (point[name] or ("", "") if _ends(name) != [""] else [point[name]])
-                    ]
-                    writer.writerow(
-                        [*(getattr(curve, name) for name in KEY), json.dumps(curve.params, ensure_ascii=False), *cells]
-                    )
-    except OSError as error:
-        raise RunError(f"{folder}: the curve cannot be written ({error.strerror}); make room or choose another folder") from error
+        write_whole(data, json.dumps(whole, ensure_ascii=False, indent=1).encode())
+        with whole_text(sheet) as stream:
+            _write_csv(curves, stream)
     return [picture, data, sheet]
+
+
+def _write_csv(curves: Sequence[Curve], stream: TextIO) -> None:
+    writer = csv.writer(stream)
+    points = [*curves[0].points[0]] if curves else []
+    writer.writerow([*KEY, "params", *(f"{name}_{end}" if end else name for name in points for end in _ends(name))])
+    for curve in curves:
+        for point in curve.points:
+            cells = [value for name in points for value in (point[name] or ("", "") if _ends(name) != [""] else [point[name]])]
+            writer.writerow([*(getattr(curve, name) for name in KEY), json.dumps(curve.params, ensure_ascii=False), *cells])
 
 
 def _ends(name: str) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from voiceattack.errors import RunError
+from voiceattack.files import whole_text, write_whole, writing
 from voiceattack.runs import Run
 from voiceattack.unicode_text import escape_json, visible
 
@@ -16,27 +16,22 @@ __all__ = ["csv_cell", "render_csv", "render_json"]
 
 def render_json(run: Run) -> Path:
     """``report.json``: run.json, summary.json and results.jsonl in one object."""
-    path = run.path / "report.json"
+    path = run.resolve("report.json")
     whole = {"run": run.info, "summary": run.summary(), "results": run.results()}
-    try:
-        path.write_text(escape_json(json.dumps(whole, ensure_ascii=False, indent=1)), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another folder") from error
+    with writing(path, "make room or choose another folder"):
+        write_whole(path, escape_json(json.dumps(whole, ensure_ascii=False, indent=1)).encode())
     return path
 
 
 def render_csv(run: Run) -> Path:
     """``report.csv``: one line a result; nested values as JSON."""
-    path = run.path / "report.csv"
+    path = run.resolve("report.csv")
     rows = [{name: csv_cell(value) for name, value in row.items() if name != "trace"} for row in run.results()]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, names)
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another folder") from error
+    with writing(path, "make room or choose another folder"), whole_text(path) as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(rows)
     return path
 
 

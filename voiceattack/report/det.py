@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.drawing import plain_text
-from voiceattack.errors import RunError
+from voiceattack.drawing import plain_text, save_picture
+from voiceattack.files import whole_text, writing
 from voiceattack.report.curve import COLOURS
 from voiceattack.wakeword_sweep import Sweep
 
@@ -60,7 +60,7 @@ def write_png(found: Sweep, path: Path) -> None:
     trade.set_title(f"{found.victim}: {said} phrases, {minutes:.1f} minutes without", fontsize="medium", loc="left")
     misses.set_title(f"circle: its own threshold, {found.own_threshold:g}", fontsize="medium", loc="left")
     misses.legend(loc="upper left", fontsize="small", framealpha=0.9, title="noise, SNR")
-    figure.savefig(path, format="png", metadata={"Software": "voiceattack"})
+    save_picture(figure, path)
 
 
 def _columns(points: list[dict[str, Any]], across: str, down: str) -> tuple[list[float], list[float]]:
@@ -71,7 +71,7 @@ def write_csv(found: Sweep, path: Path) -> None:
     """One line an SNR and threshold; an empty ``snr_db`` is without noise, an interval is two columns."""
     points = found.points()
     names = [end for name in points[0] for end in ((f"{name}_low", f"{name}_high") if name in INTERVALS else (name,))]
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with whole_text(path) as stream:
         writer = csv.writer(stream)
         writer.writerow(names)
         for point in points:
@@ -89,8 +89,5 @@ def write_sweep(found: Sweep, paths: list[Path]) -> None:
         RunError: one cannot be written.
     """
     for path in paths:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path, "make room or choose another file"):
             SUFFIXES[path.suffix.lower()](found, path)
-        except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another file") from error

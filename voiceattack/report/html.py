@@ -19,8 +19,7 @@ from urllib.parse import quote
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from voiceattack.errors import RunError
-from voiceattack.files import one_line
+from voiceattack.files import whole_file, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.html_environment import html_environment
 from voiceattack.report.html_example import example_data
@@ -44,7 +43,7 @@ def render(run: Run) -> Path:
     """
     if run.request.get("kind") == "text":
         return render_text_page(run, run.path / "report.html")
-    return _write(run, run.path / "report.html", run.path / "report_files")
+    return _write(run, run.path / "report.html", "report_files")
 
 
 def render_alone(run: Run, path: Path) -> Path:
@@ -57,10 +56,12 @@ def render_alone(run: Run, path: Path) -> Path:
         return render_text_page(run, path)
     names = {row[key] for row in run.results() for key in ("audio", "clean_audio") if row[key] and row.get("stage_of") is None}
     size = sum(file.stat().st_size for name in names if (file := run.resolve(name)).is_file())
-    return _write(run, path, path.with_name(f"{path.stem}_files") if size > MOST_EMBEDDED_BYTES else None)
+    return _write(run, path, f"{path.stem}_files" if size > MOST_EMBEDDED_BYTES else None)
 
 
-def _write(run: Run, path: Path, folder: Path | None) -> Path:
+def _write(run: Run, path: Path, folder: str | None) -> Path:
+    """The page at ``path``, and its examples in ``folder`` beside it, or in the page itself."""
+    path = run.output(path)
     rows = run.results()
     environment = html_environment()
     environment.filters.update(percent=_percent, fixed=number)
@@ -72,20 +73,14 @@ def _write(run: Run, path: Path, folder: Path | None) -> Path:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     facts = page(run, rows)
     facts.update(css=Markup(text("report.css")), script=Markup(script), script_sha256=digest)
-    facts.update(folder=quote(folder.name) if folder else "", embedded=_embedded(run, rows) if folder is None else ())
-    try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            for data in _examples(run, rows):
-                name = run.audio_path(data["id"]).stem
-                (folder / f"{name}.js").write_text(f"voiceattackExample({json.dumps(_marked(data))});\n", encoding="ascii")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
+    facts.update(folder=quote(folder) if folder else "", embedded=_embedded(run, rows) if folder is None else ())
+    with writing(path, f"make room, then: voiceattack report {run.path}"):
+        for data in _examples(run, rows) if folder is not None else ():
+            name = f"{run.audio_path(data['id']).stem}.js"
+            beside = run.output(path.parent / str(folder) / name)
+            write_whole(beside, f"voiceattackExample({json.dumps(_marked(data))});\n".encode("ascii"))
+        with whole_file(path) as stream:
             environment.get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({one_line(error)}); make room, then: voiceattack report {run.path}"
-        ) from error
     return path
 
 

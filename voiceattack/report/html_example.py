@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.errors import AudioError, RunError
+from voiceattack.files import read_bytes
 from voiceattack.metrics.said import said
 from voiceattack.objectives import wanted
 from voiceattack.report.console import number
@@ -127,7 +128,7 @@ def _sounds(run: Run, row: Row, controls: Sequence[Row]) -> dict[str, Any]:
     try:
         paths = {name: run.resolve(path) for name, path in files.items() if path}
         clean, adversarial = (audio.load(paths[name]) for name in ("clean", "adversarial"))
-        sounds = {name: base64.b64encode(path.read_bytes()).decode("ascii") for name, path in paths.items()}
+        sounds = {name: base64.b64encode(read_bytes(path)).decode("ascii") for name, path in paths.items()}
     except (AudioError, RunError, OSError) as error:
         return {"sounds": {}, "problem": f"the sound cannot be shown: {error}"}
     if len(clean) != len(adversarial):  # no perturbation is defined, so neither is what the speech hides of it

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from voiceattack.errors import RunError
-from voiceattack.files import one_line
+from voiceattack.files import write_whole, writing
 from voiceattack.report import render
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
@@ -31,11 +30,8 @@ def render_joint(runs: Sequence[Run], path: Path) -> Path:
         render(run, ["md"])
     warning = "What these runs hold is adversarial: made to be misheard or misread. Use it on systems that you own.\n"
     parts = [f"# voiceattack report: {len(runs)} runs\n\n{warning}", _figures(runs, path), _homes(runs, path)]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({one_line(error)}); choose another file") from error
+    with writing(path, "choose another file"):
+        write_whole(path, "\n".join(part for part in parts if part).encode())
     return path
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from voiceattack.errors import AudioError, RunError
+from voiceattack.errors import AudioError
+from voiceattack.files import write_whole, writing
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
 from voiceattack.report.console import number, with_interval
@@ -36,8 +38,7 @@ def render(run: Run) -> Path:
         return _write(run, render_text(run))
     every, summary = run.results(), run.summary()
     rows = [row for row in every if row.get("stage_of") is None]
-    path = run.path / "report.md"
-    try:
+    with _writing(run):
         pictures = {row["id"]: _picture(run, row) for row in rows if row["audio"] and row["control_for"] is None}
         parts = [
             _head(run),
@@ -52,18 +53,18 @@ def render(run: Run) -> Path:
             _apart(rows),
         ]
         parts += [*_examples(run, rows, pictures), _how(run)]
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
     return _write(run, "\n".join(part for part in parts if part))
 
 
 def _write(run: Run, text: str) -> Path:
-    path = run.path / "report.md"
-    try:
-        path.write_text(visible(text), encoding="utf-8")  # specs and file names in it are not escaped one by one
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room, then: voiceattack report {run.path}") from error
+    path = run.resolve("report.md")
+    with _writing(run):
+        write_whole(path, visible(text).encode())  # specs and file names in it are not escaped one by one
     return path
+
+
+def _writing(run: Run) -> AbstractContextManager[None]:
+    return writing(run.path / "report.md", f"make room, then: voiceattack report {run.path}")
 
 
 def _head(run: Run) -> str:
@@ -247,7 +248,7 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
 
 
 def _picture(run: Run, row: Row) -> str:
-    out = run.path / "plots" / f"{row['id']}.png"
+    out = run.resolve(f"plots/{row['id']}.png")
     heard = " ".join((row["hypothesis"] or "").split())
     short = heard if len(heard) <= 90 else heard[:87] + "..."
     snr = number(row["snr_db"], 1)

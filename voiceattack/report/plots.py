@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from voiceattack.audio import SAMPLE_RATE, load
-from voiceattack.drawing import plain_text
+from voiceattack.drawing import plain_text, save_picture
 from voiceattack.report.masking_curve import masking_curve
 
 __all__ = ["draw_example", "draw_perturbation"]
@@ -63,8 +63,7 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     _draw_masking(spectrum, clean, delta)
     figure.colorbar(image, ax=list(axes[1:]), label="dB re full scale")
     figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, metadata={"Software": "voiceattack"})
+    save_picture(figure, out)
     return out
 
 
@@ -87,8 +86,7 @@ def _draw_pair(clean: NDArray[np.float64], adversarial: NDArray[np.float64], tit
     axes[-1].set_xlim(0, max(len(clean), len(adversarial)) / SAMPLE_RATE)
     figure.colorbar(image, ax=list(axes), label="dB re full scale")
     figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, metadata={"Software": "voiceattack"})
+    save_picture(figure, out)
     return out
 
 
@@ -117,8 +115,7 @@ def draw_perturbation(clean_path: Path, audio_path: Path, title: str, out: Path)
     axes[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(axes), label="dB re full scale")
     figure.suptitle(title.replace("$", r"\$"), fontsize="small")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, metadata={"Software": "voiceattack"})
+    save_picture(figure, out)
     return out
 
 

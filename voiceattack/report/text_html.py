@@ -7,8 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from voiceattack.errors import RunError
-from voiceattack.files import one_line
+from voiceattack.files import whole_file, writing
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import deeds
 from voiceattack.report.html_environment import html_environment
@@ -32,6 +31,7 @@ def render_text_page(run: Run, path: Path) -> Path:
     Raises:
         RunError: not evaluated yet, or cannot be written.
     """
+    path = run.output(path)
     rows, summary = run.results(), run.summary()
     environment = html_environment()
     environment.filters.update(interval=with_interval, fixed=number)
@@ -46,14 +46,8 @@ def render_text_page(run: Run, path: Path) -> Path:
         rows=[{**row, "pieces": pieces(row["text"], row["edits"])} for row in rows],
         here=path.parent.resolve() == run.path.resolve(),
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
-            page.dump(stream, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({one_line(error)}); make room, then: voiceattack report {run.path}"
-        ) from error
+    with writing(path, f"make room, then: voiceattack report {run.path}"), whole_file(path) as stream:
+        page.dump(stream, encoding="utf-8", errors="replace")
     return path
 
 

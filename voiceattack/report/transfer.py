@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.curve import Curve, curves
+from voiceattack.files import inside
 from voiceattack.metrics.said import said
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
@@ -94,7 +95,7 @@ def robustness(rows: Sequence[Row], folder: Path) -> str:
     if not any(row.get("stage_of") is not None for row in rows):
         return ""
     found = curves(rows, level_db=5.0)
-    draw_curves(curves(rows), folder / "plots" / "curve.png")
+    draw_curves(curves(rows), inside(folder, "plots/curve.png"))
     head = (
         "SNR dB",
         *(f"{escape(name)}: {what}" for name in labels(found) for what in ("fooled [95%]", "noise", "WER [95%]", "noise")),

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.craft import craft
-from voiceattack.errors import RunError
 from voiceattack.evaluate import evaluate
-from voiceattack.files import write_whole
+from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.terms import term_errors
 from voiceattack.provenance import canonical
 from voiceattack.runs import Example, Run
@@ -26,6 +25,8 @@ from voiceattack.victims import Victim
 __all__ = ["Budgeted", "LimitReached", "craft_cell", "hear_cell", "pending", "samples_of"]
 
 Progress = Callable[[int, int, str], None]
+STATE = "suite-state.json"
+ADVICE = "make room or choose another --out"
 
 
 class LimitReached(BaseException):
@@ -66,7 +67,7 @@ class Budgeted:
 
 def directory(out: Path, cell: Cell) -> Path:
     """Where its run lies."""
-    return out / "cells" / cell.id
+    return inside(out, f"cells/{cell.id}")
 
 
 def pending(out: Path, cell: Cell) -> list[str]:
@@ -121,7 +122,7 @@ def hear_cell(out: Path, cell: Cell, load: Callable[[str], Victim], on_progress:
         evaluate(run, [])
         heard |= {spec: now[spec] for spec in merged}
         _write_state(out, cell, heard=heard)
-    missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or not (run.path / "results.jsonl").exists()]
+    missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or not run.resolve("results.jsonl").exists()]
     if missing:
         evaluate(run, [load(specs[spec]) for spec in missing], on_progress=on_progress)
         _write_state(out, cell, heard={**heard, **{spec: now[spec] for spec in missing}})
@@ -171,32 +172,27 @@ def _examples(out: Path, cell: Cell) -> list[Example]:
 
 
 def _there(out: Path, cell: Cell, example: Example) -> bool:
-    return example.audio is not None and (directory(out, cell) / example.audio).exists()
+    return example.audio is not None and inside(directory(out, cell), example.audio).exists()
 
 
 def _manifest(out: Path, cell: Cell) -> Path:
     """A manifest of the cell's clips, for :func:`~voiceattack.craft.craft`."""
-    path = out / "manifests" / f"{cell.id}.jsonl"
+    path = inside(out, f"manifests/{cell.id}.jsonl")
     lines = [{"audio_filepath": str(item.path), **({"text": item.text} if item.text else {})} for item in cell.items]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, ADVICE):
         write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another --out") from error
     return path
 
 
 def _state(out: Path, cell: Cell) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = json.loads((directory(out, cell) / "suite-state.json").read_bytes())
+        state: dict[str, Any] = json.loads(read_bytes(inside(directory(out, cell), STATE)))
         return state
     except (OSError, ValueError):
         return {}  # nothing is known to be done: it is looked at again
 
 
 def _write_state(out: Path, cell: Cell, **changes: Any) -> None:
-    path = directory(out, cell) / "suite-state.json"
-    try:
+    path = inside(directory(out, cell), STATE)
+    with writing(path, ADVICE):
         write_whole(path, (json.dumps({**_state(out, cell), **changes}, indent=1) + "\n").encode())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another --out") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import CorpusError, RunError, SpecError
-from voiceattack.files import write_whole
+from voiceattack.files import inside, write_whole, writing
+from voiceattack.locks import LOCK_FILE, locked, locking
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
@@ -21,9 +23,11 @@ from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Suite
 from voiceattack.victims import Victim, load_victim
 
-__all__ = ["Outcome", "Teller", "execute", "stale_cells"]
+__all__ = ["Outcome", "Teller", "execute", "prune_cells", "stale_cells"]
 
 MARK = "suite-run.json"
+REMAINS = (f".{MARK}.part", LOCK_FILE)
+"""What a process that was killed as it began may have left."""
 
 
 @dataclass
@@ -81,6 +85,7 @@ class Outcome:
         return 2 if "error" in verdicts or self.incomplete else 0
 
 
+@locking("out")
 def execute(
     suite: Suite,
     folder: Path,
@@ -104,7 +109,8 @@ def execute(
 
     Raises:
         CorpusError: there is no usable clip.
-        VoiceAttackError: an attack, parameter, gate, victim or path is wrong, or the directory cannot be written.
+        RunError: another process works on the directory, or it cannot be written.
+        VoiceAttackError: an attack, parameter, gate, victim or path is wrong.
     """
     started = time.monotonic()
     tell = tell or Teller()
@@ -181,9 +187,18 @@ def _missing(outcome: Outcome, gate: Gate) -> list[str]:
 
 def stale_cells(out: Path, cells: Sequence[Cell]) -> list[str]:
     """Ids of cells on disk that are not asked for any more."""
-    folder = out / "cells"
+    folder = inside(out, "cells")
     wanted = {cell.id for cell in cells}
     return sorted(path.name for path in folder.iterdir() if path.name not in wanted) if folder.is_dir() else []
+
+
+def prune_cells(outcome: Outcome) -> None:
+    """Delete the cells that the suite no longer asks for; raises RunError when one cannot be."""
+    for name in outcome.stale:
+        path = inside(outcome.out, f"cells/{name}")
+        with locked(path), writing(path, "delete it by hand"):
+            shutil.rmtree(path)
+    outcome.stale = []
 
 
 def _claim(out: Path) -> None:
@@ -192,14 +207,12 @@ def _claim(out: Path) -> None:
     Raises:
         RunError: it holds something else, or cannot be written.
     """
-    try:
+    with writing(out, "choose another --out"):
         if (out / MARK).exists():
+            inside(out, MARK)
             return
-        if out.is_dir() and (others := sorted(item.name for item in out.iterdir())):
+        if out.is_dir() and (others := sorted(item.name for item in out.iterdir() if item.name not in REMAINS)):
             raise RunError(f"{out}: holds other files ({others[0]}) and is no suite's run; choose a new or an empty --out")
         if out.exists() and not out.is_dir():
             raise SpecError(f"{out}: is a file; choose another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / MARK, (json.dumps({"format": 1, "what": "run of a voiceattack suite"}) + "\n").encode())
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+        write_whole(inside(out, MARK), (json.dumps({"format": 1, "what": "run of a voiceattack suite"}) + "\n").encode())

@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from voiceattack.files import open_regular
 from voiceattack.provenance import canonical, environment
 from voiceattack.specs import without_patience
 
@@ -40,7 +41,7 @@ def _files(spec: str) -> dict[str, str]:
     path = Path(rest).expanduser()
     if not rest or not path.exists():
         return {}
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path] if path.is_file() else []
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return {rest: _content(json.dumps(stats))}
 
@@ -51,7 +52,7 @@ def _content(stats: str) -> str:
     digest = hashlib.sha256()
     for name, size, _ in json.loads(stats):
         digest.update(f"{Path(name).name}:{size}:".encode())
-        with open(name, "rb") as stream:
+        with open_regular(name) as stream:
             while block := stream.read(1 << 22):
                 digest.update(block)
     return digest.hexdigest()

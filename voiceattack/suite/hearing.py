@@ -11,7 +11,7 @@ from voiceattack import audio
 from voiceattack.audio import Batch
 from voiceattack.crafting import as_error
 from voiceattack.errors import RunError
-from voiceattack.files import write_whole
+from voiceattack.files import inside, read_text, write_whole, writing
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
@@ -45,7 +45,7 @@ def hear_clean(
         wake_ups, audio_seconds, error``; and how many were heard now.
     """
     mark = fingerprint(entry.spec, entry.version)
-    path = out / "heard" / f"{slug(entry.hears_as)[:40]}-{mark}.jsonl"
+    path = inside(out, f"heard/{slug(entry.hears_as)[:40]}-{mark}.jsonl")
     known = {row["id"]: row for row in _read(path)}
     rows, new = [], 0
     for place, item in enumerate(items):
@@ -60,17 +60,14 @@ def hear_clean(
         known[id] = row
     if new:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in known.values())
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path, "make room or choose another --out"):
             write_whole(path, text.encode("utf-8", "replace"))
-        except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror}); make room or choose another --out") from error
     return rows, new
 
 
 def _read(path: Path) -> list[Row]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

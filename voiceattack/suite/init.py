@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voiceattack.corpus import BadItem, read_corpus
 from voiceattack.errors import CorpusError, RunError
-from voiceattack.files import one_line, write_whole
+from voiceattack.files import write_whole, writing
 from voiceattack.samples import samples_manifest
 from voiceattack.suite.schema import SCHEMA_FILE
 
@@ -74,12 +74,9 @@ def write_suite(path: Path, text: str, *, force: bool = False) -> list[Path]:
     if path.exists() and not force:
         raise RunError(f"{path}: exists already; choose another name, or --force to write over it")
     schema = path.with_name(SCHEMA_FILE.name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, "choose another place"):
         write_whole(path, text.encode())
         write_whole(schema, SCHEMA_FILE.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({one_line(error)}); choose another place") from error
     return [path, schema]
 
 

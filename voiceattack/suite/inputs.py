@@ -9,7 +9,8 @@ from pathlib import Path
 
 from voiceattack import audio
 from voiceattack.corpus import BadItem, read_corpus
-from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.errors import VoiceAttackError
+from voiceattack.files import inside
 from voiceattack.metrics.terms import names_of
 from voiceattack.nospeech import KINDS, no_speech
 from voiceattack.provenance import example_seed
@@ -92,13 +93,9 @@ def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable
     kinds = (entry.kinds or tuple(KINDS))[: entry.limit]
     for kind in kinds:
         name = f"no-speech-{kind}"
-        path = out / "inputs" / f"{name}-{entry.seconds:g}s-{seed}.flac"
+        path = inside(out, f"inputs/{name}-{entry.seconds:g}s-{seed}.flac")
         wave = no_speech(kind, entry.seconds, example_seed(seed, kind, "no-speech"))
         if write and not path.exists():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RunError(f"{path.parent}: cannot be made ({error.strerror}); choose another --out") from error
             audio.save(path, wave)
         digest = audio.pcm_sha256(wave)
         yield Item(path.resolve(), f"inputs/{path.name}", name, "", digest, frozenset((*entry.tags, "no-speech")), speech=False)

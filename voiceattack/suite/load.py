@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from voiceattack.errors import SpecError
-from voiceattack.files import one_line
+from voiceattack.files import one_line, read_text
 from voiceattack.suite.schema import Suite
 
 __all__ = ["load_suite", "nearest", "parse_suite"]
@@ -37,7 +37,7 @@ def load_suite(path: Path) -> Suite:
         SpecError: no such file, no YAML, an unknown key or a wrong value; says the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read ({one_line(error)}); make one with: voiceattack init") from error
     return parse_suite(text, str(path))

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from voiceattack.errors import RunError, UnknownNameError
-from voiceattack.files import one_line, write_whole
+from voiceattack.errors import UnknownNameError
+from voiceattack.files import inside, write_whole, writing
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.report import render
 from voiceattack.report.data import csv_cell
 from voiceattack.runs import Run
+from voiceattack.suite.cells import directory
 from voiceattack.suite.execute import Outcome
 from voiceattack.suite.junit import to_junit
 from voiceattack.suite.load import nearest
@@ -67,13 +68,11 @@ def write_outputs(summary: Json, out: Path, further: Sequence[Path] = ()) -> lis
         RunError: a file cannot be written.
     """
     check_outputs(further)
-    wanted = [*((out / NAMES[suffix], suffix) for suffix in FORMATS), *((path, path.suffix.lower()) for path in further)]
+    own = [(inside(out, NAMES[suffix]), suffix) for suffix in FORMATS]
+    wanted = [*own, *((path, path.suffix.lower()) for path in further)]
     for path, suffix in wanted:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path, "make room or choose another file"):
             write_whole(path, FORMATS[suffix](summary).encode("utf-8", "replace"))
-        except OSError as error:
-            raise RunError(f"{path}: cannot be written ({one_line(error)}); make room or choose another file") from error
     return [path for path, _ in wanted]
 
 
@@ -87,20 +86,26 @@ def write_cell_reports(outcome: Outcome) -> list[str]:
     written = []
     crafted = {sample.cell for sample in outcome.samples}
     for cell in outcome.cells:
-        folder = outcome.out / "cells" / cell.id
+        folder = directory(outcome.out, cell)
         for name in formats if cell.id in crafted else []:
-            path = folder / f"report.{name}"
-            if not path.exists() or path.stat().st_mtime_ns < (folder / "results.jsonl").stat().st_mtime_ns:
+            path = inside(folder, f"report.{name}")
+            if not _is_newer(path, inside(folder, "results.jsonl")):
                 (path,) = render(Run.open(folder), [name])
             written.append(path.relative_to(outcome.out).as_posix())
     return written
 
 
+def _is_newer(report: Path, results: Path) -> bool:
+    """Whether a report is there, and of these results. An empty one is what an earlier version left when it was killed."""
+    try:
+        found = report.stat()
+    except FileNotFoundError:
+        return False
+    return found.st_size > 0 and found.st_mtime_ns >= results.stat().st_mtime_ns
+
+
 def append_step_summary(summary: Json) -> None:
     """Append the Markdown to the file that GitHub Actions shows, when ``GITHUB_STEP_SUMMARY`` names one."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with open(path, "a", encoding="utf-8") as stream:
-                stream.write(to_markdown(summary) + "\n")
-        except OSError as error:
-            raise RunError(f"{path} (from GITHUB_STEP_SUMMARY): cannot be written ({one_line(error)})") from error
+        with writing(Path(path), "it is what GITHUB_STEP_SUMMARY names"), open(path, "a", encoding="utf-8") as stream:
+            stream.write(to_markdown(summary) + "\n")

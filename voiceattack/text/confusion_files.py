@@ -13,9 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.drawing import plain_text
-from voiceattack.errors import RunError
-from voiceattack.files import write_whole
+from voiceattack.drawing import plain_text, save_picture
+from voiceattack.files import inside, write_whole, writing
 from voiceattack.text.confusions import NONE, Confusions
 from voiceattack.unicode_text import escape_json, visible
 
@@ -45,14 +44,11 @@ def write_confusions(found: Confusions, out: Path) -> list[Path]:
     files = {name: _csv(rows) for name, rows in sheets.items()}
     files["hearings.jsonl"] = "".join(lines).encode()
     files["words.json"] = (json.dumps(found.words(), indent=1) + "\n").encode()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with writing(out, "make room or choose another folder"):
         for name, data in files.items():
-            write_whole(out / name, data)
-        _draw_matrix(out / "confusions.png", names, matrix)
-        _draw_conditions(out / "conditions.png", names, found)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}); make room or choose another folder") from error
+            write_whole(inside(out, name), data)
+        _draw_matrix(inside(out, "confusions.png"), names, matrix)
+        _draw_conditions(inside(out, "conditions.png"), names, found)
     return [out / name for name in ("confusions.png", "conditions.png", *files)]
 
 
@@ -79,7 +75,7 @@ def _draw_matrix(path: Path, names: Sequence[str], matrix: list[list[float]]) ->
                 if share:
                     _print_share(axis, row, column, share)
     figure.colorbar(image, ax=axis, label="share of times", shrink=0.5)
-    figure.savefig(path, metadata={"Software": "voiceattack"})
+    save_picture(figure, path)
 
 
 @plain_text
@@ -97,7 +93,7 @@ def _draw_conditions(path: Path, names: Sequence[str], found: Confusions) -> Non
     _labels(axis, names, told)
     axis.set_xlabel("speed, noise, voice")
     axis.set_title("pale: heard right; orange: as none of them; red: as another command", fontsize=9)
-    figure.savefig(path, metadata={"Software": "voiceattack"})
+    save_picture(figure, path)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceattack.errors import CorpusError
+from voiceattack.files import read_text
 from voiceattack.text.edits import words_of
 from voiceattack.unicode_text import visible
 
@@ -66,7 +67,7 @@ def _is_file(path: Path) -> bool:
 def _file(path: Path) -> Iterator[TextItem]:
     try:
         # Not splitlines(): that also breaks at U+2028 and its kin, which a text under attack may hold.
-        lines = path.read_bytes().decode("utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path}: cannot be read as UTF-8 text ({error}); check the file") from error
     for number, line in enumerate(lines, 1):

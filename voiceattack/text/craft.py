@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from voiceattack import audio
 from voiceattack.errors import SpecError, VoiceAttackError
+from voiceattack.locks import locking
 from voiceattack.provenance import example_seed, slug
 from voiceattack.specs import without_patience
 from voiceattack.text import PERTURBATIONS, build_perturbation
@@ -117,6 +118,7 @@ def listener_of(request: TextRequest, victim: Victim) -> Listener:
     return Listener(victim, load_speaker(request.speak) if request.speak else None, interpreter)
 
 
+@locking("out")
 def craft_texts(
     request: TextRequest,
     out: str | Path,

@@ -8,6 +8,7 @@ from typing import Any
 
 from voiceattack import audio
 from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms, term_facts
 from voiceattack.text.listeners import NOTHING, Answer, Listener
@@ -22,6 +23,7 @@ Row = dict[str, Any]
 SIZES = ("edit_distance", "words_touched", "words_share", "semantic_similarity", "visual_similarity", "phonetic_distance")
 
 
+@locking("run")
 def evaluate_texts(
     run: TextRun,
     victims: Sequence[Victim],
@@ -50,7 +52,7 @@ def evaluate_texts(
     if not examples:
         raise RunError(f"{run.path}: holds no texts; run: voiceattack text INPUT --out {run.path}")
     specs = {victim.spec for victim in victims}
-    earlier = run.results() if (run.path / "results.jsonl").exists() else []
+    earlier = run.results() if run.resolve("results.jsonl").exists() else []
     ids = {example.id for example in examples}
     rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
     spoken = bool(run.request.get("speak"))

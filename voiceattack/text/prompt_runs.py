@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from voiceattack import audio
 from voiceattack.errors import AttackError, RunError, VoiceAttackError
-from voiceattack.files import write_whole
+from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
@@ -82,9 +82,9 @@ def read_prompts(out: Path) -> list[PromptRecord]:
     Raises:
         RunError: there are none, or a line is damaged.
     """
-    path = out / RECORDS
+    path = inside(out, RECORDS)
     try:
-        lines = [line for line in path.read_bytes().split(b"\n") if line]
+        lines = [line for line in read_bytes(path).split(b"\n") if line]
         return [PromptRecord(**json.loads(line)) for line in lines]
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); make it with: voiceattack prompts CLIP... --out {out}") from error
@@ -235,10 +235,7 @@ def _lines(rows: Sequence[Any]) -> str:
 
 
 def _write(out: Path, files: dict[str, str]) -> list[Path]:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with writing(out, "make room or choose another folder"):
         for name, text in files.items():
-            write_whole(out / name, text.encode())
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}); make room or choose another folder") from error
+            write_whole(inside(out, name), text.encode())
     return [out / name for name in files]

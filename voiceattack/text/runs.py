@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
 from voiceattack.errors import RunError
+from voiceattack.files import writing
 from voiceattack.runs import Run
 from voiceattack.text.edits import Edit, revert
 from voiceattack.unicode_text import escape_json
@@ -68,7 +69,8 @@ class TextRun(Run):
         run = super().create(path, {"kind": KIND, **request})
         if request.get("speak"):
             for folder in ("audio", "clean"):
-                (run.path / folder).mkdir(exist_ok=True)
+                with writing(run.path):
+                    run.resolve(folder).mkdir(exist_ok=True)
         return run
 
     @classmethod

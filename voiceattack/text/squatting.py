@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from voiceattack.errors import SpecError
+from voiceattack.files import read_text
 from voiceattack.text import base, phonetics
 from voiceattack.text.edits import Edit, Word
 from voiceattack.text.homophones import cased
@@ -50,7 +50,7 @@ class Squatting(base.Perturbation):
 @lru_cache(maxsize=4)
 def _table(path: str) -> dict[str, dict[str, int]]:
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
         return {str(word): {str(other): int(count) for other, count in others.items()} for word, others in data.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SpecError(f"{path}: no words.json of voiceattack confusions ({error}); make it with that command") from error

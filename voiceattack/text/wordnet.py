@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from voiceattack.errors import SpecError
+from voiceattack.files import read_bytes, read_text
 
 __all__ = ["synonyms"]
 
@@ -48,7 +49,7 @@ def _index(folder: str, part: str) -> dict[str, tuple[int, ...]]:
     path = Path(folder) / f"index.{part}"
     table: dict[str, tuple[int, ...]] = {}
     try:
-        for line in path.read_text(encoding="utf-8").split("\n"):
+        for line in read_text(path).split("\n"):
             if line and not line.startswith(" "):  # the licence's lines begin with blanks
                 fields = line.split()
                 table[fields[0]] = tuple(map(int, fields[-int(fields[2]) :]))
@@ -61,7 +62,7 @@ def _index(folder: str, part: str) -> dict[str, tuple[int, ...]]:
 def _data(folder: str, part: str) -> bytes:
     path = Path(folder) / f"data.{part}"
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise SpecError(f"{path}: {_told(error)}") from error
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import torch
 
 from voiceattack._torchaudio import mismatch
-from voiceattack.errors import MissingExtraError, SpecError
+from voiceattack.errors import MissingExtraError, SpecError, VictimError
+from voiceattack.files import check_folder, one_line
 from voiceattack.registry import Registry
 from voiceattack.specs import options_apart, without_patience
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
@@ -18,6 +20,8 @@ __all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Trans
 Factory = Callable[[str, dict[str, str], torch.device], Victim]
 VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
 
+# Those whose spec names a folder that a library opens, file by file.
+FOLDERS = ("hf", "hf-text", "ctranslate2", "faster-whisper", "vosk", "sherpa-onnx", "intents")
 _HERE = "voiceattack.victims"
 VICTIMS.add(
     "whisper-tiny.en",
@@ -121,6 +125,16 @@ def pick_device(name: str | None = None) -> torch.device:
     return device
 
 
+def _check_folder(spec: str, rest: str) -> None:
+    """Raise VictimError when the folder of a model holds what a library would wait for."""
+    folder = Path(rest).expanduser()
+    try:
+        if rest and folder.is_dir():
+            check_folder(folder)
+    except OSError as error:
+        raise VictimError(f"victim {spec!r}: {error.filename}: {one_line(error)}; give a folder that holds files") from error
+
+
 def load_victim(spec: str, device: str | None = None) -> Victim:
     """The victim that ``spec`` names.
 
@@ -159,6 +173,8 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
 
             victim = load_assistant(rest, options, pick_device(device), load_victim)
         else:
+            if scheme in FOLDERS:
+                _check_folder(spec, rest)
             victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
     except (ImportError, OSError, RuntimeError) as error:
         if (reason := mismatch(error)) is None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from voiceattack.errors import VictimError
+from voiceattack.files import open_regular
 
 __all__ = ["read_binary", "whisper_state_dict"]
 
@@ -24,7 +25,7 @@ def read_binary(path: Path) -> dict[str, Tensor]:
         VictimError: the file is not such a binary, or ends early.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             version = _unpack(stream, "<I")
             if version != 6:
                 raise VictimError(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.files import read_text
 from voiceattack.victims.base import Victim
 
 __all__ = ["FAMILIES", "load"]
@@ -73,7 +74,7 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> Victim:
 def _folder_type(folder: Path) -> str:
     """``model_type`` of a local folder, its weights checked to be safetensors."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_text(folder / "config.json"))
     except FileNotFoundError as error:
         raise VictimError(f"hf:{folder}: holds no config.json; give the folder that save_pretrained() wrote") from error
     except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from voiceattack.errors import SpecError
+from voiceattack.files import read_text
 from voiceattack.samples import samples_manifest
 
 __all__ = ["Area", "Entity", "Floor", "Home", "default_home"]
@@ -81,7 +82,7 @@ class Home:
             SpecError: it cannot be read, or something in it is wrong; names the place.
         """
         try:
-            loaded: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            loaded: Any = yaml.safe_load(read_text(path))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SpecError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())}); see samples/home.yaml") from error
         try:

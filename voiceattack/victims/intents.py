@@ -14,6 +14,7 @@ import yaml
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
+from voiceattack.files import read_text
 from voiceattack.samples import sample_commands
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.home import Home, default_home
@@ -110,7 +111,7 @@ def _custom(folder: Path, language: str) -> Any:
     util = optional_import("hassil.util", extra=EXTRA, feature=FEATURE)
     for path in files:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
             data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
             util.merge_dict(merged, data)
             hassil.Intents.from_dict(merged)

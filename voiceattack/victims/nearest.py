@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.files import read_text
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.embedding import embed
 from voiceattack.victims.intent import Intent, parse_action
@@ -66,7 +66,7 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> NearestVic
         raise SpecError(f"nearest: unknown option {min(unknown)!r}; option: threshold")
     try:
         threshold = float(options.get("threshold", 0.6))
-        rows = [json.loads(line) for line in Path(rest).read_text(encoding="utf-8").split("\n") if line.strip()]
+        rows = [json.loads(line) for line in read_text(rest).split("\n") if line.strip()]
         pairs = [
             (str(row["text"]), parse_action(row["action"]) if "action" in row else Intent(str(row["label"])))
             for row in rows

@@ -14,12 +14,15 @@ from torch import Tensor
 
 from voiceattack.audio import Batch, pcm_sha256, quantize16
 from voiceattack.errors import RunError
+from voiceattack.files import check_regular, inside
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
 from voiceattack.victims.intent import Intent
 
 __all__ = ["FILE", "QueryCache", "RememberingVictim", "remembering"]
 
 FILE = "queries.sqlite"
+BESIDE = ("", "-journal", "-wal", "-shm")
+"""What ends the names of the files that SQLite opens."""
 FORMAT = 2
 WAIT_SECONDS = 30.0
 """For another process that writes to the same cache."""
@@ -43,6 +46,8 @@ class QueryCache:
         self.path = Path(folder) / FILE
         with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            for suffix in BESIDE:
+                check_regular(inside(self.path.parent, FILE + suffix))
             self._file = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
             self._file.execute("PRAGMA synchronous = FULL")
             if (format_ := self._format()) not in (0, 1, FORMAT):
