@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from websockets.frames import Frame, Opcode
@@ -25,8 +25,8 @@ PAGE = b"<!DOCTYPE html><html><title>Router</title></html>"
 class Talk:
     """A websocket over a socket already accepted; ``receive`` raises ConnectionError when the other side leaves."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection, self.protocol = connection, ServerProtocol()
+    def __init__(self, connection: socket.socket, written: Callable[[str], str]) -> None:
+        self.connection, self.protocol, self.written = connection, ServerProtocol(), written
         self._messages: list[Any] = []
         self.protocol.send_response(self.protocol.accept(self._next()))
         self._flush()
@@ -53,7 +53,7 @@ class Talk:
         return bytes(frame.data)
 
     def send(self, message: dict[str, Any]) -> None:
-        self.protocol.send_text(json.dumps(message).encode())
+        self.protocol.send_text(self.written(json.dumps(message)).encode())
         self._flush()
 
 
@@ -66,6 +66,10 @@ class SmallHome:
         heard: the audio of each pipeline run, as bytes.
         says: what its recogniser makes of audio.
         token: the one that it takes.
+        trouble: what it says where its recogniser fails (``says = "fail"``).
+        answer: what it says in place of "Done".
+        location: where ``wrong = "redirect"`` leads.
+        written: how it writes a JSON text that it sends.
         served: connections so far.
         dripped: bytes of a body sent one by one so far, of the 60 that ``drip-body`` has.
     """
@@ -76,6 +80,8 @@ class SmallHome:
         self.users: dict[str, str | None] = dict.fromkeys(self.states)
         self.says = "turn on the lamp"
         self.token = TOKEN
+        self.trouble, self.answer, self.location = "Speech-to-text failed", "Done", ""
+        self.written: Callable[[str], str] = str
         self.heard: list[bytes] = []
         self.served = 0
         self.dripped = 0
@@ -119,6 +125,9 @@ class SmallHome:
                     connection.sendall(b" ")
                     self.dripped += 1
                     time.sleep(0.1)
+        elif self.wrong == "redirect":
+            head = "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            connection.sendall((head % self.location).encode())
         elif self.wrong == "garbage":
             connection.sendall(b"\x16\x03nothing of the kind\r\n\r\n")
         elif self.wrong != "close":
@@ -140,7 +149,7 @@ class SmallHome:
             if first == b"POST":
                 self._post(connection)
             elif not self._misbehaves(connection, "websocket"):
-                self._talk(Talk(connection), connection)
+                self._talk(Talk(connection, self.written), connection)
 
     def _post(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as stream:
@@ -152,14 +161,14 @@ class SmallHome:
             body = json.loads(stream.read(length))
         if self._misbehaves(connection, "post"):
             return
-        answer = json.dumps(self._converse(body["text"])).encode() if authorised else b"401: Unauthorized"
+        answer = self.written(json.dumps(self._converse(body["text"]))).encode() if authorised else b"401: Unauthorized"
         status = b"200 OK" if authorised else b"401 Unauthorized"
         connection.sendall(b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(answer)) + answer)
 
     def _converse(self, text: str) -> dict[str, Any]:
         entity, state = SENTENCES.get(text.strip(" .").lower(), ("", ""))
         self.set("sensor.clock", str(time.monotonic()), None)  # always on the move, by nobody
-        speech = {"plain": {"speech": "Done" if entity else "Sorry, I couldn't understand that"}}
+        speech = {"plain": {"speech": self.answer if entity else "Sorry, I couldn't understand that"}}
         if not entity:
             return {"response": {"response_type": "error", "speech": speech, "data": {"code": "no_intent_match"}}}
         self.set(entity, state)
@@ -239,7 +248,7 @@ class SmallHome:
         if not self.says:
             event("error", {"code": "stt-no-text-recognized", "message": "No text recognized"})
         elif self.says == "fail":
-            event("error", {"code": "stt-stream-failed", "message": "Speech-to-text failed"})
+            event("error", {"code": "stt-stream-failed", "message": self.trouble})
         else:
             event("stt-end", {"stt_output": {"text": self.says}})
             event("intent-end", {"intent_output": self._converse(self.says)})

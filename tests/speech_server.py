@@ -58,6 +58,7 @@ class State:
             status and a header as ``429 Retry-After: 1``.
         early: what the n-th connection (from 0) meets as soon as its headers are there, None for nothing: ``reset``, or a status.
             HTTP only.
+        lie: the whole HTTP answer to the n-th request (from 0), as bytes, None for an honest one.
         connections: so many came.
         tls: certificate and key of a server of HTTPS.
         answered: called with the digest after an answer was sent.
@@ -71,6 +72,7 @@ class State:
     port: int = 0
     protocol: str = "openai"
     early: Callable[[int], str | None] = lambda connection: None
+    lie: Callable[[int, Asked], bytes | None] = lambda number, asked: None
     connections: int = 0
     tls: tuple[Path, Path] | None = None
 
@@ -119,7 +121,9 @@ class OpenAIHandler(socketserver.StreamRequestHandler):
             samples = file.readframes(file.getnframes())
         asked = Asked(hashlib.sha256(samples).hexdigest(), {name: value.decode() for name, value in fields.items()}, headers)
         fault = self.state.ask(asked)
-        if fault == "hang":
+        if (lie := self.state.lie(len(self.state.requests) - 1, asked)) is not None:
+            self.wfile.write(lie)
+        elif fault == "hang":
             self.state.stop.wait(60)
         elif fault == "close":
             pass

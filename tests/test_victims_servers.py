@@ -220,7 +220,7 @@ def test_a_redirection_is_not_followed() -> None:
         fault = f"307 Location: http://127.0.0.1:{elsewhere.port}/v1/audio/transcriptions"
         with (
             serving("openai", lambda number, asked: fault) as server,
-            pytest.raises(VictimError, match="name that address instead"),
+            pytest.raises(VictimError, match="name the right address instead"),
         ):
             load_victim(server.spec(), "cpu").transcribe(Batch.of([tones(0)]))
         assert not elsewhere.requests
@@ -301,8 +301,8 @@ def test_a_key_does_not_go_in_the_clear_to_other_machines_unless_asked(
     [
         ("wyoming:", "must read wyoming://host:port"),
         ("wyoming:127.0.0.1:10300", "must read wyoming://host:port"),
-        ("wyoming://host:port", "write wyoming://host:port"),
-        ("wyoming://host:99999", "write wyoming://host:port"),
+        ("wyoming://host:port", "must read wyoming://host:port .a port is a number from 1 to 65535"),
+        ("wyoming://host:99999", "must read wyoming://host:port .a port is a number"),
         ("wyoming://host/path", "must read wyoming://host:port"),
         ("wyoming://host?timeout=soon", "timeout='soon' must be a number"),
         ("wyoming://host?timeout=0", "must be from 0.05 to 3600"),
@@ -328,7 +328,7 @@ def test_the_usual_port() -> None:
 
     for spec in ("wyoming://localhost", "wyoming://[::1]"):
         victim = load_victim(spec, "cpu")
-        assert isinstance(victim, WyomingVictim) and victim._address[1] == 10300
+        assert isinstance(victim, WyomingVictim) and victim._address.port == 10300
 
 
 @pytest.mark.parametrize(
@@ -346,10 +346,11 @@ def test_the_usual_port() -> None:
     ids=lambda answer: str(answer[:50]),
 )
 def test_no_answer_of_a_wyoming_server_is_trusted(answer: bytes) -> None:
+    from voiceattack.victims.connections import Address
     from voiceattack.victims.wyoming import WyomingVictim
 
     with pytest.raises(VictimError, match=r"(does not speak Wyoming|has no text)"):
-        WyomingVictim("127.0.0.1", 1)._answer(io.BytesIO(answer))
+        WyomingVictim(Address("wyoming", "127.0.0.1", 1, ""))._answer(io.BytesIO(answer))
 
 
 @pytest.mark.filterwarnings("ignore:'audioop' is deprecated:DeprecationWarning")

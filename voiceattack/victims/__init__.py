@@ -163,6 +163,8 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}
     except ValueError as error:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
+    if "\0" in "".join([spec, *options, *options.values()]):
+        raise SpecError(f"victim {spec!r}: has a NUL character, which no file, address or program has in its name; leave it out")
     scheme, _, rest = body.partition(":")
     defence = options.pop("normalise", None)
     victim: Victim

@@ -11,14 +11,13 @@ import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import SplitResult, quote
 
 from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, pcm16
 from voiceattack.errors import SpecError, VictimError
 
-__all__ = ["Asking", "TryAgain", "check_address", "cut_after", "number", "until", "wav"]
+__all__ = ["Asking", "TryAgain", "cut_after", "number", "until", "wav"]
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 60.0
@@ -145,21 +144,6 @@ def until(connection: socket.socket, seconds: float, too_late: str) -> Iterator[
             yield
     except TimeoutError as error:
         raise VictimError(too_late) from error
-
-
-def check_address(where: str, url: SplitResult) -> None:
-    """Refuse a host or a path that cannot be asked for: otherwise each clip would fail.
-
-    Raises:
-        SpecError: the host is no name that can be looked up, or the path has characters that HTTP does not carry.
-    """
-    try:
-        str(url.hostname).encode("idna")
-    except UnicodeError as error:
-        raise SpecError(f"victim {where!r}: {url.hostname!r} is no host name; check the address") from error
-    if not (url.path.isascii() and url.path.isprintable() and " " not in url.path):
-        written = quote(url.path, safe="/%:@!$&'()*+,;=~")
-        raise SpecError(f"victim {where!r}: its path has spaces or characters beyond ASCII; percent-encode it: {written}")
 
 
 def number(where: str, options: dict[str, str], name: str, default: float, low: float, high: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import number, wav
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
+from voiceattack.victims.keys import Keys
 
 __all__ = ["CommandVictim", "load"]
 
@@ -35,7 +37,8 @@ class CommandVictim(Victim):
     """A program run once a clip, without a shell; what it prints on standard output is the transcript.
 
     It runs in a process group of its own, which is killed whole when the time is over, and when it ends and leaves children
-    behind.
+    behind. It has this process's environment; where it prints one of the keys in it, ``***`` stands
+    (:meth:`voiceattack.victims.keys.Keys.of_environment`).
 
     Args:
         words: the program and its arguments; ``{audio}`` in any of them stands for a mono 16-bit WAV file of 16 kHz.
@@ -48,7 +51,7 @@ class CommandVictim(Victim):
     def __init__(self, words: list[str], timeout: float = TIMEOUT_SECONDS, language: str = "en") -> None:
         self.spec = f"command:{shlex.join(words)}"
         self.language = language
-        self._words, self._timeout = words, timeout
+        self._words, self._timeout, self._keys = words, timeout, Keys.of_environment()
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "family": "command", "command": self._words}
@@ -80,7 +83,7 @@ class CommandVictim(Victim):
             code = process.wait(self._timeout)
         except subprocess.TimeoutExpired as error:
             raise VictimError(
-                f"command {name!r}: no transcript within {self._timeout:g} s, killed{_tail(err)}; raise ?timeout=SECONDS"
+                f"command {name!r}: no transcript within {self._timeout:g} s, killed{self._tail(err)}; raise ?timeout=SECONDS"
             ) from error
         finally:
             _kill(process)
@@ -90,10 +93,18 @@ class CommandVictim(Victim):
             raise VictimError(f"command {name!r}: printed more than {MOST_BYTES >> 10} KiB; is it a recogniser?")
         if code:
             ended = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-            raise VictimError(f"command {name!r}: {ended}{_tail(err)}; run it by hand on a WAV file")
+            raise VictimError(f"command {name!r}: {ended}{self._tail(err)}; run it by hand on a WAV file")
         if b"\0" in out.data:
             raise VictimError(f"command {name!r}: printed binary data; it must print the transcript as text")
-        return out.data.decode("utf-8", "replace").strip()
+        return self._keys.text(out.data.decode("utf-8", "replace")).strip()
+
+    def _tail(self, err: _Kept) -> str:
+        """The end of what it wrote to standard error, on one line."""
+        # The first word of a tail may be half a key.
+        data = re.sub(rb"^\S*\s", b"", err.data) if len(err.data) == TAIL_BYTES else err.data
+        text = " ".join(self._keys.text(data.decode("utf-8", "replace")).split())
+        cut = "..." if len(text) > TAIL_SHOWN else ""
+        return f" (it said: {cut}{visible(text[-TAIL_SHOWN:])})" if text else ""
 
 
 class _Kept:
@@ -131,13 +142,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         else:
             process.kill()
     process.wait()
-
-
-def _tail(err: _Kept) -> str:
-    """The end of what it wrote to standard error, on one line."""
-    text = " ".join(err.data.decode("utf-8", "replace").split())
-    cut = "..." if len(text) > TAIL_SHOWN else ""
-    return f" (it said: {cut}{visible(text[-TAIL_SHOWN:])})" if text else ""
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> CommandVictim:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
@@ -17,8 +16,8 @@ from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
 from voiceattack.unicode_text import storable, visible
-from voiceattack.victims.asking import check_address
 from voiceattack.victims.base import Transcript, Victim
+from voiceattack.victims.connections import Address
 from voiceattack.victims.home_assistant_client import EXTRA, FEATURE, HomeAssistant, Message, Session
 from voiceattack.victims.home_assistant_states import RESTORABLE, Change, State, Watch, changes
 from voiceattack.victims.intent import Intent
@@ -240,18 +239,11 @@ def load_https(rest: str, options: dict[str, str], device: torch.device) -> Home
 
 def _load(scheme: str, rest: str, options: dict[str, str]) -> HomeAssistantVictim:
     where = f"home-assistant+{scheme}:{rest}"
+    Address.parse(f"{scheme}:{rest}", f"home-assistant+{scheme}://host:port?pipeline=NAME", where)
     if "token" in options:
         raise SpecError(f"home-assistant: the token is no option, for specs are written into runs; set {TOKEN}")
     if unknown := set(options) - set(OPTIONS):
         raise SpecError(f"home-assistant: unknown option {min(unknown)!r}; options: {', '.join(OPTIONS)}")
-    try:
-        url = urlsplit(f"{scheme}:{rest}")
-        fine = bool(url.hostname) and rest.startswith("//") and url.port != 0 and "@" not in url.netloc and not url.fragment
-    except ValueError:
-        fine = False
-    if not fine:
-        raise SpecError(f"victim {where.rpartition('@')[2]!r} must read home-assistant+{scheme}://host:port?pipeline=NAME")
-    check_address(where, url)
     optional_import("websockets.sync.client", extra=EXTRA, feature=FEATURE)
     token = os.environ.get(TOKEN, "").strip()
     if not token:

@@ -1,7 +1,7 @@
 """The two APIs of a running Home Assistant that a test needs: HTTP for a typed sentence, the websocket for all else.
 
-Home Assistant's developer documentation describes both. Connections are direct (no proxy, no redirection): the token goes to
-the address given and nowhere else.
+Home Assistant's developer documentation describes both. The token goes to the address given and nowhere else
+(:mod:`voiceattack.victims.connections`), and is cleaned out of every answer (:mod:`voiceattack.victims.keys`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from voiceattack.errors import VictimError
 from voiceattack.extras import optional_import
 from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import cut_after
+from voiceattack.victims.connections import Address, http_connection, redirection, websocket
+from voiceattack.victims.keys import Keys
 
 __all__ = ["EXTRA", "HomeAssistant", "Session"]
 
@@ -39,11 +40,15 @@ class HomeAssistant:
         token: long-lived access token; no message or error repeats it.
         timeout: seconds that one sentence, or one session on the websocket, may take in all.
         spec: how errors call the server.
+
+    Raises:
+        SpecError: ``url`` is malformed.
     """
 
     def __init__(self, url: str, token: str, timeout: float, spec: str = "") -> None:
         self.url, self.timeout, self.spec = url.rstrip("/"), timeout, spec or url
-        self._token = token
+        self._address = Address.parse(self.url, "http(s)://host:port")
+        self._token, self._keys = token, Keys(token)
 
     @contextlib.contextmanager
     def session(self, seconds: float | None = None) -> Iterator[Session]:
@@ -52,16 +57,12 @@ class HomeAssistant:
         Raises:
             VictimError: it cannot be reached, does not answer in time, refuses the token, closes, or is no Home Assistant.
         """
-        websockets = optional_import("websockets.sync.client", extra=EXTRA, feature=FEATURE)
         errors = optional_import("websockets.exceptions", extra=EXTRA, feature=FEATURE)
         seconds = self.timeout if seconds is None else seconds
         deadline = time.monotonic() + seconds
-        address = f"ws{self.url.removeprefix('http')}/api/websocket"
         try:
-            with websockets.connect(
-                address, open_timeout=seconds, close_timeout=1, ping_interval=None, max_size=MOST_BYTES, proxy=None
-            ) as connection:
-                opened = Session(connection, deadline, self.spec, self._without_token)
+            with websocket(self._address, "/api/websocket", seconds, MOST_BYTES, EXTRA, FEATURE) as connection:
+                opened = Session(connection, deadline, self.spec, self._keys)
                 with cut_after(deadline - time.monotonic(), lambda: connection.socket):
                     self._log_in(opened)
                     yield opened
@@ -70,11 +71,11 @@ class HomeAssistant:
         except errors.ConnectionClosed as error:
             raise VictimError(f"{self.spec}: closed the connection without an answer; see its log") from error
         except errors.InvalidStatus as error:
-            raise VictimError(_no_websocket(self.spec, error.response.status_code)) from error
+            raise VictimError(self._no_websocket(error.response)) from error
         except (errors.InvalidHandshake, errors.InvalidURI, EOFError) as error:
-            raise VictimError(f"{self.spec}: does not speak websocket ({_one_line(error)}); check the address") from error
+            raise VictimError(f"{self.spec}: does not speak websocket ({self._one_line(error)}); check the address") from error
         except OSError as error:
-            raise VictimError(_unreachable(self.spec, error)) from error
+            raise VictimError(self._unreachable(error)) from error
 
     def _log_in(self, session: Session) -> None:
         greeting = session.receive()
@@ -92,54 +93,62 @@ class HomeAssistant:
         Raises:
             VictimError: as :meth:`session`, or the answer is no JSON object (HTML, for example).
         """
-        address = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "User-Agent": "voiceattack"}
         opened: socket.socket | None = None
-        with contextlib.closing(kind(str(address.hostname), address.port, timeout=self.timeout)) as connection:
-            try:
-                with cut_after(self.timeout, lambda: opened or connection.sock):
-                    connection.connect()
-                    opened = connection.sock  # the connection forgets it once the headers say that it will be closed
-                    connection.request("POST", address.path + path, json.dumps(body).encode(), headers)
-                    with connection.getresponse() as answer:
-                        data = answer.read(MOST_BYTES)
-            except TimeoutError as error:
-                late = f"no answer within {self.timeout:g} s; is it busy? raise timeout=SECONDS"
-                raise VictimError(f"{self.spec}: {late}") from error
-            except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionResetError) as error:
-                raise VictimError(f"{self.spec}: closed the connection without an answer; see its log") from error
-            except http.client.HTTPException as error:
-                raise VictimError(f"{self.spec}: does not speak HTTP ({type(error).__name__}); check the address") from error
-            except OSError as error:
-                raise VictimError(_unreachable(self.spec, error)) from error
-        return self._read(path, answer, self._without_token(data.decode("utf-8", "replace")))
-
-    def _without_token(self, text: str) -> str:
-        """What the server sent, before any of it is cut, shown or kept: half a token would not be found."""
-        return text.replace(self._token, "***")
+        try:
+            with contextlib.ExitStack() as stack, cut_after(self.timeout, lambda: opened):
+                connection = stack.enter_context(contextlib.closing(http_connection(self._address, self.timeout)))
+                opened = connection.sock  # the connection forgets it once the headers say that it will be closed
+                connection.request("POST", self._address.path + path, json.dumps(body).encode(), headers)
+                with connection.getresponse() as answer:
+                    data = answer.read(MOST_BYTES)
+        except TimeoutError as error:
+            late = f"no answer within {self.timeout:g} s; is it busy? raise timeout=SECONDS"
+            raise VictimError(f"{self.spec}: {late}") from error
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionResetError) as error:
+            raise VictimError(f"{self.spec}: closed the connection without an answer; see its log") from error
+        except http.client.HTTPException as error:
+            raise VictimError(f"{self.spec}: does not speak HTTP ({type(error).__name__}); check the address") from error
+        except OSError as error:
+            raise VictimError(self._unreachable(error)) from error
+        return self._read(path, answer, data.decode("utf-8", "replace"))
 
     def _read(self, path: str, answer: http.client.HTTPResponse, text: str) -> Message:
         if answer.status == 401:
             raise VictimError(_refused(self.spec))
         if answer.status != 200:
-            told = visible(" ".join(text.split())[:200])
-            raise VictimError(f"{self.spec}: answered {answer.status} {told!r} to {path}; see its log")
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            kind = visible(self._without_token(str(answer.getheader("Content-Type"))))
+            advice = redirection(answer.status, self._shown(answer.getheader("Location", ""))) or "see its log"
+            raise VictimError(f"{self.spec}: answered {answer.status} {self._shown(text)!r} to {path}; {advice}")
+        if (found := _object(text, self._keys)) is None:
+            kind = self._shown(str(answer.getheader("Content-Type")))
             raise VictimError(f"{self.spec}: answered {kind} instead of JSON to {path}; is it Home Assistant?")
         return found
+
+    def _shown(self, text: str) -> str:
+        """The start of what the server sent, on one line and without the token."""
+        return visible(" ".join(self._keys.text(text).split())[:200])
+
+    def _one_line(self, error: BaseException) -> str:
+        return self._shown(str(error)) or type(error).__name__
+
+    def _unreachable(self, error: OSError) -> str:
+        reason = getattr(error, "verify_message", None) or error.strerror or self._one_line(error)
+        return f"{self.spec}: cannot be reached ({reason}); start it or check the address"
+
+    def _no_websocket(self, response: Any) -> str:
+        status = response.status_code
+        if status in (401, 403):
+            return _refused(self.spec)
+        advice = redirection(status, self._shown(response.headers.get("Location", "")))
+        told = f"answered HTTP {status} where a websocket was asked for"
+        return f"{self.spec}: {told}; {advice or 'is it Home Assistant, and its address?'}"
 
 
 class Session:
     """One connection that is logged in; made by :meth:`HomeAssistant.session`."""
 
-    def __init__(self, connection: Any, deadline: float, spec: str, cleaned: Callable[[str], str]) -> None:
-        self._connection, self._deadline, self.spec, self._cleaned = connection, deadline, spec, cleaned
+    def __init__(self, connection: Any, deadline: float, spec: str, keys: Keys) -> None:
+        self._connection, self._deadline, self.spec, self._keys = connection, deadline, spec, keys
         self._last = 0
 
     def send(self, message: Message) -> None:
@@ -149,13 +158,8 @@ class Session:
     def receive(self) -> Message:
         """The next message; raises TimeoutError at the deadline, VictimError when it is no JSON object."""
         text = self._connection.recv(timeout=max(0.001, self._deadline - time.monotonic()))
-        text = self._cleaned(text) if isinstance(text, str) else text
-        try:
-            message = json.loads(text)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
-            told = visible(text[:80] if isinstance(text, str) else "binary data")
+        if (message := _object(text, self._keys)) is None:
+            told = visible(self._keys.text(text)[:80] if isinstance(text, str) else "binary data")
             raise VictimError(f"{self.spec}: sent no JSON object ({told!r}); is it Home Assistant?")
         return message
 
@@ -220,20 +224,15 @@ class Session:
         self._connection.send(handler)
 
 
-def _unreachable(spec: str, error: OSError) -> str:
-    reason = getattr(error, "verify_message", None) or error.strerror or _one_line(error)
-    return f"{spec}: cannot be reached ({reason}); start it or check the address"
+def _object(text: str | bytes, keys: Keys) -> Message | None:
+    """The JSON object in ``text``, cleaned after its escapes are undone; None where there is none."""
+    try:
+        found = keys.cleaned(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _refused(spec: str) -> str:
     return f"{spec}: refused the token; set HOME_ASSISTANT_TOKEN to a long-lived access token (its user page, Security)"
 
-
-def _no_websocket(spec: str, status: int) -> str:
-    if status in (401, 403):
-        return _refused(spec)
-    return f"{spec}: answered HTTP {status} where a websocket was asked for; is it Home Assistant, and its address?"
-
-
-def _one_line(error: BaseException) -> str:
-    return visible(" ".join(str(error).split())[:200]) or type(error).__name__

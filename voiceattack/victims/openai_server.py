@@ -7,12 +7,12 @@ import http.client
 import ipaddress
 import json
 import os
+import re
 import secrets
 import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import torch
 from torch import Tensor
@@ -21,9 +21,11 @@ from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
-from voiceattack.victims.asking import Asking, TryAgain, check_address, until, wav
+from voiceattack.victims.asking import Asking, TryAgain, until, wav
 from voiceattack.victims.base import Transcript, Victim
+from voiceattack.victims.connections import Address, http_connection, redirection
 from voiceattack.victims.engines import refuse_unknown
+from voiceattack.victims.keys import Keys
 
 __all__ = ["OpenAIVictim", "load_http", "load_https"]
 
@@ -38,8 +40,9 @@ PASSING = (408, 425, 429, 500, 502, 503, 504)
 class OpenAIVictim(Victim):
     """A server that answers a multipart POST of a WAV file with ``{"text": ...}``.
 
-    Connections are direct (no proxy), one a clip, so that an answer that comes too late is never taken for the next clip's.
-    Redirections are refused: audio and key go to the address given and nowhere else.
+    Connections are direct, one a clip, so that an answer that comes too late is never taken for the next clip's. Audio and key go
+    to the address given and nowhere else (:mod:`voiceattack.victims.connections`), and where an answer repeats the key, ``***``
+    stands (:mod:`voiceattack.victims.keys`).
 
     Args:
         url: up to ``/v1``, without ``/audio/transcriptions``.
@@ -53,8 +56,9 @@ class OpenAIVictim(Victim):
     def __init__(self, url: str, fields: dict[str, str], key: str | None = None, asking: Asking | None = None) -> None:
         self.spec = f"openai+{url}"
         self.language = fields.get("language", "en")
-        self._url, self._fields, self._key, self._asking = urlsplit(url), fields, key, asking or Asking()
-        self._path = f"{self._url.path.rstrip('/')}/audio/transcriptions"
+        self._address = Address.parse(url, "openai+http(s)://host:port/v1?model=M", self.spec)
+        self._fields, self._key, self._keys, self._asking = fields, key, Keys(key), asking or Asking()
+        self._path = f"{self._address.path.rstrip('/')}/audio/transcriptions"
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "family": "server", "protocol": "openai", **self._fields}
@@ -86,10 +90,8 @@ class OpenAIVictim(Victim):
             return self._read(answer, data)
 
     def _connect(self, seconds: float) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(str(self._url.hostname), self._url.port, timeout=seconds)
         try:
-            connection.connect()
+            return http_connection(self._address, seconds)
         except TimeoutError as error:
             raise VictimError(f"{self.spec}: cannot be reached within {seconds:g} s; check the address") from error
         except ssl.SSLCertVerificationError as error:
@@ -99,7 +101,6 @@ class OpenAIVictim(Victim):
             raise TryAgain(
                 f"{self.spec}: cannot be reached ({error.strerror or error}); start the server or check the address"
             ) from error
-        return connection
 
     @contextlib.contextmanager
     def _transport(self) -> Iterator[None]:
@@ -121,8 +122,8 @@ class OpenAIVictim(Victim):
             raise TryAgain(f"{self.spec}: answered {status} {told}", _retry_after(answer))
         if status != 200:
             advice = f"check model={self._fields.get('model', '')}"
-            if 300 <= status < 400:
-                advice = f"it redirects to {self._header(answer, 'Location')}; name that address instead"
+            if moved := redirection(status, self._header(answer, "Location")):
+                advice = moved
             elif status in (401, 403):
                 advice = f"it refuses the key: set {KEY}, or name another variable with key_env=NAME"
             elif status == 404:
@@ -133,25 +134,21 @@ class OpenAIVictim(Victim):
         try:
             text = json.loads(data)["text"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            said = f"answered {self._header(answer, 'Content-Type')} without a transcript ({told})"
+            said = f"answered {self._header(answer, 'Content-Type') or 'no kind'} without a transcript ({told})"
             raise VictimError(f"{self.spec}: {said}; is it a transcription server?") from error
         if not isinstance(text, str):
             raise VictimError(f"{self.spec}: its text is {type(text).__name__}, expected a string")
-        return Transcript(text.strip())
+        return Transcript(self._keys.text(text).strip())
 
     def _excerpt(self, data: bytes) -> str:
         """The start of an answer, on one line, without the key if the server repeats it."""
         text = data.decode("utf-8", "replace")
         with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             text = str(json.loads(text)["error"]["message"])
-        return repr(visible(" ".join(self._without_key(text).split())[:120]))
+        return repr(visible(" ".join(self._keys.text(text).split())[:120]))
 
     def _header(self, answer: http.client.HTTPResponse, name: str) -> str:
-        return visible(self._without_key(str(answer.getheader(name))))
-
-    def _without_key(self, text: str) -> str:
-        """To be asked before ``text`` is cut: half a key would not be found."""
-        return text.replace(self._key, "***") if self._key else text
+        return visible(" ".join(self._keys.text(answer.getheader(name, "")).split())[:200])
 
 
 def form(fields: dict[str, str], wav_file: bytes) -> tuple[str, bytes]:
@@ -192,32 +189,27 @@ def load_https(rest: str, options: dict[str, str], device: torch.device) -> Open
 
 
 def _load(scheme: str, rest: str, options: dict[str, str]) -> OpenAIVictim:
-    where, options = f"openai+{scheme}:{rest}", dict(options)
+    url, where, options = f"{scheme}:{rest}", f"openai+{scheme}:{rest}", dict(options)
+    address = Address.parse(url, f"openai+{scheme}://host:port/v1?model=M", where)
     refuse_unknown(where, options, OPTIONS)
-    try:
-        url = urlsplit(f"{scheme}:{rest}")
-        port_is_fine = url.port is None or url.port > 0
-    except ValueError as error:
-        raise SpecError(f"victim {where!r}: {error}; write openai+{scheme}://host:port/v1?model=M") from error
-    if not url.hostname or not rest.startswith("//") or not port_is_fine or url.username is not None:
-        raise SpecError(f"victim {where!r} must read openai+{scheme}://host:port/v1?model=M")
-    check_address(where, url)
     if not options.get("model"):
         raise SpecError(f"victim {where!r} needs a model: add ?model=whisper-1 or the name under which the server has it")
     asking = Asking.take(where, options)
-    key = _key(where, url, options)
-    return OpenAIVictim(url.geturl(), {name: options[name] for name in FIELDS if name in options}, key, asking)
+    key = _key(where, address, options)
+    return OpenAIVictim(url, {name: options[name] for name in FIELDS if name in options}, key, asking)
 
 
-def _key(where: str, url: SplitResult, options: dict[str, str]) -> str | None:
+def _key(where: str, address: Address, options: dict[str, str]) -> str | None:
     named = options.get("key_env")
+    if named is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", named):
+        raise SpecError(f"{where}: key_env={named!r} is no name of an environment variable")
     key = os.environ.get(named or KEY, "").strip()
     if named is not None and not key:
         raise SpecError(f"{where}: the environment variable {named} is not set; export it, or drop key_env")
     if not (key.isascii() and key.isprintable()):
         raise SpecError(f"{where}: the key in {named or KEY} has characters that no key has; set it again")
     # The key of a cloud service must not go in the clear to whatever host was named for a test.
-    return key if key and (named is not None or url.scheme == "https" or _is_here(str(url.hostname))) else None
+    return key if key and (named is not None or address.scheme == "https" or _is_here(address.host)) else None
 
 
 def _is_here(host: str) -> bool:

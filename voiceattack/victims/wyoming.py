@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
@@ -21,13 +20,13 @@ from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
-from voiceattack.victims.asking import Asking, TryAgain, check_address, until
+from voiceattack.victims.asking import Asking, TryAgain, until
 from voiceattack.victims.base import Transcript, Victim
+from voiceattack.victims.connections import Address
 from voiceattack.victims.engines import refuse_unknown
 
 __all__ = ["WyomingVictim", "load", "read_events", "write_event"]
 
-PORT = 10300
 OPTIONS = ("language", "model", *PATIENCE)
 CHUNK_BYTES = 2 * 4096
 MOST_BYTES = 1 << 20
@@ -41,8 +40,7 @@ class WyomingVictim(Victim):
     Each clip gets a connection of its own, so that an answer that comes too late is never taken for the next clip's.
 
     Args:
-        host: name or address.
-        port: of the server.
+        address: of the server.
         asking: timeout, retries, rate limit.
         language: two-letter code to ask for; None leaves it to the server.
         model: name of the model to ask for; None leaves it to the server.
@@ -51,11 +49,11 @@ class WyomingVictim(Victim):
     costly = True
 
     def __init__(
-        self, host: str, port: int, asking: Asking | None = None, language: str | None = None, model: str | None = None
+        self, address: Address, asking: Asking | None = None, language: str | None = None, model: str | None = None
     ) -> None:
-        self.spec = f"wyoming://{f'[{host}]' if ':' in host else host}:{port}"
+        self.spec = f"wyoming://{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
         self.language = language or "en"
-        self._address, self._asking = (host, port), asking or Asking()
+        self._address, self._asking = address, asking or Asking()
         asked = {"language": language, "name": model}
         self._wanted = {name: value for name, value in asked.items() if value is not None}
 
@@ -75,7 +73,7 @@ class WyomingVictim(Victim):
         started = time.monotonic()
         too_late = f"{self.spec}: no transcript within {seconds:g} s; is it busy? raise ?timeout=SECONDS"
         try:
-            connection = socket.create_connection(self._address, timeout=seconds)
+            connection = self._address.connect(seconds)
         except TimeoutError as error:
             raise VictimError(f"{self.spec}: cannot be reached within {seconds:g} s; check the address") from error
         except OSError as error:
@@ -184,13 +182,8 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> WyomingVic
     """
     del device
     where, options = f"wyoming:{rest}", dict(options)
+    address = Address.parse(where, "wyoming://host:port")
     refuse_unknown(where, options, OPTIONS)
-    try:
-        parts = urlsplit(where)
-        host, port = parts.hostname, parts.port or PORT
-    except ValueError as error:
-        raise SpecError(f"victim {where!r}: {error}; write wyoming://host:port") from error
-    if not host or not rest.startswith("//") or parts.path.strip("/") or parts.username is not None:
+    if address.path.strip("/"):
         raise SpecError(f"victim {where!r} must read wyoming://host:port")
-    check_address(where, parts)
-    return WyomingVictim(host, port, Asking.take(where, options), options.get("language"), options.get("model"))
+    return WyomingVictim(address, Asking.take(where, options), options.get("language"), options.get("model"))
