@@ -225,9 +225,16 @@ def answers(url: str) -> bool:
     return True
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection: what is sent goes to the server that was started here."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
 def direct() -> urllib.request.OpenerDirector:
-    """Loopback is asked directly, whatever proxy the environment names."""
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Loopback is asked directly, whatever proxy the environment names, and nobody else."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
 
 
 def ask(url: str, form: dict[str, Any] | None = None, body: dict[str, Any] | None = None) -> Any:

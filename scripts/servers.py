@@ -73,7 +73,8 @@ def _wyoming_ready(port: int) -> bool:
 
 
 def _openai_ready(port: int) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever proxy the environment names
+    with contextlib.suppress(OSError), direct.open(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
         return bool(answer.status == 200)
     return False
 

@@ -112,10 +112,12 @@ class SmallHome:
         self.times -= 1
         if self.wrong in ("hang", "deaf"):
             time.sleep(5)
-        elif self.wrong == "drip":
+        elif self.wrong in ("drip", "drip-tls"):
+            # The head of a long record of TLS, and a record that does not come.
+            told = b"\x16\x03\x03\x3f\xff" + b"\0" * 45 if self.wrong == "drip-tls" else b"H" * 50
             with contextlib.suppress(OSError):
-                for _ in range(50):
-                    connection.sendall(b"H")
+                for place in range(50):
+                    connection.sendall(told[place : place + 1])
                     time.sleep(0.1)
         elif self.wrong == "drip-body":
             # Without a length, so that the end of the connection is the end of the body, as HTTP/1.0 has it.

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from speechlike import ROOT, environment, in_process, tones, write_clips
+from tls import make_certificate, relayed
 
 from voiceattack import audio
 from voiceattack.audio import Batch
@@ -182,6 +183,25 @@ def test_the_wrong_token_and_nobody_there(monkeypatch: pytest.MonkeyPatch) -> No
         victim = victim_of(server)
     with pytest.raises(VictimError, match="cannot be reached"):
         victim.interpret("turn on the lamp")
+
+
+def test_over_tls_with_its_certificate_checked(home: SmallHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = make_certificate(tmp_path)
+    with relayed(int(home.url.rpartition(":")[2]), certificate) as port:
+        address = f"home-assistant+https://127.0.0.1:{port}?settle=0&timeout=10"
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        with pytest.raises(VictimError, match=r"cannot be reached \(self.signed certificate\)"):
+            load_victim(address, "cpu").transcribe(Batch.of([tones(1)]))
+        assert not home.heard
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        victim: Any = load_victim(address, "cpu")
+        assert hear(victim).text == "turn on the lamp" and str(victim.interpret("turn on the lamp")) == ON
+
+
+def test_a_server_of_tls_that_drips_is_left_in_time() -> None:
+    """A drip during the handshake passes a socket's own timeout; the time holds from connecting on."""
+    with small_home("drip-tls") as server, pytest.raises(VictimError, match="no answer within 1 s"):
+        load_victim(f"home-assistant+https{server.url[4:]}?timeout=1", "cpu").transcribe(Batch.of([tones(1)]))
 
 
 def test_specs_that_cannot_be() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from speech_server import Asked, serving
+from speech_server import serving
 from speechlike import ROOT, in_process, tones, write_clips
 from thief import FORMS, PROXIES, Thief, leaked, leaks, thief
 
@@ -17,6 +17,7 @@ from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.victims import load_victim
 from voiceattack.victims.keys import MARK, Keys
+from voiceattack.victims.own import from_function
 
 KEY = "sk-Pro/j3ct_9f8E7d6C5b+4A=.x1Y2z3"
 
@@ -86,15 +87,10 @@ def test_a_lying_server_gets_the_key_into_no_file_and_no_message(tmp_path: Path)
     said = []
     with thief() as other:
         told = lies(other.addresses[1])
-        paths = write_clips(tmp_path / "in", len(told), first=100)
-        number = {"now": 0}
-
-        def lie(count: int, asked: Asked) -> bytes:
-            number["now"] += 1
-            return told[number["now"] % len(told)]
-
+        paths, many = write_clips(tmp_path / "in", 6, first=100), write_clips(tmp_path / "many", len(told), first=200)
         with serving("openai") as server:
-            server.lie = lie
+            # The next lie each time; 11 and the number of lies have no common divisor, so that each kind comes early.
+            server.lie = lambda number, asked: told[11 * number % len(told)]
             spec, out, cache = server.spec("retries=0&timeout=20"), tmp_path / "run", tmp_path / "cache"
             attack = ("--attack", "noise", "--snr-db", "20", "--objective", "untargeted", "--no-evaluate", "--out", out)
             for arguments in (
@@ -102,14 +98,16 @@ def test_a_lying_server_gets_the_key_into_no_file_and_no_message(tmp_path: Path)
                 ("evaluate", out, "--victim", spec, "--cache", cache),
                 ("evaluate", out, "--victim", spec, "--victim", "tiny"),
                 *(("report", out, "--format", kind) for kind in ("html", "md", "json", "csv")),
-                *(("transcribe", *paths, "--victim", spec, "-o", tmp_path / f"heard.{kind}") for kind in ("json", "csv", "txt")),
+                ("transcribe", *many, "--victim", spec, "-o", tmp_path / "heard.json"),
+                *(("transcribe", *paths, "--victim", spec, "-o", tmp_path / f"heard.{kind}") for kind in ("csv", "txt")),
             ):
                 done = in_process(*arguments)
                 said.append(done.stdout + done.stderr)
                 assert "Traceback" not in done.stderr and "unexpected" not in done.stderr, done.stderr
-            assert len(server.requests) >= 5 * len(told), "each lie was told in each command"
+            assert len(server.requests) > len(told) + 20
             assert all(asked.headers["authorization"] == f"Bearer {KEY}" for asked in server.requests)
         assert not other.got, "nothing arrives at the address that it names"
+        assert len(told) % 11
     assert (out / "queries.sqlite").is_file() and (cache / "queries.sqlite").is_file() and (out / "report.html").is_file()
     text = "".join(path.read_text() for path in (out / "examples.jsonl", out / "results.jsonl"))
     assert f"we heard {MARK}" in text and f"key {MARK}" in text and f"redirects to http://{other.addresses[1]}/" in text
@@ -164,39 +162,41 @@ def test_a_redirection_on_the_same_server_is_not_followed_either() -> None:
     with small_home("redirect", times=1) as home:
         home.token, home.location = KEY, "/elsewhere"
         victim: Any = load_victim(f"home-assistant+{home.url}?settle=0&timeout=10", "cpu")
-        with pytest.raises(VictimError, match="answered HTTP 302 .* redirects to /elsewhere"):
+        with pytest.raises(VictimError, match=r"answered HTTP 302 .* redirects to /elsewhere"):
             victim.interpret("turn on the lamp")
         assert home.served == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_lying_home_gets_the_token_into_no_file_and_no_message(form: str, tmp_path: Path) -> None:
+def test_a_lying_home_gets_the_token_into_no_file_and_no_message(tmp_path: Path) -> None:
     pytest.importorskip("websockets", reason="the extra home-assistant is not installed")
     from home_assistant_fixture import LAMP, small_home
 
-    (clip,), out, texts = write_clips(tmp_path / "in", 1), tmp_path / "run", tmp_path / "texts"
+    told = [form(KEY) for form in FORMS.values()]
+    clips, out, texts = write_clips(tmp_path / "in", 6), tmp_path / "run", tmp_path / "texts"
     noise = ("--victim", "tiny", "--attack", "noise", "--snr-db", "20", "--no-evaluate", "--objective", "untargeted")
-    assert in_process("attack", clip, *noise, "--out", out).returncode == 0
+    assert in_process("attack", *clips, *noise, "--out", out).returncode == 0
     said = []
     with small_home() as home:
+
+        def written(text: str) -> str:
+            """The next form for each sentence. On the wire each letter is escaped once more, as JSON may be."""
+            form = json.dumps(told[len(home.heard) % len(told)])[1:-1]
+            return text.replace("(KEY)", form).replace(KEY, unescaped())
+
         spec = f"home-assistant+{home.url}?settle=0&timeout=10"
-        home.token, home.answer, home.trouble = KEY, f"Done, {FORMS[form](KEY)}", f"no {FORMS[form](KEY)}"
-        home.states[LAMP] = f"off {FORMS[form](KEY)}"
-        # On the wire each letter of it is escaped once more, as JSON may be.
-        home.written = lambda text: text.replace(KEY, unescaped())
-        for says in ("turn on the lamp", FORMS[form](KEY), "fail"):
+        home.token, home.answer, home.trouble, home.written = KEY, "Done, (KEY)", "no (KEY)", written
+        home.states[LAMP] = "off (KEY)"
+        for says in ("turn on the lamp", "heard (KEY)", "fail"):
             home.says = says
-            for arguments in (
-                ("evaluate", out, "--victim", spec, "--cache", tmp_path / f"cache-{len(says)}"),
-                ("report", out, "-o", tmp_path / f"{len(said)}.md"),
-                ("transcribe", clip, "--victim", spec, "-o", tmp_path / f"{len(said)}.json"),
-            ):
-                done = in_process(*arguments)
-                said.append(done.stdout + done.stderr)
-                assert "Traceback" not in done.stderr, done.stderr
+            done = in_process("evaluate", out, "--victim", spec, "--cache", tmp_path / f"cache {says[:5]}")
+            said.append(done.stdout + done.stderr)
+            (out / "results.jsonl").rename(tmp_path / f"{says[:5]}.jsonl")
+            assert done.returncode == 0, done.stderr
         done = in_process("text", "turn on the lamp", "--perturbation", "zero-width", "--victim", spec, "--out", texts)
         assert done.returncode == 0, done.stderr
-    assert "Done, " in (texts / "results.jsonl").read_text() and MARK in (texts / "results.jsonl").read_text()
+    kept = {path.stem: path.read_text() for path in tmp_path.glob("*.jsonl")}
+    assert f"Done, {MARK}" in kept["turn "] and f"off {MARK}" in kept["turn "]
+    assert f'"hypothesis": "heard {MARK}' in kept["heard"] and f"its pipeline failed (no {MARK}" in kept["fail"]
     assert leaks(KEY, tmp_path) == [] and [leaked(KEY, each) for each in said] == [None] * len(said)
 
 
@@ -218,6 +218,23 @@ def test_a_program_that_prints_a_key_of_the_environment(tmp_path: Path, monkeypa
     with pytest.raises(VictimError, match="exit code 3") as caught:
         victim.transcribe(Batch.of([tones(0)]))
     assert leaked(secret, str(caught.value)) is None
+
+
+def test_a_function_that_repeats_a_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asks_a_cloud(waveform: Any, sample_rate: int) -> str:
+        if len(waveform) < 5000:
+            return f"heard {KEY}"
+        raise RuntimeError(f"401 for https://cloud.example/hear?key={FORMS['percent-encoded'](KEY)}\nsee the manual")
+
+    victim = from_function(asks_a_cloud)
+    assert victim.transcribe(Batch.of([torch.zeros(4000)]))[0].text == f"heard {MARK}"
+    with pytest.raises(VictimError, match=r"raised RuntimeError: 401 for .*key=\*\*\* see the manual") as caught:
+        victim.transcribe(Batch.of([tones(0)]))
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("HOME_ASSISTANT_TOKEN")
+    with pytest.raises(RuntimeError, match="see the manual"):
+        from_function(asks_a_cloud).transcribe(Batch.of([tones(0)]))
 
 
 SERVERS = {
@@ -243,8 +260,11 @@ def test_an_address_that_cannot_be_is_a_plain_error_of_the_spec(server: str, add
         load_victim(spec.format(address), "cpu")
     assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
     assert form in str(caught.value) or "no host name" in str(caught.value) or "NUL" in str(caught.value)
-    done = in_process("transcribe", ROOT / "samples", "--victim", spec.format(address))
-    assert done.returncode == 2 and "unexpected" not in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+def test_an_address_that_cannot_be_on_the_command_line() -> None:
+    done = in_process("transcribe", ROOT / "samples", "--victim", "openai+http://ho\0st/v1?model=m")
+    assert done.returncode == 2 and "has a NUL character" in done.stderr and "unexpected" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import torch
 from query_attack import registered, request
 from speech_server import PROTOCOLS, State, serving
 from speechlike import in_process, tones, write_clips
+from tls import make_certificate
 
 from voiceattack import audio
 from voiceattack.audio import Batch, pcm_sha256
@@ -138,17 +137,7 @@ def test_what_will_not_pass_is_not_asked_again() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Of 127.0.0.1, by nobody whom anybody trusts, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no program openssl to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    kind = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-    line = ["openssl", *kind, *names, "-keyout", str(key), "-out", str(cert)]
-    made = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
-    if made.returncode:
-        pytest.skip(f"openssl makes no certificate: {made.stderr[-200:]}")
-    return cert, key
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 LONG = torch.zeros(400 * audio.SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""A thief who listens at another port and other host names, forms in which a server may repeat a key, and a search for them in files."""
+"""A thief who listens at another port, forms in which a server may repeat a key, and a search for them in files."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["PATIENCE", "options_apart", "without_patience"]
+__all__ = ["OUTSIDE", "PATIENCE", "options_apart", "without_patience"]
 
 PATIENCE = ("timeout", "retries", "rpm")
 """Options of victims outside this process that say how they are asked, and change no transcript."""
-# Schemes whose options these are; other victims may mean something else by such a name.
 OUTSIDE = ("wyoming", "openai+http", "openai+https", "home-assistant+http", "home-assistant+https", "command")
+"""Schemes whose options these are; other victims may mean something else by such a name."""
 
 
 def options_apart(spec: str) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -12,7 +13,7 @@ from voiceattack._torchaudio import mismatch
 from voiceattack.errors import MissingExtraError, SpecError, VictimError
 from voiceattack.files import check_folder, one_line
 from voiceattack.registry import Registry
-from voiceattack.specs import options_apart, without_patience
+from voiceattack.specs import OUTSIDE, options_apart, without_patience
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
 
 __all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim", "load_victim", "pick_device"]
@@ -163,9 +164,8 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}
     except ValueError as error:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
-    if "\0" in "".join([spec, *options, *options.values()]):
-        raise SpecError(f"victim {spec!r}: has a NUL character, which no file, address or program has in its name; leave it out")
     scheme, _, rest = body.partition(":")
+    _check_characters(spec, scheme, options)
     defence = options.pop("normalise", None)
     victim: Victim
     try:
@@ -188,3 +188,11 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         victim = NormalisedVictim(victim, defence)
     victim.spec, victim.asked_device = without_patience(spec), device
     return victim
+
+
+def _check_characters(spec: str, scheme: str, options: dict[str, str]) -> None:
+    """Refuse what no file, address or program has in its name, and what cannot be sent: otherwise each clip would fail."""
+    if "\0" in "".join([spec, *options, *options.values()]):
+        raise SpecError(f"victim {spec!r}: has a NUL character; leave it out")
+    if scheme in OUTSIDE and re.search("[\ud800-\udfff]", "".join(options.values())):
+        raise SpecError(f"victim {spec!r}: has a lone surrogate, which is no text, in an option; write it in UTF-8")

@@ -235,4 +235,3 @@ def _object(text: str | bytes, keys: Keys) -> Message | None:
 
 def _refused(spec: str) -> str:
     return f"{spec}: refused the token; set HOME_ASSISTANT_TOKEN to a long-lived access token (its user page, Security)"
-

@@ -1,9 +1,9 @@
 r"""Keys of servers, cleaned out of whatever comes back before any of it is shown or kept.
 
-A server may repeat the key that it was sent: in an error, in the address of a redirection, in a transcript. It may write it otherwise
-than it was sent: percent-encoded, escaped as JSON or HTML, in base64. So each text is compared as it stands and decoded, as often as
-there is something to decode, and what stands for the key is replaced where it stands. Keys are found whatever their case, for host
-names lose it.
+A server may repeat the key that it was sent: in an error, in the address of a redirection, in a transcript. It may write it
+otherwise than it was sent: percent-encoded, escaped as JSON or HTML, in base64. So each text is compared as it is and decoded, as
+often as there is something to decode, and what stands for the key is replaced where it stands. Keys are found whatever their case,
+for host names lose it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Keys:
 
 
 def _forms(key: str) -> Iterator[str]:
-    """Patterns of one key: as it is, its hexadecimal digits, and in base64 of both alphabets wherever it begins in what was encoded."""
+    """Patterns of one key: as it is, its hexadecimal digits, and base64 of either alphabet wherever the key begins in it."""
     plain = {key, key.replace(" ", "+"), key.encode().hex()}
     yield f"(?i:{'|'.join(map(re.escape, sorted(plain)))})"
     for before in range(3):
@@ -112,7 +112,7 @@ def _forms(key: str) -> Iterator[str]:
 
 
 def _decoded(text: str, starts: Sequence[int]) -> tuple[str, Sequence[int]]:
-    """``text`` with one layer of escapes decoded, and where in the first text each of its characters begins, and the last ends."""
+    """``text`` with one layer of escapes decoded; where its characters begin in the text at first, and the last one ends."""
     parts: list[str] = []
     begins: list[int] = []
     place = 0

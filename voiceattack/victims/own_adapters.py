@@ -13,6 +13,7 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.errors import VictimError
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
+from voiceattack.victims.keys import Keys
 
 __all__ = ["FunctionVictim", "LossVictim", "Transcriber"]
 
@@ -72,10 +73,14 @@ class LossVictim(DifferentiableVictim):
 
 
 class FunctionVictim(Victim):
-    """A plain function that hears; see :func:`from_function`."""
+    """A plain function that hears; see :func:`from_function`.
+
+    It may ask a service with a key of its own. Where its text, or what it raises, repeats a key of the environment, ``***`` stands
+    (:meth:`voiceattack.victims.keys.Keys.of_environment`).
+    """
 
     def __init__(self, function: Transcriber, name: str) -> None:
-        self._function, self.spec = function, name
+        self._function, self.spec, self._keys = function, name, Keys.of_environment()
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -85,10 +90,17 @@ class FunctionVictim(Victim):
         }
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
-        return [
-            Transcript(_text(self.spec, self._function(clip.detach().cpu().numpy().copy(), batch.sample_rate)))
-            for clip in batch.clips()
-        ]
+        return [Transcript(self._keys.text(self._hear(clip, batch.sample_rate))) for clip in batch.clips()]
+
+    def _hear(self, clip: Tensor, sample_rate: int) -> str:
+        try:
+            return _text(self.spec, self._function(clip.detach().cpu().numpy().copy(), sample_rate))
+        except Exception as error:
+            told = " ".join(str(error).split())
+            if (clean := self._keys.text(told)) == told:
+                raise
+            # Without the first error, which has the key in it and whose traceback is shown.
+            raise VictimError(f"victim {self.spec!r}: raised {type(error).__name__}: {clean[:200]}") from None
 
 
 def _text(spec: str, value: Any) -> str:
