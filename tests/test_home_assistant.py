@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from speechlike import ROOT, environment, in_process, tones, write_clips
+from thief import thief
 from tls import make_certificate, relayed
 
 from voiceattack import audio
@@ -316,6 +317,18 @@ def test_the_script_says_what_it_lacks_and_stops_nothing_of_others(tmp_path: Pat
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     state.write_text(json.dumps({"server_pid": os.getpid(), "recogniser_pid": 1}))
     assert ask("down").returncode == 0 and "stopping" not in ask("down").stdout, "these are not its own"
+
+
+def test_the_script_follows_no_redirection_and_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import home_assistant
+
+    with thief() as other, small_home("redirect", "post") as home:
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
+        home.location = f"http://localhost:{other.port}/"
+        assert home_assistant.ask(f"{home.url}/auth/login_flow", body={"password": "of the home"}) is None
+        assert home.served == 1 and not other.got
 
 
 @pytest.fixture

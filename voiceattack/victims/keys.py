@@ -2,8 +2,8 @@ r"""Keys of servers, cleaned out of whatever comes back before any of it is show
 
 A server may repeat the key that it was sent: in an error, in the address of a redirection, in a transcript. It may write it
 otherwise than it was sent: percent-encoded, escaped as JSON or HTML, in base64. So each text is compared as it is and decoded, as
-often as there is something to decode, and what stands for the key is replaced where it stands. Keys are found whatever their case,
-for host names lose it.
+often as there is something to decode, and what stands for the key is replaced where it stands. Keys are found in any case: host
+names lose it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Keys:
     @staticmethod
     def _found(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
         """Where keys stand in ``text``, as it is and decoded."""
-        plain, starts = text, range(len(text) + 1)
+        plain = text
+        starts: Sequence[int] = range(len(text) + 1)
         for _ in range(LAYERS):
             yield from ((starts[found.start()], starts[found.end()]) for found in pattern.finditer(plain))
             decoded, starts = _decoded(plain, starts)

@@ -75,7 +75,7 @@ class LossVictim(DifferentiableVictim):
 class FunctionVictim(Victim):
     """A plain function that hears; see :func:`from_function`.
 
-    It may ask a service with a key of its own. Where its text, or what it raises, repeats a key of the environment, ``***`` stands
+    It may ask a service with a key. Where its text, or what it raises, repeats a key of the environment, ``***`` stands
     (:meth:`voiceattack.victims.keys.Keys.of_environment`).
     """
 
