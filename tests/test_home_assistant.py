@@ -200,7 +200,7 @@ def test_over_tls_with_its_certificate_checked(home: SmallHome, tmp_path: Path, 
 
 
 def test_a_server_of_tls_that_drips_is_left_in_time() -> None:
-    """A drip during the handshake passes a socket's own timeout; the time holds from connecting on."""
+    """No single byte is late."""
     with small_home("drip-tls") as server, pytest.raises(VictimError, match="no answer within 1 s"):
         load_victim(f"home-assistant+https{server.url[4:]}?timeout=1", "cpu").transcribe(Batch.of([tones(1)]))
 

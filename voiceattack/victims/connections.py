@@ -11,7 +11,6 @@ import ipaddress
 import re
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from urllib.parse import quote, urlsplit
 
 from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
-from voiceattack.victims.asking import cut_after
 
 __all__ = ["Address", "http_connection", "redirection", "websocket"]
 
@@ -84,10 +82,9 @@ class Address:
         """A connection to it; over ``https`` with its certificate checked.
 
         Raises:
-            TimeoutError: it took longer than ``seconds``.
+            TimeoutError: the connection, or the handshake of TLS, took longer than ``seconds``.
             OSError: it cannot be reached, or is not trusted (``ssl.SSLCertVerificationError``).
         """
-        started = time.monotonic()
         opened = socket.create_connection((self.host, self.port), timeout=seconds)
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -95,8 +92,7 @@ class Address:
                 return opened
             context = ssl.create_default_context()
             context.set_alpn_protocols(["http/1.1"])
-            with cut_after(seconds - (time.monotonic() - started), lambda: opened):
-                return context.wrap_socket(opened, server_hostname=self.host)
+            return context.wrap_socket(opened, server_hostname=self.host)
         except BaseException:
             opened.close()
             raise
