@@ -73,7 +73,8 @@ class HomeAssistant:
         except errors.InvalidStatus as error:
             raise VictimError(self._no_websocket(error.response)) from error
         except (errors.InvalidHandshake, errors.InvalidURI, EOFError) as error:
-            raise VictimError(f"{self.spec}: does not speak websocket ({self._one_line(error)}); check the address") from error
+            # Not from the error itself, whose text may have the token in it.
+            raise VictimError(f"{self.spec}: does not speak websocket ({self._one_line(error)}); check the address") from None
         except OSError as error:
             raise VictimError(self._unreachable(error)) from error
 
