@@ -154,7 +154,7 @@ def save(
 
     Raises:
         AudioError: another suffix or shape, NaN or infinity, nothing to write.
-        RunError: the disk refuses (full, read-only).
+        DiskError: the disk refuses (full, read-only).
     """
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,7 +55,8 @@ def confusions(
     acting = None if interpreter is None else load_victim(interpreter, device)
     listener = Listener(load_victim(victim, device), load_speaker(voices[0]), acting)
     with progress("listening", quiet=quiet) as on_progress:
-        found = confuse(commands, listener, speakers=voices, speeds=rates, snrs_db=noises, seed=seed, on_progress=on_progress)
+        ways: dict[str, Any] = {"speakers": voices, "speeds": rates, "snrs_db": noises, "seed": seed}
+        found = confuse(commands, listener, **ways, on_progress=on_progress, on_error=warn)
     written = write_confusions(found, out)
     for row in found.conditions():
         noise = "clean" if row["snr_db"] is None else f"noise at {row['snr_db']:g} dB"

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from voiceattack import audio
-from voiceattack.errors import SpecError, VoiceAttackError
+from voiceattack.errors import SpecError, as_error
 from voiceattack.locks import locking
 from voiceattack.provenance import example_seed, slug
 from voiceattack.specs import without_patience
@@ -193,20 +193,18 @@ def _one(
         "recipe": {**request.identity(), "variant": variant},
     }
     before = 0 if listener is None else listener.queries
+    spoken: dict[str, Any] = {}
     try:
         if item.error:
             raise SpecError(item.error)
         rng = np.random.default_rng(seed)
         options = offers(perturbations, item.text)
         found, error, warnings = _search(request, item, options, listener, rng)
-    except VoiceAttackError as problem:
-        found, error, warnings = (), str(problem), []
-    except Exception as problem:  # a victim or a perturbation may be anybody's code: it costs this text
-        found, error, warnings = (), f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}", []
-    perturbed = apply(item.text, found) if found else None
-    spoken: dict[str, Any] = {}
-    if listener is not None and listener.speak is not None and error is None:
-        spoken = _save(run, identifier, item, perturbed, listener)
+        perturbed = apply(item.text, found) if found else None
+        if listener is not None and listener.speak is not None:
+            spoken = _save(run, identifier, item, perturbed, listener)
+    except Exception as problem:  # a victim, a voice or a perturbation may be anybody's code: it costs this text
+        found, perturbed, error, warnings = (), None, str(as_error(problem)), []
     return TextExample(
         **facts,
         **spoken,
