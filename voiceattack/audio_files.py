@@ -175,8 +175,8 @@ def _read(path: str | Path, file: Any) -> Iterator[NDArray[np.float32]]:
                 raise AudioError(f"{path}: holds NaN or infinite samples; export it again, preferably as 16-bit")
             if peak > MAX_AMPLITUDE:
                 raise AudioError(
-                    f"{path}: holds a sample of {peak:.3g} times full scale, where {MAX_AMPLITUDE:g} is the most that is taken for "
-                    "sound; the file is damaged or its floats are not scaled to 1: export it again, preferably as 16-bit"
+                    f"{path}: holds a sample of {peak:.3g} times full scale, where {MAX_AMPLITUDE:g} is the most that is taken "
+                    "for sound; the file is damaged or its floats are not scaled to 1: export it again, preferably as 16-bit"
                 )
             yield block
     except (soundfile.SoundFileError, MemoryError) as error:
@@ -199,7 +199,7 @@ def _shortage(path: str | Path, part: Part, file: Any, frames: int) -> list[str]
 
 
 class _Streamed(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """Read from front to back. soundfile otherwise seeks behind each block, which fails at the end of what has no known length."""
+    """Read from front to back: soundfile itself seeks behind each block, which fails where the length is not known."""
 
     def seekable(self) -> bool:
         return False
@@ -232,7 +232,7 @@ def _opened(path: str | Path) -> BinaryIO:
         mode = os.stat(path)
         if not stat.S_ISREG(mode.st_mode):
             raise AudioError(f"{path}: is {'a folder' if stat.S_ISDIR(mode.st_mode) else 'no regular file'}; give an audio file")
-        file = open(path, "rb")  # libsndfile says "System error." where Python gives the reason
+        file = open(path, "rb")  # noqa: SIM115  # libsndfile says "System error." where Python gives the reason
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file; check the path") from error
     except (OSError, ValueError) as error:

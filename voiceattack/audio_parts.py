@@ -136,17 +136,24 @@ def _chunked(file: BinaryIO, start: int, size: int, layout: _Layout) -> tuple[Pa
         untold = promised < 0 or (promised > held and promised >= PLACEHOLDER_BYTES)
         return (replace(mended, notes=(UNTOLD,)) if untold else Part(start, size)), size
     ends = {layout.after(place, promised), place + layout.header + promised}  # there are writers that do not pad
-    behind = next((end for begin in sorted(ends, reverse=True) if (end := _behind(file, begin, size, layout, promised > 0))), None)
+    found = (_behind(file, end, size, layout, padded=promised > 0) for end in sorted(ends, reverse=True))
+    behind = next((end for end in found if end is not None), None)
     if behind is not None:
         return Part(start, behind), behind
     if not promised:
         return replace(mended, notes=(UNTOLD,)), size
-    note = f"the header counts {promised} bytes of sound, but {held} are there: heard to the end of the file"
-    return replace(mended, notes=(note,)), size
+    return replace(mended, notes=(_more(promised, held),)), size
+
+
+def _more(promised: int, held: int) -> str:
+    return f"the header counts {promised} bytes of sound, but {held} are there: heard to the end of the file"
 
 
 def _behind(file: BinaryIO, place: int, size: int, layout: _Layout, padded: bool) -> int | None:
-    """Where the next recording begins when ``place`` is the end of the sound: ``size`` without one; None when more sound follows."""
+    """Where the next recording begins, when ``place`` is the end of the sound: ``size`` without one; None when more sound follows.
+
+    ``padded``: whether what is all zero, or short, is no sound.
+    """
     begun = place
     while place < size:
         head = at(file, place, 16)
@@ -176,7 +183,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _au_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
-    parts = []
+    parts: list[Part] = []
     while at(file, start, 4) in (b".snd", b"dns."):
         order = ">" if at(file, start, 4) == b".snd" else "<"
         header = at(file, start + 4, 8)
@@ -194,8 +201,8 @@ def _au_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
             continue
         if at(file, end, 16).startswith(TAGS) or (promised and _is_padding(file, end, size)):
             return [*parts, Part(start, size)]
-        note = (UNTOLD if not promised else f"the header counts {promised} bytes of sound, but {held} are there: heard to the end",)
-        return [*parts, Part(start, size, ((8, struct.pack(f"{order}I", min(held, 0xFFFFFFFE))),), note)]
+        note = UNTOLD if not promised else _more(promised, held)
+        return [*parts, Part(start, size, ((8, struct.pack(f"{order}I", min(held, 0xFFFFFFFE))),), (note,))]
     return parts
 
 

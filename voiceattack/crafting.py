@@ -292,7 +292,7 @@ def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
 
 @contextlib.contextmanager
 def _costing(job: Job, clip: Clip, loss: str) -> Iterator[None]:
-    """What cannot be read any more, the artefact of an earlier run or the file it was made from, costs what is made of it alone."""
+    """What cannot be read any more (an artefact of an earlier run, the file it was made from) costs what is made of it alone."""
     try:
         yield
     except AudioError as error:

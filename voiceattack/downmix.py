@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["CANCELLED", "Polarity"]
 
 CANCELLED = 0.2
-"""Channels cancel when their mean has less than this part of the energy that unrelated channels of their energy would leave in it."""
+"""Channels cancel when their mean has less than this part of the energy that it would have if they were unrelated."""
 
 ALIKE = 0.25
 """The first channel with at least this part of the loudest one's energy is the one that the others are compared with."""
@@ -33,7 +33,7 @@ class Polarity:
         self._products += wide.T @ wide
 
     def signs(self) -> tuple[NDArray[np.float32], float] | None:
-        """+1 or -1 a channel, and the energy of the channels' mean against that of the channels, dB; None where nothing cancels."""
+        """+1 or -1 a channel, and the energy of their mean against that of the channels, dB; None where nothing cancels."""
         channels = len(self._sums)
         if channels < 2 or not self._frames:
             return None

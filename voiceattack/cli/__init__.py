@@ -34,6 +34,7 @@ from voiceattack.cli import (
     suite,
     text,
     transcribe,
+    usage,
     wakeword_sweep,
 )
 from voiceattack.errors import VoiceAttackError
@@ -76,6 +77,8 @@ app.command("bless")(compare.bless)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
+for _registered in app.registered_commands:
+    _registered.cls = usage.Command
 
 
 def _version(value: bool) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, progress, say, warn
-from voiceattack.errors import SpecError
+from voiceattack.cli.console import DeviceOption, QuietOption, noise_levels, numbers, progress, say, warn
 
 __all__ = ["confusions"]
 
@@ -34,8 +33,7 @@ def confusions(
     """Speak a catalogue of commands in several ways; draw which is heard as which, and rank them by how easily that happens."""
     from voiceattack.text.corpus import read_texts
 
-    rates = [_number(word, "--speeds") for word in speeds.split(",")]
-    noises = [None if word.strip() == "clean" else _number(word, "--snr-db") for word in snr_db.split(",")]
+    rates, noises = numbers(speeds, "--speeds", 0.5, 2), noise_levels(snr_db)
     items = list(read_texts(inputs))
     for item in items:
         if item.error:
@@ -68,10 +66,3 @@ def confusions(
             say(f"{row['command']}: of {row['n']} times {row['wrong']} as another{told}, {row['none']} as none", quiet=quiet)
     for path in written:
         say(f"written: {path}", quiet=quiet)
-
-
-def _number(word: str, option: str) -> float:
-    try:
-        return float(word)
-    except ValueError as error:
-        raise SpecError(f"{option} {word!r}: must be numbers with commas between, as 0.9,1.0") from error

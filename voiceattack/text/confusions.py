@@ -121,7 +121,7 @@ def confuse(
         speeds: of each voice; 1.0 is its own.
         snrs_db: of seeded white noise, dB; None is without.
         seed: of the noise.
-        on_error: called with one line for each time a command cannot be said or heard; that time is left out. None raises the first.
+        on_error: called with one line when a command cannot be said or heard; that is left out. None raises the first.
 
     Raises:
         SpecError: fewer than two commands, or the speaker takes no speed.

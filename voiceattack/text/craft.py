@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from voiceattack import audio
+from voiceattack.asked import LARGEST, Asked
 from voiceattack.errors import SpecError, as_error
 from voiceattack.locks import locking
 from voiceattack.provenance import example_seed, slug
@@ -34,7 +35,7 @@ __all__ = ["TextRequest", "craft_texts", "listener_of", "offers"]
 Progress = Callable[[int, int, str], None]
 
 
-class TextRequest(BaseModel):
+class TextRequest(Asked):
     """What is asked of :func:`craft_texts`; JSON-safe.
 
     Attributes:
@@ -52,8 +53,6 @@ class TextRequest(BaseModel):
         seed: of the run; each example derives its own from it and from its text.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     inputs: tuple[str, ...]
     perturbations: tuple[str, ...] = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
@@ -66,7 +65,7 @@ class TextRequest(BaseModel):
     speak: str | None = None
     variants: int = Field(default=1, ge=1, le=1000)
     language: str = "en"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
 
     def build(self) -> list[Perturbation]:
         """The perturbations, parameters and language checked.
