@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -10,7 +9,7 @@ from typing_extensions import Self
 
 from voiceattack.errors import SpecError
 
-__all__ = ["LARGEST", "Asked", "number", "numbers", "reason_of"]
+__all__ = ["LARGEST", "Asked", "number", "numbers", "reason_of", "usable"]
 
 LARGEST = 2**63 - 1
 """No whole number that is asked for is larger: beyond it, libraries overflow."""
@@ -41,6 +40,11 @@ def reason_of(error: ValidationError, model: type[BaseModel] | None = None) -> s
     return f"{shown + ': ' if shown else ''}{message[:1].lower()}{message[1:]}{given}"
 
 
+def usable(value: float) -> bool:
+    """Whether it is finite and no larger than :data:`LARGEST`; NaN is not."""
+    return abs(value) <= LARGEST
+
+
 def number(text: str, where: str, low: float, high: float) -> float:
     """``text`` as a number from ``low`` to ``high``; ``where`` names it in errors.
 
@@ -51,7 +55,7 @@ def number(text: str, where: str, low: float, high: float) -> float:
         value = float(text)
     except ValueError as error:
         raise SpecError(f"{where} {text!r}: must be a number") from error
-    if not low <= value <= high or not math.isfinite(value):
+    if not low <= value <= high:
         raise SpecError(f"{where} {text!r}: must be from {low:g} to {high:g}")
     return value
 

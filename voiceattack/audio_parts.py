@@ -150,7 +150,7 @@ def _more(promised: int, held: int) -> str:
 
 
 def _behind(file: BinaryIO, place: int, size: int, layout: _Layout, padded: bool) -> int | None:
-    """Where the next recording begins, when ``place`` is the end of the sound: ``size`` without one; None when more sound follows.
+    """Where the next recording begins when the sound ends at ``place``: ``size`` without one; None when more sound follows.
 
     ``padded``: whether what is all zero, or short, is no sound.
     """
@@ -192,8 +192,7 @@ def _au_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
         offset, promised = struct.unpack(f"{order}II", header)
         held = size - start - offset
         if promised == 0xFFFFFFFF or promised >= held:
-            note = (UNTOLD,) if promised >= PLACEHOLDER_BYTES else ()
-            return [*parts, Part(start, size, notes=note)]
+            return [*parts, Part(start, size, notes=(UNTOLD,) if promised >= PLACEHOLDER_BYTES else ())]
         end = start + offset + promised
         if at(file, end, 4) in (b".snd", b"dns."):
             parts.append(Part(start, end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -95,6 +96,12 @@ def _options(
     del version, debug
 
 
+@functools.lru_cache(maxsize=1)
+def _tree() -> Any:
+    """All commands with their options; made once, for those who call :func:`main` again and again."""
+    return typer.main.get_command(app)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. A user sees one line an error, and a traceback only with ``--debug``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -108,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         try:
-            code: Any = app(args=arguments, prog_name="voiceattack", standalone_mode=False)
+            code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
         finally:
             console.let_go()
     except (KeyboardInterrupt, typer.Abort):

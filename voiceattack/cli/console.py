@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.asked import LARGEST, number, numbers
+from voiceattack.asked import LARGEST, number, numbers, usable
 from voiceattack.errors import SpecError
 from voiceattack.unicode_text import visible
 
@@ -171,7 +170,7 @@ def _usable(value: Any) -> bool:
     """Whether all numbers in a value of JSON are ones that libraries can take."""
     if isinstance(value, (list, dict)):
         return all(map(_usable, value.values() if isinstance(value, dict) else value))
-    return not isinstance(value, (int, float)) or (math.isfinite(value) and abs(value) <= LARGEST) or isinstance(value, bool)
+    return not isinstance(value, (int, float)) or usable(value)
 
 
 def formats_of(outputs: Sequence[Path] | None) -> dict[Path, str]:

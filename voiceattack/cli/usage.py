@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
-from voiceattack.asked import LARGEST
+from voiceattack.asked import usable
 
 __all__ = ["Command"]
 
@@ -22,6 +21,6 @@ class Command(TyperCommand):
         for param in params:
             given = ctx.params.get(str(param.name))
             for value in given if isinstance(given, (list, tuple)) else (given,):
-                if isinstance(value, (int, float)) and not (math.isfinite(value) and abs(value) <= LARGEST):
+                if isinstance(value, (int, float)) and not usable(value):
                     raise typer.BadParameter(f"{str(value)[:20]} is not a number that can be used here", ctx=ctx, param=param)
         return super().invoke(ctx)
