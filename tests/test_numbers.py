@@ -86,6 +86,19 @@ def test_what_is_no_number_to_work_with_is_a_usage_error(
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+@pytest.mark.parametrize(("command", "option", "values"), [case for case in options_with_numbers() if "text" not in case.id])
+def test_zero_and_less_are_taken_or_refused_but_never_unexpected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, option: str, values: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dry = ["--dry-run"] if "dry_run" in get_type_hints(COMMANDS[command]) else []
+    for value in ("0", "-1"):
+        done = in_process(command, *["gone.wav"] * INPUT.get(command, 1), *REQUIRED.get(command, ()), *dry, f"{option}={value}")
+        assert done.returncode == 2 or dry, (value, done.stdout, done.stderr)
+        assert "unexpected" not in done.stderr and "Traceback" not in done.stderr, (value, done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

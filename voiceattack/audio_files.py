@@ -116,7 +116,7 @@ def read_info(path: str | Path) -> AudioInfo:
     first, frames = None, 0
     for part, file in reading(path):
         first = first or AudioInfo.of(file)
-        if part.told and file.frames < _UNTOLD:
+        if (part.told or part.prefix) and file.frames < _UNTOLD:
             frames += file.frames
         else:
             frames += part.frames or sum(map(len, _read(path, file)))
@@ -214,7 +214,7 @@ def reading(path: str | Path) -> Iterator[tuple[Part, Any]]:
         except OSError as error:
             raise AudioError(f"{path}: cannot be read ({one_line(error)}); check the path and its permissions") from error
         for part in parts:
-            whole = part.start == 0 and part.end == size and not part.patches
+            whole = part.start == 0 and part.end == size and not part.patches and not part.prefix
             view = View(file, part)
             try:
                 sound = _Streamed(os.fspath(path) if whole else view)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from voiceattack.audio_view import Part, at
@@ -72,6 +73,16 @@ def _index(file: BinaryIO, place: int, frame: _Frame) -> int | None:
     return None
 
 
+def _index_frame(header: bytes, count: int) -> bytes:
+    """A silent frame of the kind of ``header`` that tells how many frames follow; nothing where the layer has no index."""
+    if header[1] >> 1 & 3 != 1:
+        return b""
+    begun = bytes([header[0], header[1] | 1, 0x90 | header[2] & 0x0C, header[3]])  # 128 or 80 kbit/s, without a checksum
+    frame = _frame(begun)
+    assert frame is not None  # its kind is that of a frame that was read
+    return (begun.ljust(frame.index_at, b"\0") + b"Info" + struct.pack(">II", 1, count)).ljust(frame.size, b"\0")
+
+
 @dataclass
 class _Recording:
     """What was seen of one recording so far."""
@@ -82,30 +93,41 @@ class _Recording:
     count: int = 0
     samples: int = 0
     bit_rates: set[int] = field(default_factory=set)
+    header: bytes = b""
     beyond: int | None = None
 
-    def add(self, place: int, frame: _Frame) -> None:
+    def add(self, place: int, frame: _Frame, header: bytes) -> None:
         if self.promised and self.count == self.promised:
             self.beyond = place
         self.count += 1
+        self.header = self.header or header
         self.samples = frame.samples
         self.bit_rates.add(frame.kbps)
 
-    def parts(self, end: int, cut: bool) -> Iterator[Part]:
-        """What :func:`mpeg_parts` gives; ``cut``: its last frame is not all there."""
+    def parts(self, end: int, *, cut: bool = False, whole: bool = False) -> Iterator[Part]:
+        """What :func:`mpeg_parts` gives; ``cut``: its last frame is not all there; ``whole``: it is all of the file."""
         if self.promised:
             extra = (self.count - self.promised) * self.samples
             if self.kind is not None and self.beyond is not None and extra > SLACK_SECONDS * self.kind[2]:
                 yield Part(self.start, self.beyond, slack=self.samples)
-                yield Part(self.beyond, end, told=False, frames=extra, slack=2 * self.samples)
+                yield self._counted(self.beyond, end, self.count - self.promised)
             else:
                 yield Part(self.start, end, slack=0 if cut else self.samples)
             return
         notes = ["no index tells its length: heard to the end of the file"] if len(self.bit_rates) > 1 else []
         if cut:
             notes.append("it ends inside a frame, so more may be missing: heard as far as it goes")
-        frames = self.count * self.samples
-        yield Part(self.start, end, notes=tuple(notes), told=False, frames=frames, slack=2 * self.samples)
+        # Of an unvarying bit rate, the decoder's own estimate is right.
+        if len(self.bit_rates) > 1 or not whole:
+            yield replace(self._counted(self.start, end, self.count), notes=tuple(notes))
+        else:
+            frames = self.count * self.samples
+            yield Part(self.start, end, notes=tuple(notes), told=False, frames=frames, slack=2 * self.samples)
+
+    def _counted(self, start: int, end: int, count: int) -> Part:
+        """A part whose length nothing tells, with an index of our own: the decoder would stop where it guesses the end."""
+        frames = count * self.samples
+        return Part(start, end, told=False, frames=frames, slack=2 * self.samples, prefix=_index_frame(self.header, count))
 
 
 def mpeg_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
@@ -118,7 +140,7 @@ def mpeg_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
     while place < size:
         head = at(file, place, 10)
         if (tag := id3_length(head)) and now.count:
-            found += now.parts(place, False)
+            found += now.parts(place)
             now = _Recording(place)
         if tag:
             place += tag
@@ -134,18 +156,19 @@ def mpeg_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
             break
         promised = _index(file, place, frame)
         if now.kind is not None and (frame.kind != now.kind or (promised is not None and now.count)):
-            found += now.parts(place, False)
+            found += now.parts(place)
             now = _Recording(place)
         now.kind = frame.kind
         if promised is None:
-            now.add(place, frame)
+            now.add(place, frame, head[:4])
         else:
             now.promised = promised
         place += frame.size
     if now.kind is None:
         return found
     last = _frame(at(file, place, 10))
-    return [*found, *now.parts(size, last is not None and last.kind == now.kind and place + last.size > size)]
+    cut = last is not None and last.kind == now.kind and place + last.size > size
+    return [*found, *now.parts(size, cut=cut, whole=not found and not start)]
 
 
 def id3_length(head: bytes) -> int:

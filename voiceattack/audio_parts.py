@@ -191,8 +191,11 @@ def _au_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
             break
         offset, promised = struct.unpack(f"{order}II", header)
         held = size - start - offset
-        if promised == 0xFFFFFFFF or promised >= held:
-            return [*parts, Part(start, size, notes=(UNTOLD,) if promised >= PLACEHOLDER_BYTES else ())]
+        told = (8, struct.pack(f"{order}I", 0xFFFFFFFF))
+        if promised > held and promised >= PLACEHOLDER_BYTES:
+            return [*parts, Part(start, size, (told,), (UNTOLD,))]
+        if promised >= held:
+            return [*parts, Part(start, size)]
         end = start + offset + promised
         if at(file, end, 4) in (b".snd", b"dns."):
             parts.append(Part(start, end))
@@ -201,7 +204,7 @@ def _au_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
         if at(file, end, 16).startswith(TAGS) or (promised and _is_padding(file, end, size)):
             return [*parts, Part(start, size)]
         note = UNTOLD if not promised else _more(promised, held)
-        return [*parts, Part(start, size, ((8, struct.pack(f"{order}I", min(held, 0xFFFFFFFE))),), (note,))]
+        return [*parts, Part(start, size, (told,), (note,))]
     return parts
 
 

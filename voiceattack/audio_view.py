@@ -19,6 +19,7 @@ class Part:
         start: its first byte in the file.
         end: the byte behind its last.
         patches: (place counted from ``start``, bytes that stand there instead).
+        prefix: bytes before its first.
         notes: one line each for what a user should know of it.
         told: whether its header tells its length.
         frames: about how many samples a channel were counted in it, where its header does not tell; None: not counted.
@@ -32,6 +33,12 @@ class Part:
     told: bool = True
     frames: int | None = None
     slack: int = 0
+    prefix: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes to open."""
+        return len(self.prefix) + self.end - self.start
 
 
 def at(file: BinaryIO, place: int, count: int) -> bytes:
@@ -61,19 +68,21 @@ class View(io.RawIOBase):
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._part.end - self._part.start}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._part.size}[whence]
         self._place = max(0, base + offset)
         return self._place
 
     def readinto(self, buffer: Buffer) -> int:
-        target, begin = memoryview(buffer).cast("B"), self._part.start + self._place
+        target, part = memoryview(buffer).cast("B"), self._part
+        data = bytearray(part.prefix[self._place : self._place + len(target)])
+        place = max(0, self._place - len(part.prefix))  # counted from the part's start
         try:
-            data = bytearray(at(self._file, begin, max(0, min(len(target), self._part.end - begin))))
+            data += at(self._file, part.start + place, max(0, min(len(target) - len(data), part.end - part.start - place)))
         except OSError as error:
             self.failed = error
             return 0
-        for place, patch in self._part.patches:
-            for i, byte in enumerate(patch, place - self._place):
+        for first, patch in part.patches:
+            for i, byte in enumerate(patch, first + len(part.prefix) - self._place):
                 if 0 <= i < len(data):
                     data[i] = byte
         target[: len(data)] = data
