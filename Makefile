@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench docs samples clean
+.PHONY: demo test fuzz lint bench docs samples clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
@@ -15,6 +15,9 @@ demo: .venv/.installed  ## the whole loop on bundled speech
 
 test: .venv/.installed  ## every test, slow ones too
 	$(BIN)/python -m pytest
+
+fuzz: .venv/.installed  ## damaged files of every kind, 500 of each of two seeds; test runs a few of them
+	for seed in 1 2; do VOICEATTACK_FUZZ_EXAMPLES=500 VOICEATTACK_FUZZ_SEED=$$seed $(BIN)/python -m pytest tests/fuzz || exit 1; done
 
 lint: .venv/.installed  ## style, format, types
 	$(BIN)/ruff check .

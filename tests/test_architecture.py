@@ -15,6 +15,7 @@ PACKAGE = ROOT / "voiceattack"
 # Lowest first; ARCHITECTURE.md says the same in words.
 ORDER = (
     "errors",
+    "asked",
     "registry",
     "extras",
     "samples",
@@ -24,6 +25,10 @@ ORDER = (
     "locks",
     "drawing",
     "_torchaudio",
+    "audio_view",
+    "audio_mpeg",
+    "audio_parts",
+    "downmix",
     "audio_files",
     "audio",
     "psychoacoustics",

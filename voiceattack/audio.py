@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voiceattack.audio_files import AudioInfo, read_samples, reading
+from voiceattack.audio_files import AudioInfo, read_info, read_samples, reading
 from voiceattack.errors import AudioError
-from voiceattack.files import one_line, open_regular, write_whole
+from voiceattack.files import one_line, open_regular, write_whole, writing
 
 __all__ = [
     "SAMPLE_RATE",
@@ -98,35 +98,36 @@ def quantize16(waveform: Tensor) -> Tensor:
 
 
 def info(path: str | Path) -> AudioInfo:
-    """Read the header only.
+    """Read headers only, unless they do not tell the length; of several recordings joined in a file, the length is that of all.
 
     Raises:
         AudioError: missing, unreadable or not audio.
     """
-    with reading(path) as file:
-        return AudioInfo.of(file)
+    return read_info(path)
 
 
 def load(path: str | Path, sample_rate: int = SAMPLE_RATE) -> Tensor:
     """Load any libsndfile format: float32 (samples,) in [-1, 1], mono, at ``sample_rate`` Hz.
 
-    Silence loads: it is valid audio. 16-bit samples come as int16 / 32768.
+    Silence loads: it is valid audio. 16-bit samples come as int16 / 32768. A file is heard to its end though its header tells no
+    length, or at most 0.1 s and 1 % more than there is; recordings joined in a file are heard one after the other.
 
     Raises:
-        AudioError: missing, not audio, truncated, empty, shorter than 0.1 s, or holding NaN or infinity.
+        AudioError: missing, not audio, truncated, empty, shorter than 0.1 s, holding NaN, infinity or a sample beyond 100 times
+            full scale, or recordings of different formats.
     """
     return load_with_warnings(path, sample_rate)[0]
 
 
 def load_with_warnings(path: str | Path, sample_rate: int = SAMPLE_RATE) -> tuple[Tensor, list[str]]:
-    """:func:`load`, and one line for each thing that was done to the signal: mixed down, resampled, clipped."""
-    header, samples = read_samples(path, mono=True)
-    warnings = []
+    """:func:`load`, and one line for each thing odd about the file or done to the signal: mixed down, resampled, clipped."""
+    found = read_samples(path, mono=True)
+    header, warnings = found.header, found.notes
     if header.channels > 1:
         warnings.append(f"{header.channels} channels mixed down to one by their mean")
     if header.sample_rate != sample_rate:
         warnings.append(f"resampled from {header.sample_rate} Hz to {sample_rate} Hz")
-    mono = _resample(samples, header.sample_rate, sample_rate)[:, 0]
+    mono = _resample(found.samples, header.sample_rate, sample_rate)[:, 0]
     over = int(np.count_nonzero(np.abs(mono) > 1.0))
     if over:
         warnings.append(f"{over} of {len(mono)} samples beyond full scale (peak {np.abs(mono).max():.3g}) were clipped")
@@ -152,7 +153,8 @@ def save(
         comment: stored in the file's metadata, as is ``title``.
 
     Raises:
-        AudioError: another suffix or shape, NaN or infinity, nothing to write, or the disk refuses (full, read-only).
+        AudioError: another suffix or shape, NaN or infinity, nothing to write.
+        DiskError: the disk refuses (full, read-only).
     """
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
@@ -175,17 +177,15 @@ def save(
             file.write(pcm.T)
     except soundfile.SoundFileError as error:
         raise AudioError(f"{path}: {channels} channels at {sample_rate} Hz cannot be saved ({one_line(error)})") from error
-    try:
+    with writing(path):
         write_whole(path, buffer.getvalue())
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be written ({one_line(error)}); free some space or choose another folder") from error
 
 
 def carry_back(original_path: str | Path, perturbation: Tensor) -> Tensor:
     """The original file, at its own rate and with its own channels, with a 16 kHz mono perturbation added.
 
-    Each channel gets the same perturbation, so that the down-mix changes by exactly that. A file below 16 kHz cannot carry
-    what lies above half its rate.
+    Each channel gets the same perturbation, so that the down-mix changes by exactly that; one that was turned over before mixing
+    gets it turned over. A file below 16 kHz cannot carry what lies above half its rate.
 
     Args:
         original_path: the file whose :func:`load` was attacked.
@@ -197,20 +197,20 @@ def carry_back(original_path: str | Path, perturbation: Tensor) -> Tensor:
     Raises:
         AudioError: the file does not load, or the perturbation was made for another length.
     """
-    header, samples = read_samples(original_path, mono=False)
+    original = read_samples(original_path, mono=False)
+    header, samples = original.header, original.samples
     seconds = perturbation.shape[-1] / SAMPLE_RATE
     if perturbation.ndim != 1 or abs(seconds - header.seconds) > 0.01:
         raise AudioError(f"{original_path}: lasts {header.seconds:.3f} s, but the perturbation {seconds:.3f} s; use its own one")
     column = perturbation.detach().cpu().to(torch.float32).numpy()[:, None]
     delta = _resample(column, SAMPLE_RATE, header.sample_rate)[: len(samples)]
-    samples[: len(delta)] += delta
+    samples[: len(delta)] += delta * original.signs
     return torch.from_numpy(np.ascontiguousarray(samples.T.clip(-1.0, 1.0)))
 
 
 def read_comment(path: str | Path) -> str | None:
     """The comment in a file's metadata, None without one; raises AudioError as :func:`info` does."""
-    with reading(path) as file:
-        return file.comment or None
+    return next(file.comment for _, file in reading(path)) or None
 
 
 def file_sha256(path: str | Path) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from voiceattack.asked import LARGEST, Asked
 from voiceattack.attacks.corruptions import CORRUPTIONS, SCHEME
 from voiceattack.attacks.corruptions.base import Corruption
 from voiceattack.attacks.corruptions.severities import LEVELS, table
@@ -40,7 +41,7 @@ class _Setting:
         return f"{SCHEME}:{self.name}-{self.severity}" + (f"-draw{self.repeat + 1}" if self.repeat else "")
 
 
-class CorruptionsRequest(BaseModel):
+class CorruptionsRequest(Asked):
     """What is asked of :func:`corrupt`; JSON-safe.
 
     Attributes:
@@ -55,16 +56,14 @@ class CorruptionsRequest(BaseModel):
         limit: corrupt the first so many clips only.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     inputs: tuple[str, ...]
     victim: str = "whisper-tiny.en"
     names: tuple[str, ...] = ()
     severities: tuple[int, ...] = LEVELS
     params: dict[str, Any] = Field(default_factory=dict)
-    wer_threshold: float = 0.5
+    wer_threshold: float = Field(default=0.5, gt=0)
     repeats: int = Field(default=1, ge=1, le=100)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
     limit: int | None = Field(default=None, ge=1)
 
     @field_validator("names")

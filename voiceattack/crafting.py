@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voiceattack import audio
+from voiceattack import audio, files
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Attack, Crafted
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
 from voiceattack.corpus import BadItem, Utterance
-from voiceattack.errors import AttackError, AudioError, RunError, VoiceAttackError
+from voiceattack.errors import AudioError, DiskError, VoiceAttackError, as_error
 from voiceattack.metrics.signal import snr_db
 from voiceattack.metrics.terms import names_of
 from voiceattack.objectives import Objective
@@ -30,8 +29,6 @@ __all__ = ["Clip", "Job", "Progress", "attack_batch", "craft_clips", "craft_item
 
 Progress = Callable[[int, int, str], None]
 """Called with (gradient steps done, gradient steps at most, name of the clip)."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -128,28 +125,14 @@ def craft_clips(
     return [craft_clips(victim, attack, [waveforms[r]], [heard[r]], objective, budget, [seeds[r]], *limits)[0] for r in rows]
 
 
-def as_error(error: Exception) -> VoiceAttackError:
-    """``error`` as one line for the record; unexpected ones go to the log with their traceback."""
-    if isinstance(error, VoiceAttackError):
-        return error
-    log.debug("unexpected error", exc_info=error)
-    lines = str(error).strip().splitlines() or [""]
-    told = AttackError(f"{type(error).__name__}: {lines[0]} (--debug shows where)")
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        told = AttackError(f"out of memory ({lines[0]}); use a smaller --batch-size, shorter clips or --device cpu")
-    told.queries = getattr(error, "queries", 0)
-    return told
-
-
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what a full or read-only disk raises into the one error that ends a run."""
+    """Turn what a full or read-only disk raises into the one error that ends a run; what else is raised stays as it is."""
     try:
-        yield
-    except (OSError, AudioError) as error:
-        told = isinstance(error, AudioError)
-        reason = str(error) if told else f"{path}: cannot be written ({error}); free some space"
-        raise RunError(f"{reason}; finished examples are kept: the same command resumes") from error
+        with files.writing(path, "free some space"):
+            yield
+    except DiskError as error:
+        raise DiskError(f"{error}; finished examples are kept: the same command resumes") from error
 
 
 def _control_id(example: str) -> str:
@@ -190,16 +173,17 @@ def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
         samples, warnings = audio.load_with_warnings(item.path)
         waveform = job.attack.prepare(audio.quantize16(samples))
         job.victim.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, item.name)
-    except (VoiceAttackError, OSError) as error:
-        _record_unusable(job, item.name, source, sha256, _without_place(str(error), source, item.name), item.text)
+        longer = waveform.shape[-1] != samples.shape[-1]
+        stem = example_id(item.name, sha256, f"for-{request.attack}" if longer else "").rstrip("-")
+        path = job.run.clean_path(stem)
+        if not path.exists():
+            with writing(job.run.path):
+                audio.save(path, waveform)
+    except Exception as error:  # an attack or a victim may be anybody's code
+        told = str(error) if isinstance(error, OSError) else str(as_error(error))
+        _record_unusable(job, item.name, source, sha256, _without_place(told, source, item.name), item.text)
         return None
     job.seen.add(identifier)
-    longer = waveform.shape[-1] != samples.shape[-1]
-    stem = example_id(item.name, sha256, f"for-{request.attack}" if longer else "").rstrip("-")
-    path = job.run.clean_path(stem)
-    if not path.exists():
-        with writing(job.run.path):
-            audio.save(path, waveform)
     clean_audio = path.relative_to(job.run.path).as_posix()
     return Clip(identifier, item, sha256, audio.pcm_sha256(waveform), clean_audio, waveform, warnings)
 
@@ -298,10 +282,22 @@ def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
                 _record(job, clip, clip.id, job.attack, job.budget, seed, result, together=together)
     for clip in heard:
         for example in [clip.id, *_stages_of(job, clip.id)]:
-            _control(job, clip, example)
-        _original(job, clip)
+            with _costing(job, clip, "it gets no noise control"):
+                _control(job, clip, example)
+        with _costing(job, clip, "it is not carried back to its own format"):
+            _original(job, clip)
     job.finished += len(clips)
     job.tell(0, label)
+
+
+@contextlib.contextmanager
+def _costing(job: Job, clip: Clip, loss: str) -> Iterator[None]:
+    """What cannot be read any more (an artefact of an earlier run, the file it was made from) costs what is made of it alone."""
+    try:
+        yield
+    except AudioError as error:
+        if job.on_error is not None:
+            job.on_error(f"{clip.utterance.path}: {loss}: {error}")
 
 
 def _hear(job: Job, clips: Sequence[Clip]) -> list[Clip]:
@@ -372,6 +368,21 @@ def _original(job: Job, clip: Clip) -> None:
         audio.save(path, carried, audio.info(source).sample_rate, comment=comment)
 
 
+def _save(job: Job, clip: Clip, identifier: str, waveform: Tensor) -> tuple[Path, str]:
+    """Where an artefact lies now, and its SHA-256.
+
+    Raises:
+        AudioError: it is no sound that could be saved and heard.
+        DiskError: it cannot be written, or does not read back as it was written.
+    """
+    path = job.run.audio_path(identifier)
+    with writing(job.run.path):
+        audio.save(path, waveform, comment=adversarial_comment(job.run.id, clip.source_sha256))
+        if not torch.equal(audio.load(path), waveform):
+            raise DiskError(f"{path} does not read back as it was written; check the disk")
+        return path, audio.file_sha256(path)
+
+
 def _record(
     job: Job,
     clip: Clip,
@@ -390,13 +401,11 @@ def _record(
     path: Path | None = None
     sha256: str | None = None
     if isinstance(result, Crafted):
-        path = job.run.audio_path(identifier)
-        comment = adversarial_comment(job.run.id, clip.source_sha256)
-        with writing(job.run.path):
-            audio.save(path, result.waveform, comment=comment)
-            if not torch.equal(audio.load(path), result.waveform):
-                raise AudioError(f"{path.name} does not read back as it was written")
-            sha256 = audio.file_sha256(path)
+        try:
+            path, sha256 = _save(job, clip, identifier, result.waveform)
+        except AudioError as error:  # an attack may be anybody's code: NaN, nothing at all
+            error.queries = result.queries
+            result = error
     recipe = {
         **_shared(job, attack),
         "victim": job.victim.spec,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 __all__ = [
     "AttackError",
     "AudioError",
     "BudgetError",
     "CorpusError",
     "DigestError",
+    "DiskError",
     "MissingExtraError",
     "RunError",
     "SpecError",
@@ -15,7 +18,10 @@ __all__ = [
     "UnknownNameError",
     "VictimError",
     "VoiceAttackError",
+    "as_error",
 ]
+
+log = logging.getLogger(__name__)
 
 
 class VoiceAttackError(Exception):
@@ -29,7 +35,7 @@ class VoiceAttackError(Exception):
 
 
 class AudioError(VoiceAttackError):
-    """An audio file or signal cannot be used."""
+    """An audio file or signal cannot be used: it costs the item it belongs to."""
 
 
 class CorpusError(VoiceAttackError):
@@ -70,3 +76,28 @@ class BudgetError(AttackError):
 
 class RunError(VoiceAttackError):
     """A run directory cannot be created, resumed, read or written."""
+
+
+class DiskError(RunError):
+    """The disk refuses (full, read-only, no permission): what comes next could not be kept either, so it ends a run."""
+
+
+def as_error(error: Exception) -> VoiceAttackError:
+    """``error`` as what one item of many lost, in one line for its record; one that nobody foresaw goes to the log as well.
+
+    A victim, an attack or a voice may be anybody's code, and a library may raise anything: it costs the item at hand alone.
+
+    Raises:
+        DiskError: ``error`` itself, when it is one.
+    """
+    if isinstance(error, DiskError):
+        raise error
+    if isinstance(error, VoiceAttackError):
+        return error
+    log.debug("unexpected error", exc_info=error)
+    line = (str(error).strip().splitlines() or [""])[0][:300]
+    told = AttackError(f"{type(error).__name__}: {line} (--debug shows where)")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own, which is no MemoryError
+        told = AttackError(f"out of memory ({line}); use a smaller --batch-size, shorter clips or --device cpu")
+    told.queries = getattr(error, "queries", 0)
+    return told

@@ -11,7 +11,7 @@ from voiceattack import audio
 from voiceattack.attacks.base import Attack
 from voiceattack.audio import Batch
 from voiceattack.corpus import BadItem, read_corpus
-from voiceattack.errors import CorpusError, VoiceAttackError
+from voiceattack.errors import CorpusError, as_error
 from voiceattack.request import AttackRequest
 from voiceattack.victims import DifferentiableVictim, Victim, load_victim
 
@@ -80,8 +80,8 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
             if not result.examples:
                 result.hear_seconds, result.step_seconds = _measure(victim, attack, item.path)
                 first_seconds = seconds
-        except VoiceAttackError as error:
-            result.unusable.append(str(error))
+        except Exception as error:  # a victim may be anybody's code
+            result.unusable.append(str(as_error(error)))
             continue
         result.examples += 1
         result.audio_seconds += seconds

@@ -21,7 +21,7 @@ from typing import BinaryIO, TextIO
 
 import soundfile
 
-from voiceattack.errors import RunError
+from voiceattack.errors import DiskError
 
 if sys.platform == "win32":
     import msvcrt
@@ -181,12 +181,12 @@ def writing(path: Path, advice: str = ADVICE) -> Iterator[None]:
         advice: what its user can do.
 
     Raises:
-        RunError: the block raised OSError.
+        DiskError: the block raised OSError.
     """
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path}: cannot be written ({one_line(error)}); {advice}") from error
+        raise DiskError(f"{path}: cannot be written ({one_line(error)}); {advice}") from error
 
 
 def one_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,8 +55,8 @@ class Objective:
             )
         if not self.targeted and self.target is not None:
             raise SpecError(f"objective {self.kind} takes no target text; drop the target or use objective targeted")
-        if not self.wer_threshold > 0:
-            raise SpecError(f"wer_threshold must be > 0, got {self.wer_threshold}")
+        if not 0 < self.wer_threshold < math.inf:
+            raise SpecError(f"wer_threshold must be > 0 and finite, got {self.wer_threshold}")
 
     @property
     def name(self) -> str:

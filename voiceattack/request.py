@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from voiceattack.asked import LARGEST, Asked
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Attack
 from voiceattack.constraints import Budget
@@ -17,7 +18,7 @@ from voiceattack.specs import without_patience
 __all__ = ["AttackRequest"]
 
 
-class AttackRequest(BaseModel):
+class AttackRequest(Asked):
     """What is asked of :func:`craft`; JSON-safe.
 
     Attributes:
@@ -35,19 +36,17 @@ class AttackRequest(BaseModel):
         keep_format: also carry each perturbation back to its file's own sample rate and channels, under ``original/``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     inputs: tuple[str, ...]
     victim: str = "whisper-tiny.en"
     attack: str = "pgd"
     params: dict[str, Any] = Field(default_factory=dict)
     objective: ObjectiveKind = "untargeted"
     target: str | None = None
-    wer_threshold: float = 0.5
+    wer_threshold: float = Field(default=0.5, gt=0)
     budget: dict[str, float | str] = Field(default_factory=dict)
-    stages_db: float | None = Field(default=None, gt=0, le=120)
+    stages_db: float | None = Field(default=None, gt=0, le=120, title="--stages")
     max_queries: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
     batch_size: int = Field(default=1, ge=1)
     control: bool = True
     keep_format: bool = False

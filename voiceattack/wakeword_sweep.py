@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, pcm_sha256, quantize16
-from voiceattack.errors import SpecError
+from voiceattack.errors import SpecError, as_error
 from voiceattack.metrics.intervals import poisson, wilson
 from voiceattack.metrics.wakeups import wake_ups
 from voiceattack.mixing import mix_at_snr
@@ -129,6 +129,7 @@ def sweep(
     noise: str = "white-noise",
     seed: int = 0,
     on_progress: Callable[[int, int, str], None] | None = None,
+    on_error: Callable[[str, int, str], None] | None = None,
 ) -> Sweep:
     """Hear every clip in every noise once; all thresholds are read off that.
 
@@ -141,6 +142,8 @@ def sweep(
         noise: kind of the noise, see :data:`voiceattack.nospeech.KINDS`.
         seed: of the noise; each clip has its own.
         on_progress: called with (clips done, clips in all, noise).
+        on_error: called with ("said" or "other", the clip's place there, one line) for each clip that the detector cannot hear;
+            such a clip is left out at every noise. None raises the first.
 
     Raises:
         SpecError: a threshold out of range, an unknown noise, or a victim that tells no probabilities over time.
@@ -156,13 +159,23 @@ def sweep(
     found: dict[str, dict[float | None, list[Stream]]] = {name: {snr_db: [] for snr_db in levels} for name in ("said", "other")}
     done, total = 0, (len(said) + len(other)) * len(levels)
     for name, clips in (("said", said), ("other", other)):
-        for clip in clips:
+        for place, clip in enumerate(clips):
             own = example_seed(seed, pcm_sha256(clip), "wakeword-sweep")
+            streams: dict[float | None, Stream] = {}
             for snr_db in levels:
-                means = detector.means(add_noise(clip, snr_db, noise, own))
-                found[name][snr_db].append(Stream(means, len(clip) / SAMPLE_RATE))
+                noisy = add_noise(clip, snr_db, noise, own)
+                try:
+                    streams[snr_db] = Stream(detector.means(noisy), len(clip) / SAMPLE_RATE)
+                except Exception as error:  # a detector may be anybody's code
+                    if on_error is None:
+                        raise
+                    on_error(name, place, str(as_error(error)))
+                    break
                 done += 1
                 if on_progress is not None:
                     on_progress(done, total, "clean" if snr_db is None else f"{snr_db:g} dB")
+            else:
+                for snr_db, stream in streams.items():
+                    found[name][snr_db].append(stream)
     every = tuple(sorted({*thresholds, detector.threshold}))
     return Sweep(detector.spec, detector.threshold, detector.frame_seconds, every, found["said"], found["other"])

@@ -32,7 +32,7 @@ HALLUCINATE = (
 class Params(BaseModel):
     """Base of every attack's parameters: named, typed, ranged, JSON-safe; unknown names are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from voiceattack.asked import Asked
 from voiceattack.attacks.universal import place
 from voiceattack.audio import SAMPLE_RATE, Batch, quantize16
 from voiceattack.errors import AttackError
@@ -20,7 +21,7 @@ from voiceattack.victims.base import DifferentiableVictim, LossConfig
 __all__ = ["FitParams", "Fitted", "fit_universal"]
 
 
-class FitParams(BaseModel):
+class FitParams(Asked):
     """How to fit.
 
     Attributes:
@@ -37,8 +38,6 @@ class FitParams(BaseModel):
         validation: share of the clips held out, by which the best perturbation is chosen.
         validate_every: steps between two looks at the clips held out.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mode: Mode = "prepend"
     seconds: float = Field(0.64, gt=0, le=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -34,6 +35,7 @@ from voiceattack.cli import (
     suite,
     text,
     transcribe,
+    usage,
     wakeword_sweep,
 )
 from voiceattack.errors import VoiceAttackError
@@ -76,6 +78,8 @@ app.command("bless")(compare.bless)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
+for _registered in app.registered_commands:
+    _registered.cls = usage.Command
 
 
 def _version(value: bool) -> None:
@@ -92,6 +96,12 @@ def _options(
     del version, debug
 
 
+@functools.lru_cache(maxsize=1)
+def _tree() -> Any:
+    """All commands with their options; made once, for those who call :func:`main` again and again."""
+    return typer.main.get_command(app)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. A user sees one line an error, and a traceback only with ``--debug``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -105,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         try:
-            code: Any = app(args=arguments, prog_name="voiceattack", standalone_mode=False)
+            code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
         finally:
             console.let_go()
     except (KeyboardInterrupt, typer.Abort):

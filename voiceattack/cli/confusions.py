@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, progress, say, warn
-from voiceattack.errors import SpecError
+from voiceattack.cli.console import DeviceOption, QuietOption, noise_levels, numbers, progress, say, warn
 
 __all__ = ["confusions"]
 
@@ -34,8 +33,7 @@ def confusions(
     """Speak a catalogue of commands in several ways; draw which is heard as which, and rank them by how easily that happens."""
     from voiceattack.text.corpus import read_texts
 
-    rates = [_number(word, "--speeds") for word in speeds.split(",")]
-    noises = [None if word.strip() == "clean" else _number(word, "--snr-db") for word in snr_db.split(",")]
+    rates, noises = numbers(speeds, "--speeds", 0.5, 2), noise_levels(snr_db)
     items = list(read_texts(inputs))
     for item in items:
         if item.error:
@@ -55,7 +53,8 @@ def confusions(
     acting = None if interpreter is None else load_victim(interpreter, device)
     listener = Listener(load_victim(victim, device), load_speaker(voices[0]), acting)
     with progress("listening", quiet=quiet) as on_progress:
-        found = confuse(commands, listener, speakers=voices, speeds=rates, snrs_db=noises, seed=seed, on_progress=on_progress)
+        ways: dict[str, Any] = {"speakers": voices, "speeds": rates, "snrs_db": noises, "seed": seed}
+        found = confuse(commands, listener, **ways, on_progress=on_progress, on_error=warn)
     written = write_confusions(found, out)
     for row in found.conditions():
         noise = "clean" if row["snr_db"] is None else f"noise at {row['snr_db']:g} dB"
@@ -67,10 +66,3 @@ def confusions(
             say(f"{row['command']}: of {row['n']} times {row['wrong']} as another{told}, {row['none']} as none", quiet=quiet)
     for path in written:
         say(f"written: {path}", quiet=quiet)
-
-
-def _number(word: str, option: str) -> float:
-    try:
-        return float(word)
-    except ValueError as error:
-        raise SpecError(f"{option} {word!r}: must be numbers with commas between, as 0.9,1.0") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voiceattack.asked import LARGEST, number, numbers, usable
 from voiceattack.errors import SpecError
 from voiceattack.unicode_text import visible
 
@@ -31,11 +32,14 @@ __all__ = [
     "formats_of",
     "hold",
     "let_go",
+    "noise_levels",
+    "numbers",
     "parse_params",
     "progress",
     "say",
     "stdout",
     "tell_writer",
+    "tell_warnings",
     "warn",
     "write_reports",
 ]
@@ -61,6 +65,9 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors o
 
 _held = contextlib.ExitStack()
 
+SNR_RANGE = (-100.0, 200.0)
+"""dB; beyond it nothing is left of the sound, or of the noise."""
+
 
 def stdout() -> Console:
     """The console of tables; as wide as the terminal, and wide enough in a pipe."""
@@ -78,6 +85,22 @@ def say(text: str, *, quiet: bool = False) -> None:
 def warn(text: str) -> None:
     """One line on stderr."""
     print(f"voiceattack: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def tell_warnings(place: object, warnings: Sequence[str], *, quiet: bool = False) -> None:
+    """What loading a clip had to say, one line on stderr each."""
+    for line in () if quiet else warnings:
+        warn(f"{place}: note: {line}")
+
+
+def noise_levels(text: str) -> list[float | None]:
+    """``"clean,20,10"`` of --snr-db: dB, None for ``clean``.
+
+    Raises:
+        SpecError: one is no number, or out of range.
+    """
+    words = [word.strip() for word in text.split(",")]
+    return [None if word == "clean" else number(word, "--snr-db", *SNR_RANGE) for word in words]
 
 
 @contextlib.contextmanager
@@ -136,9 +159,18 @@ def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:
             raise SpecError(f"--param {name} is given twice; give it once")
         try:
             params[name] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             params[name] = text
+        if not _usable(params[name]):
+            raise SpecError(f"--param {pair[:60]!r}: infinite, NaN or beyond {LARGEST}; give a smaller, finite number")
     return params
+
+
+def _usable(value: Any) -> bool:
+    """Whether all numbers in a value of JSON are ones that libraries can take."""
+    if isinstance(value, (list, dict)):
+        return all(map(_usable, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, (int, float)) or usable(value)
 
 
 def formats_of(outputs: Sequence[Path] | None) -> dict[Path, str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, warn
-from voiceattack.errors import AttackError, CorpusError, SpecError
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, tell_warnings, warn
+from voiceattack.errors import AttackError, CorpusError, SpecError, as_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,21 +44,17 @@ def fit(
         raise SpecError(f"--out {out}: name a .flac or .wav file")
     if mute and target is not None:
         raise SpecError("--mute excludes --target; give one of them")
-    from pydantic import ValidationError
-
     from voiceattack.attacks.universal_fit import FitParams, Fitted, fit_universal
     from voiceattack.objectives import Objective
     from voiceattack.provenance import environment
     from voiceattack.universal import Recipe, load_artefact, save_artefact
     from voiceattack.victims import DifferentiableVictim, load_victim
 
+    asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
     try:
-        asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
         params = FitParams.model_validate({**asked, **parse_params(param)})
-    except ValidationError as error:
-        first = error.errors()[0]
-        known = ", ".join(FitParams.model_fields)
-        raise SpecError(f"fit: {first['loc'][0]}: {first['msg']}; parameters: {known}") from error
+    except SpecError as error:
+        raise SpecError(f"fit: {error}; parameters: {', '.join(FitParams.model_fields)}") from error
     objective = Objective("mute" if mute else "untargeted" if target is None else "targeted", target)
     loaded = load_victim(victim, device)
     if not isinstance(loaded, DifferentiableVictim):
@@ -121,7 +117,6 @@ def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], l
     """Names and waveforms of the usable inputs; the others cost themselves alone."""
     from voiceattack import audio
     from voiceattack.corpus import BadItem, read_corpus
-    from voiceattack.errors import VoiceAttackError
 
     names, clips = [], []
     for item in read_corpus(inputs):
@@ -129,13 +124,16 @@ def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], l
             warn(f"{item.where}: {item.error}")
             continue
         try:
-            waveform = audio.quantize16(audio.load(item.path))
+            loaded, warnings = audio.load_with_warnings(item.path)
+            waveform = audio.quantize16(loaded)
             victim.check_length(len(waveform) / audio.SAMPLE_RATE + room, item.name)
             if not bool(waveform.any()):
                 raise AttackError(f"{item.path}: digital silence")
-        except VoiceAttackError as error:
-            warn(str(error))
+        except Exception as error:  # a victim may be anybody's code
+            told = str(as_error(error))
+            warn(told if str(item.path) in told else f"{item.path}: {told}")
             continue
+        tell_warnings(item.path, warnings)
         names.append(item.path.name)
         clips.append(waveform)
     if not clips:

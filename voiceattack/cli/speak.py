@@ -24,7 +24,7 @@ def speak(
 ) -> None:
     """Speak INPUT into 16 kHz FLAC files, with a manifest that 'voiceattack attack' and 'transcribe' read."""
     from voiceattack import audio
-    from voiceattack.errors import RunError, VoiceAttackError
+    from voiceattack.errors import RunError, VoiceAttackError, as_error
     from voiceattack.files import inside, write_whole, writing
     from voiceattack.provenance import slug
     from voiceattack.text.corpus import read_texts
@@ -41,11 +41,12 @@ def speak(
                     if item.error:
                         raise VoiceAttackError(item.error)
                     waveform = voice(item.text)
-                except VoiceAttackError as error:
-                    warn(str(error))
+                    name = f"{slug(item.text)[:40].rstrip('-._')}-{item.sha256[:8]}.flac"
+                    audio.save(inside(out, name), waveform, comment=f"synthetic speech by {speaker}", title=item.text)
+                except Exception as error:  # a voice may be anybody's program
+                    told = as_error(error)
+                    warn(str(told) if told is error else f"{item.text[:60]!r}: {told}")
                     continue
-                name = f"{slug(item.text)[:40].rstrip('-._')}-{item.sha256[:8]}.flac"
-                audio.save(inside(out, name), waveform, comment=f"synthetic speech by {speaker}", title=item.text)
                 row = {"audio_filepath": name, "text": item.text, "duration": round(len(waveform) / audio.SAMPLE_RATE, 4)}
                 lines.append(json.dumps(row if item.expected is None else {**row, "action": item.expected}))
                 if on_progress is not None:

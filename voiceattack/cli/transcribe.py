@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, warn
-from voiceattack.errors import CorpusError, RunError, SpecError, VoiceAttackError
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, tell_warnings, warn
+from voiceattack.errors import CorpusError, RunError, SpecError, as_error
 
 __all__ = ["transcribe"]
 
 SUFFIXES = (".json", ".csv", ".txt")
-FIELDS = ("file", "victim", "text", "reference", "error")
+FIELDS = ("file", "victim", "text", "reference", "error", "warnings")
 
 
 def transcribe(
@@ -39,16 +39,17 @@ def transcribe(
     rows: list[dict[str, Any]] = []
     with progress("listening", quiet=quiet) as on_progress:
         for place, item in enumerate(items):
-            row: dict[str, Any] = dict.fromkeys(FIELDS) | {"victim": listener.spec}
+            row: dict[str, Any] = dict.fromkeys(FIELDS) | {"victim": listener.spec, "warnings": []}
             if isinstance(item, BadItem):
                 row |= {"file": item.where, "error": item.error}
             else:
                 row |= {"file": str(item.path), "reference": item.text}
                 try:
-                    row["text"] = _hear(listener, item.path)
-                except VoiceAttackError as error:
-                    row["error"] = str(error)
+                    row["text"] = _hear(listener, item.path, row["warnings"])
+                except Exception as error:  # a victim may be anybody's code
+                    row["error"] = str(as_error(error))
             rows.append(row)
+            tell_warnings(row["file"], row["warnings"], quiet=quiet)
             if row["error"] is not None:
                 warn(row["error"] if str(row["file"]) in row["error"] else f"{row['file']}: {row['error']}")
             else:
@@ -64,10 +65,12 @@ def transcribe(
         raise RunError("none of the inputs could be heard" if len(rows) > 1 else "the input could not be heard")
 
 
-def _hear(listener: Any, path: Path) -> str:
+def _hear(listener: Any, path: Path, warnings: list[str]) -> str:
+    """The transcript; what the loader has to say is added to ``warnings``."""
     from voiceattack import audio
 
-    waveform = audio.load(path)
+    waveform, told = audio.load_with_warnings(path)
+    warnings += told
     listener.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, path.name)
     return str(listener.transcribe(audio.Batch.of([waveform]))[0].text)
 
@@ -80,5 +83,5 @@ def _rendered(rows: list[dict[str, Any]], suffix: str) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({**row, "warnings": "; ".join(row["warnings"])} for row in rows)
     return stream.getvalue()

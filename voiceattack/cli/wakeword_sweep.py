@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import InputsArgument, QuietOption, progress, say, stdout, warn
-from voiceattack.errors import CorpusError, SpecError, VoiceAttackError
+from voiceattack.cli.console import InputsArgument, QuietOption, noise_levels, numbers, progress, say, stdout, tell_warnings, warn
+from voiceattack.errors import CorpusError, RunError, SpecError, as_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,9 +51,10 @@ def wakeword_sweep(
     for path in output or []:
         if path.suffix.lower() not in SUFFIXES:
             raise SpecError(f"--output {path}: the suffix names the format; use one of {', '.join(SUFFIXES)}")
-    levels = [None if word.strip() == "clean" else _number(word, "--snr-db") for word in snr_db.split(",")]
-    asked = THRESHOLDS if thresholds is None else [_number(word, "--thresholds") for word in thresholds.split(",")]
-    said, wrong = _clips(inputs), _clips(other) if other else []
+    levels = noise_levels(snr_db)
+    asked = THRESHOLDS if thresholds is None else numbers(thresholds, "--thresholds", 0, 1)
+    names: dict[str, list[str]] = {}
+    (names["said"], said), (names["other"], wrong) = _clips(inputs), _clips(other or [])
     if not said:
         raise CorpusError("none of the inputs can be heard; give clips that say the phrase")
     detector: Any = load_victim(victim)
@@ -67,7 +68,16 @@ def wakeword_sweep(
         say(f"audio to hear: {seconds:.0f} s; about {seconds * pace:.0f} s on this machine")
         return
     with progress("listening", quiet=quiet) as on_progress:
-        found = sweep(detector, said, wrong, on_progress=on_progress, **options)
+        found = sweep(
+            detector,
+            said,
+            wrong,
+            on_progress=on_progress,
+            on_error=lambda kind, place, error: warn(f"{names[kind][place]}: {error}"),
+            **options,
+        )
+    if not any(found.said.values()):
+        raise RunError("none of the clips that say the phrase could be heard; the reasons are above")
     paths = [inside(out, "det.png"), inside(out, "sweep.csv"), *(output or [])]
     write_sweep(found, paths)
     if quiet:
@@ -77,27 +87,25 @@ def wakeword_sweep(
         say(f"written: {path}")
 
 
-def _clips(inputs: Sequence[str]) -> list[Tensor]:
-    """The clips that load; one line on stderr for each that does not."""
+def _clips(inputs: Sequence[str]) -> tuple[list[str], list[Tensor]]:
+    """Names and waveforms of the clips that load; one line on stderr for each that does not, and for what was done to a clip."""
     from voiceattack import audio
     from voiceattack.corpus import BadItem, read_corpus
 
-    found = []
-    for item in read_corpus(inputs):
+    names: list[str] = []
+    found: list[Tensor] = []
+    for item in read_corpus(inputs) if inputs else ():
         try:
             if isinstance(item, BadItem):
                 raise CorpusError(f"{item.where}: {item.error}")
-            found.append(audio.load(item.path))
-        except VoiceAttackError as error:
-            warn(str(error))
-    return found
-
-
-def _number(word: str, option: str) -> float:
-    try:
-        return float(word)
-    except ValueError as error:
-        raise SpecError(f"{option} {word!r}: must be numbers with commas between, as 0.5,0.9") from error
+            waveform, warnings = audio.load_with_warnings(item.path)
+        except Exception as error:
+            warn(str(as_error(error)))
+            continue
+        tell_warnings(item.path, warnings)
+        names.append(str(item.path))
+        found.append(waveform)
+    return names, found
 
 
 def _table(points: Sequence[dict[str, Any]]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -53,8 +54,8 @@ class Budget:
             raise SpecError(f"snr_db must lie in [-20, 120] dB, got {self.snr_db}")
         if self.linf is not None and not 0.0 < self.linf <= 1.0:
             raise SpecError(f"linf must lie in (0, 1], a fraction of full scale, got {self.linf}")
-        if self.l2 is not None and not self.l2 > 0.0:
-            raise SpecError(f"l2 must be > 0, got {self.l2}")
+        if self.l2 is not None and not 0.0 < self.l2 < math.inf:
+            raise SpecError(f"l2 must be > 0 and finite, got {self.l2}")
         if self.db_x is not None and not -120.0 <= self.db_x <= 20.0:
             raise SpecError(f"db_x must lie in [-120, 20] dB, got {self.db_x}; -30 is a peak 30 dB under the clip's")
         if self.masking_excess_db is not None and not 0.0 < self.masking_excess_db <= 100.0:

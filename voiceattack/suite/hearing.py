@@ -9,8 +9,7 @@ from typing import Any
 
 from voiceattack import audio
 from voiceattack.audio import Batch
-from voiceattack.crafting import as_error
-from voiceattack.errors import RunError
+from voiceattack.errors import RunError, as_error
 from voiceattack.files import inside, read_text, write_whole, writing
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.provenance import example_id, slug

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from voiceattack.asked import LARGEST
 from voiceattack.objectives import ObjectiveKind
 from voiceattack.specs import without_patience
 
@@ -33,7 +34,7 @@ Decides = Literal["estimate", "interval"]
 class Part(BaseModel):
     """Base of the parts of a suite: unknown keys are errors; ``short`` names the key that a plain text stands for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
     short: ClassVar[str | None] = None
 
     @model_validator(mode="before")
@@ -171,7 +172,7 @@ class Suite(Part):
     attacks: tuple[AttackEntry, ...] = ()
     gates: tuple[GateEntry, ...] = ()
     critical_terms: tuple[str, ...] = Field((), description="Words that must be heard right, for critical_term_error_rate.")
-    seed: int = Field(0, ge=0, description="Of the first repetition; the next take the next.")
+    seed: int = Field(0, ge=0, le=LARGEST - 100, description="Of the first repetition; the next take the next.")
     repeat: int = Field(1, ge=1, le=100, description="Seeds to run; a gate whose verdict differs between them is unreliable.")
     unreliable: Literal["fail", "pass"] = Field("fail", description="What an unreliable gate does to the exit code.")
     limits: Limits = Field(default_factory=lambda: Limits.model_validate({}))

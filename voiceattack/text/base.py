@@ -16,7 +16,7 @@ __all__ = ["Params", "Perturbation", "build"]
 class Params(BaseModel):
     """Parameters of a perturbation; subclasses add theirs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Perturbation(ABC):

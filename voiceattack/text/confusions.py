@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from voiceattack.audio import quantize16
-from voiceattack.errors import SpecError
+from voiceattack.errors import SpecError, VictimError, as_error
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.provenance import example_seed
 from voiceattack.text.listeners import NOTHING, Listener
@@ -109,6 +110,7 @@ def confuse(
     snrs_db: Sequence[float | None] = (None,),
     seed: int = 0,
     on_progress: Callable[[int, int, str], None] | None = None,
+    on_error: Callable[[str], None] | None = None,
 ) -> Confusions:
     """Say every command in every way and see which one is heard.
 
@@ -119,29 +121,50 @@ def confuse(
         speeds: of each voice; 1.0 is its own.
         snrs_db: of seeded white noise, dB; None is without.
         seed: of the noise.
+        on_error: called with one line when a command cannot be said or heard; that is left out. None raises the first.
 
     Raises:
         SpecError: fewer than two commands, or the speaker takes no speed.
+        VictimError: nothing at all could be heard.
     """
     distinct = list(dict.fromkeys(commands))
     if len(distinct) < 2:
         raise SpecError("a catalogue needs at least two different commands; give a .txt file with one a line")
     voices = {(spec, speed): load_speaker(_at(spec, speed)) for spec in dict.fromkeys(speakers) for speed in speeds}
-    actions = {command: listener.read(command).label for command in distinct} if listener.acts else {}
+    actions: dict[str, str] = {}
+    for command in distinct if listener.acts else ():
+        with _costing(command, on_error):
+            actions[command] = listener.read(command).label
+    if listener.acts and not actions:
+        raise VictimError(f"victim {listener.victim.spec!r} could read none of the commands; check it")
     found: list[Hearing] = []
     total = len(distinct) * len(voices) * len(snrs_db)
-    for command in distinct:
+    for command in actions or distinct:
         for (spec, speed), voice in voices.items():
-            clean = voice(command)
-            for snr_db in snrs_db:
-                drawn = example_seed(seed, f"{command}:{spec}:{speed}:{snr_db}", "confusions")
-                answer = listener.hear(_noisy(clean, snr_db, drawn))
-                heard = answer.heard or ""
-                place = _by_action(command, answer.label, actions) if actions else _nearest(heard, distinct)
-                found.append(Hearing(command, spec, speed, snr_db, heard, answer.label, place))
-                if on_progress is not None:
-                    on_progress(len(found), total, command[:40])
+            with _costing(command, on_error):
+                clean = voice(command)
+                for snr_db in snrs_db:
+                    drawn = example_seed(seed, f"{command}:{spec}:{speed}:{snr_db}", "confusions")
+                    answer = listener.hear(_noisy(clean, snr_db, drawn))
+                    heard = answer.heard or ""
+                    place = _by_action(command, answer.label, actions) if actions else _nearest(heard, distinct)
+                    found.append(Hearing(command, spec, speed, snr_db, heard, answer.label, place))
+                    if on_progress is not None:
+                        on_progress(len(found), total, command[:40])
+    if not found:
+        raise VictimError(f"victim {listener.victim.spec!r} could hear none of the commands; check it and the voice")
     return Confusions(distinct, found)
+
+
+@contextlib.contextmanager
+def _costing(command: str, on_error: Callable[[str], None] | None) -> Iterator[None]:
+    """What a victim or a voice, anybody's code, raises costs the command at hand."""
+    try:
+        yield
+    except Exception as error:
+        if on_error is None:
+            raise
+        on_error(f"{command!r}: {as_error(error)}")
 
 
 def _at(spec: str, speed: float) -> str:

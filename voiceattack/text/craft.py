@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from voiceattack import audio
-from voiceattack.errors import SpecError, VoiceAttackError
+from voiceattack.asked import LARGEST, Asked
+from voiceattack.errors import SpecError, as_error
 from voiceattack.locks import locking
 from voiceattack.provenance import example_seed, slug
 from voiceattack.specs import without_patience
@@ -34,7 +35,7 @@ __all__ = ["TextRequest", "craft_texts", "listener_of", "offers"]
 Progress = Callable[[int, int, str], None]
 
 
-class TextRequest(BaseModel):
+class TextRequest(Asked):
     """What is asked of :func:`craft_texts`; JSON-safe.
 
     Attributes:
@@ -52,8 +53,6 @@ class TextRequest(BaseModel):
         seed: of the run; each example derives its own from it and from its text.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     inputs: tuple[str, ...]
     perturbations: tuple[str, ...] = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
@@ -66,7 +65,7 @@ class TextRequest(BaseModel):
     speak: str | None = None
     variants: int = Field(default=1, ge=1, le=1000)
     language: str = "en"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
 
     def build(self) -> list[Perturbation]:
         """The perturbations, parameters and language checked.
@@ -193,20 +192,18 @@ def _one(
         "recipe": {**request.identity(), "variant": variant},
     }
     before = 0 if listener is None else listener.queries
+    spoken: dict[str, Any] = {}
     try:
         if item.error:
             raise SpecError(item.error)
         rng = np.random.default_rng(seed)
         options = offers(perturbations, item.text)
         found, error, warnings = _search(request, item, options, listener, rng)
-    except VoiceAttackError as problem:
-        found, error, warnings = (), str(problem), []
-    except Exception as problem:  # a victim or a perturbation may be anybody's code: it costs this text
-        found, error, warnings = (), f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}", []
-    perturbed = apply(item.text, found) if found else None
-    spoken: dict[str, Any] = {}
-    if listener is not None and listener.speak is not None and error is None:
-        spoken = _save(run, identifier, item, perturbed, listener)
+        perturbed = apply(item.text, found) if found else None
+        if listener is not None and listener.speak is not None:
+            spoken = _save(run, identifier, item, perturbed, listener)
+    except Exception as problem:  # a victim, a voice or a perturbation may be anybody's code: it costs this text
+        found, perturbed, error, warnings = (), None, str(as_error(problem)), []
     return TextExample(
         **facts,
         **spoken,

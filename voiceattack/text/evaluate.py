@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from voiceattack import audio
-from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.errors import RunError, as_error
 from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms, term_facts
@@ -93,10 +93,8 @@ def _row(run: TextRun, example: TextExample, victim: Victim | None, listener: Li
     try:
         clean = _ask(run, example.text, example.clean_audio, listener, heard)
         answer = clean if example.perturbed is None else _ask(run, example.perturbed, example.audio, listener, heard)
-    except VoiceAttackError as error:
-        return {**row, "outcome": "error", "error": str(error)}
     except Exception as error:  # a victim may be anybody's code
-        return {**row, "outcome": "error", "error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+        return {**row, "outcome": "error", "error": str(as_error(error))}
     success = example.perturbed is not None and succeeded(example.objective, example.target, clean, answer)  # type: ignore[arg-type]
     wrong = clean.label == NOTHING if example.expected is None else clean.label != example.expected
     outcome = "no_effect" if example.perturbed is None else "clean_wrong" if wrong else "fooled" if success else "held"

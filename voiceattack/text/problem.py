@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from voiceattack.asked import Asked
 from voiceattack.errors import SpecError
 from voiceattack.text.edits import Edit, apply, words_of
 from voiceattack.text.listeners import NOTHING, Answer, Listener
@@ -20,7 +21,7 @@ __all__ = ["Limits", "Problem", "TextObjective", "Trial"]
 TextObjective = Literal["any", "wrong-action", "no-action", "action"]
 
 
-class Limits(BaseModel):
+class Limits(Asked):
     """What a change may cost.
 
     Attributes:
@@ -30,8 +31,6 @@ class Limits(BaseModel):
         min_visual: least visual similarity, 0 to 1; None for no limit.
         max_queries: most texts asked of the victim.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_words: int = Field(default=1, ge=1)
     max_edit_distance: int | None = Field(default=None, ge=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voiceattack import audio
-from voiceattack.errors import AttackError, RunError, VoiceAttackError
+from voiceattack.errors import AttackError, RunError, as_error
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.repetition import loops
@@ -124,8 +124,9 @@ def _judged(record: PromptRecord, victim: Any, clean: dict[str, str]) -> PromptR
             clean[record.clip] = victim.transcribe(batch)[0].text
         before = clean[record.clip]
         heard = victim.transcribe_prompted(batch, record.prompt, record.kind)[0].text if record.prompt else before
-    except VoiceAttackError as error:
-        return PromptResult(**facts, clean_hypothesis="", hypothesis="", wer=0.0, changed=False, repeats=False, error=str(error))
+    except Exception as error:  # a victim may be anybody's code
+        told = str(as_error(error))
+        return PromptResult(**facts, clean_hypothesis="", hypothesis="", wer=0.0, changed=False, repeats=False, error=told)
     said, now = (normalize(text, victim.language) for text in (before, heard))
     wer = word_errors(said, now).wer if said else float(bool(now))
     return PromptResult(

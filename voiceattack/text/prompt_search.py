@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from voiceattack import audio
-from voiceattack.errors import AttackError, VoiceAttackError
+from voiceattack.errors import AttackError, as_error
 from voiceattack.provenance import example_seed
 from voiceattack.text.prompt_pool import random_prompt
 from voiceattack.text.prompt_runs import Choice, PromptRecord
@@ -66,9 +66,10 @@ def search_all(
             own = example_seed(seed, digest, f"prompts:{kind}")
             clip = open_clip(victim, waveform, kind)
             found = search_prompt(clip, max_chars=max_chars, max_decodes=max_decodes, seed=own)
-        except VoiceAttackError as error:
+        except Exception as error:  # a victim may be anybody's code
+            told = str(as_error(error))
             if on_error is not None:
-                on_error(str(error))
+                on_error(told if str(path) in told else f"{path}: {told}")
             continue
         clips.append(clip)
         used.append((path, digest))

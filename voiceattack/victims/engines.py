@@ -100,7 +100,7 @@ def take_beam_size(spec: str, options: dict[str, str], default: int) -> int:
         SpecError: not a whole number from 1 to 100.
     """
     text = options.pop("beam_size", str(default))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= WIDEST_BEAM):
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= WIDEST_BEAM):
         raise SpecError(f"{spec}: beam_size={text!r} is no whole number from 1 to {WIDEST_BEAM}")
     return int(text)
 

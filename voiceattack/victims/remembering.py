@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from voiceattack.audio import Batch, pcm_sha256, quantize16
-from voiceattack.errors import RunError
+from voiceattack.errors import DiskError, RunError
 from voiceattack.files import check_regular, inside
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
 from voiceattack.victims.intent import Intent
@@ -100,7 +100,7 @@ class QueryCache:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
-            raise RunError(
+            raise DiskError(
                 f"{self.path}: the query cache cannot be used ({error}); free some space, delete it if it is damaged, "
                 "or go without it: --no-cache"
             ) from error

@@ -1,0 +1,65 @@
+"""What users ask for, checked: models whose errors are plain usage errors, and numbers read from texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from typing_extensions import Self
+
+from voiceattack.errors import SpecError
+
+__all__ = ["LARGEST", "Asked", "number", "numbers", "reason_of", "usable"]
+
+LARGEST = 2**63 - 1
+"""No whole number that is asked for is larger: beyond it, libraries overflow."""
+
+
+class Asked(BaseModel):
+    """Base of what is asked for: unknown names, NaN and infinity are errors, and every error is a SpecError."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise SpecError(reason_of(error, cls)) from error
+
+
+def reason_of(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """The first fault as one line: what was given where, and what must be given; a field's title is what users call it."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    field = None if model is None or not first["loc"] else model.model_fields.get(str(first["loc"][0]))
+    shown = field.title if field is not None and field.title else place
+    message = str(first["msg"]).removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f", got {repr(first['input'])[:60]}"
+    return f"{shown + ': ' if shown else ''}{message[:1].lower()}{message[1:]}{given}"
+
+
+def usable(value: float) -> bool:
+    """Whether it is finite and no larger than :data:`LARGEST`; NaN is not."""
+    return abs(value) <= LARGEST
+
+
+def number(text: str, where: str, low: float, high: float) -> float:
+    """``text`` as a number from ``low`` to ``high``; ``where`` names it in errors.
+
+    Raises:
+        SpecError: it is none, or lies outside; NaN does.
+    """
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise SpecError(f"{where} {text!r}: must be a number") from error
+    if not low <= value <= high:
+        raise SpecError(f"{where} {text!r}: must be from {low:g} to {high:g}")
+    return value
+
+
+def numbers(text: str, where: str, low: float, high: float) -> list[float]:
+    """``text`` as numbers with commas between; see :func:`number`."""
+    return [number(word.strip(), where, low, high) for word in text.split(",")]
