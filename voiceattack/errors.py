@@ -12,6 +12,7 @@ __all__ = [
     "RunError",
     "SpecError",
     "TargetError",
+    "TrustError",
     "UnknownNameError",
     "VictimError",
     "VoiceAttackError",
@@ -54,6 +55,10 @@ class VictimError(VoiceAttackError):
 
 class DigestError(VictimError):
     """Weights on disk are not the weights expected."""
+
+
+class TrustError(VoiceAttackError):
+    """A file names a victim that runs a program or sends to a server, and the user has not vouched for it."""
 
 
 class TargetError(VoiceAttackError):

@@ -28,6 +28,7 @@ __all__ = [
     "QuietOption",
     "RunArgument",
     "TermsOption",
+    "TrustOption",
     "formats_of",
     "hold",
     "let_go",
@@ -55,6 +56,10 @@ OutputOption = Annotated[
 TermsOption = Annotated[
     str | None,
     typer.Option("--critical-terms", metavar="LIST", help="Words that must be heard right: a,b,c or a file with one a line."),
+]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust", help="Load the victims that the file names, though they run programs or send to servers."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 

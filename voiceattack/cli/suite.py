@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, hold, say, warn
+from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, say, warn
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -58,15 +58,22 @@ def run_suite(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete cells that the suite no longer asks for.")] = False,
+    trust: TrustOption = False,
+    victim: Annotated[
+        list[str] | None, typer.Option(metavar="SPEC", help="Trust this victim of the suite, and no other. Repeatable.")
+    ] = None,
     output: OutputsOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Run a suite: craft and hear what is new, judge the gates. Exit 0 all hold, 1 a gate failed, 2 could not run."""
     from voiceattack.suite.load import load_suite
+    from voiceattack.victims.trust import Trust
 
     loaded, folder, part = load_suite(suite), suite.parent, _part(shard)
     further = _outputs(loaded, folder, output)
+    vouched = Trust.of(victim, trust)
+    _check_named(loaded, victim)
     if dry_run:
         from voiceattack.suite.cost import cost_lines
 
@@ -75,9 +82,11 @@ def run_suite(
             warn(line)
         for line in lines:
             say(line)
+        for refused in vouched.refused(loaded.specs):
+            say(f"note: {refused.spec} {refused.outside.does}: the run will need --trust, or --victim with it")
         return
     hold(out)
-    outcome = _execute(loaded, folder, out, part=part, device=device, quiet=quiet)
+    outcome = _execute(loaded, folder, out, part=part, device=device, trust=vouched, quiet=quiet)
     if prune and part is None:
         from voiceattack.suite.execute import prune_cells
 
@@ -101,6 +110,17 @@ def merge(
     hold(out)
     merge_shards(shards, out)
     _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, quiet)
+
+
+def _check_named(suite: Suite, named: Sequence[str] | None) -> None:
+    from voiceattack.specs import without_patience
+    from voiceattack.victims.trust import outside
+
+    parts = {part.spec for spec in suite.specs for part in outside(spec)}
+    known = sorted({without_patience(spec) for spec in (*suite.specs, *parts)})
+    for spec in named or ():
+        if without_patience(spec) not in known:
+            raise SpecError(f"--victim {spec!r}: the suite names no such victim; it names: {', '.join(known)}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
 from voiceattack.victims import load_victim
 from voiceattack.victims.base import Victim
+from voiceattack.victims.trust import NOBODY, Trust
 
 __all__ = ["evaluate_texts", "summarize_texts"]
 
@@ -28,6 +29,7 @@ def evaluate_texts(
     run: TextRun,
     victims: Sequence[Victim],
     *,
+    trust: Trust = NOBODY,
     critical_terms: Sequence[str] = (),
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def evaluate_texts(
     Args:
         run: crafted texts.
         victims: the attacked one, or others (transfer).
+        trust: whether the run's own interpreter may be loaded if it runs a program or sends to a server.
         critical_terms: of spoken texts, names and domain words of the clean text that must be heard right.
         on_progress: called with (rows done, rows in all, victim).
 
@@ -47,6 +50,7 @@ def evaluate_texts(
 
     Raises:
         RunError: the run holds no texts or cannot be written.
+        TrustError: its interpreter reaches out of this process, and nobody vouches for it.
     """
     examples = run.texts()
     if not examples:
@@ -56,7 +60,9 @@ def evaluate_texts(
     ids = {example.id for example in examples}
     rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
     spoken = bool(run.request.get("speak"))
-    interpreter = load_victim(run.request["interpreter"]) if run.request.get("interpreter") else None
+    acting = run.request.get("interpreter")
+    trust.check([acting] if acting else [], run.path / "run.json")
+    interpreter = load_victim(acting) if acting else None
     for victim in victims:
         run.note_victim(victim.spec, victim.describe())
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
