@@ -111,5 +111,4 @@ def _clean(run: Run, example: Example) -> Any:
 
 
 def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    names = sorted(then.keys() | now.keys())
-    return {name: (str(then.get(name)), str(now.get(name))) for name in names if then.get(name) != now.get(name)}
+    return {name: (str(then[name]), str(now.get(name))) for name in sorted(then) if then[name] != now.get(name)}

@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl
 
 from voiceattack.errors import SpecError
 
-__all__ = ["DEFAULT_ASR", "PATIENCE", "Spec", "options_apart", "parse_spec", "without_patience"]
+__all__ = ["DEFAULT_ASR", "OUTSIDE", "PATIENCE", "Spec", "options_apart", "parse_spec", "without_patience"]
 
 PATIENCE = ("timeout", "retries", "rpm")
 """Options of victims outside this process that say how they are asked, and change no transcript."""
-# Schemes whose options these are; other victims may mean something else by such a name.
 OUTSIDE = ("wyoming", "openai+http", "openai+https", "home-assistant+http", "home-assistant+https", "command")
+"""Schemes whose options these are; other victims may mean something else by such a name."""
 
 
 def options_apart(spec: str) -> tuple[str, str, str]:
