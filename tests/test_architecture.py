@@ -19,6 +19,7 @@ ORDER = (
     "extras",
     "samples",
     "specs",
+    "commands",
     "unicode_text",
     "files",
     "locks",

@@ -81,5 +81,7 @@ def parse_spec(spec: str) -> Spec:
         raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
     options = dict(pairs)
     scheme, _, rest = body.partition(":")
-    members = [options.get("asr", DEFAULT_ASR), *([options["wake"]] if "wake" in options else [])] if scheme == "assistant" else []
+    members = (
+        [options.get("asr", DEFAULT_ASR), *([options["wake"]] if "wake" in options else [])] if scheme == "assistant" else []
+    )
     return Spec(scheme, rest, options, tuple(members))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voiceattack.commands import command_line, param_value
 from voiceattack.errors import SpecError
 from voiceattack.unicode_text import visible
 
@@ -139,10 +139,7 @@ def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:
             raise SpecError(f"--param {pair!r} must read name=value, for example --param steps=20")
         if name in params:
             raise SpecError(f"--param {name} is given twice; give it once")
-        try:
-            params[name] = json.loads(text)
-        except ValueError:
-            params[name] = text
+        params[name] = param_value(text)
     return params
 
 
@@ -177,6 +174,6 @@ def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) ->
         if path in alone:
             ALONE.get(name)(run, target)
         elif not (target.exists() and target.samefile(written[name])):
-            with writing(path, f"make room or choose another file, then: voiceattack report {run.path}"):
+            with writing(path, f"make room or choose another file, then: {command_line('report', run.path)}"):
                 copy_whole(written[name], target)
     return [*(written[name] for name in formats), *outputs]

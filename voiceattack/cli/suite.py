@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, say, warn
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -39,15 +40,20 @@ def init(
     import os
 
     from voiceattack.suite.init import find_inputs, suite_text, write_suite
+    from voiceattack.victims.trust import outside
 
     folder = out.parent
     if inputs:
         given = [path if os.path.isabs(path) else os.path.relpath(path, folder) for path in inputs]
     else:
         given = [os.path.relpath(path, folder) if folder != Path() else path for path in find_inputs(Path())]
+    reached = outside(victim)
     for path in write_suite(out, suite_text(given, victim, folder), force=force):
         say(f"written: {path}", quiet=quiet)
-    say(f"inputs: {', '.join(given)}; next: voiceattack run {out}", quiet=quiet)
+    vouched = ["--trust"] if reached else []
+    say(f"inputs: {', '.join(given)}; next: {command_line('run', out, *vouched)}", quiet=quiet)
+    if reached:
+        say(f"--trust, since {reached[0].spec} {reached[0].outside.does}, and suites may come from anybody", quiet=quiet)
 
 
 def run_suite(

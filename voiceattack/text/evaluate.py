@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from voiceattack import audio
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
@@ -54,7 +55,7 @@ def evaluate_texts(
     """
     examples = run.texts()
     if not examples:
-        raise RunError(f"{run.path}: holds no texts; run: voiceattack text INPUT --out {run.path}")
+        raise RunError(f"{run.path}: holds no texts; run: {command_line('text', 'INPUT', '--out', run.path)}")
     specs = {victim.spec for victim in victims}
     earlier = run.results() if run.resolve("results.jsonl").exists() else []
     ids = {example.id for example in examples}

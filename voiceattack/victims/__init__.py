@@ -61,9 +61,7 @@ VICTIMS.add(
     requires="faster-whisper",
     packages=("faster-whisper", "ctranslate2", "tokenizers", "onnxruntime", _BUNDLED),
 )
-VICTIMS.add(
-    "wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box", outside=_SERVER
-)
+VICTIMS.add("wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box", outside=_SERVER)
 VICTIMS.add(
     "openai+http",
     f"{_HERE}.openai_server:load_http",

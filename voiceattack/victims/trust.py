@@ -127,4 +127,3 @@ class Trust:
 
 NOBODY = Trust()
 """No trust: what a file names computes here, or is refused."""
-
