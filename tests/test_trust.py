@@ -14,17 +14,20 @@ from typing import Any
 import pytest
 import yaml
 from speech_server import State, serving
-from speechlike import in_process, write_clips
+from speechlike import ROOT, in_process, write_clips
 from suite_fixture import run as run_suite
 from suite_fixture import write_suite
 
 from voiceattack.cli import main
-from voiceattack.errors import SpecError, TrustError
+from voiceattack.doctor import torchaudio_mismatch
+from voiceattack.errors import SpecError, TrustError, VictimError
+from voiceattack.extras import python_line
 from voiceattack.provenance import run_id
 from voiceattack.replay import replay
 from voiceattack.runs import Run
 from voiceattack.suite.execute import execute
 from voiceattack.suite.load import load_suite
+from voiceattack.victims import load_victim
 from voiceattack.victims.trust import NOBODY, Trust, outside, specs_in
 
 KEY = "canary-4e1f9c"
@@ -372,3 +375,33 @@ def test_a_plug_in_is_trusted_no_more_than_a_program(canaries: Canaries, tmp_pat
     for more in ([], ["--dry-run"]):
         done = subprocess.run([*line, *more], env=env, capture_output=True, text=True, timeout=120, check=False)
         assert not canaries.touched and ("plug-in" in done.stderr + done.stdout), done.stderr
+
+
+def test_a_python_of_its_own_does_not_look_into_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that somebody sent may hold a ``json.py``; engines and torchaudio are tried in processes of their own."""
+    mark = tmp_path / "touched"
+    for name in ("json", "sherpa_onnx", "torchaudio"):
+        (tmp_path / f"{name}.py").write_text(f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n")
+    monkeypatch.chdir(tmp_path)
+    plain = subprocess.run([sys.executable, "-c", "import json"], capture_output=True, timeout=60, check=False)
+    assert plain.returncode == 0 and mark.exists(), "it would be found there"
+    mark.unlink()
+    line = python_line("import json, sys\nprint(json.dumps(sys.argv[1:]))", "a b")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == '["a b"]\n' and not mark.exists(), done.stderr
+    assert torchaudio_mismatch() is None and not mark.exists()
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("model.onnx", "tokens.txt"):
+        (model / name).write_bytes(b"none")
+    with pytest.raises(VictimError, match="sherpa-onnx refuses it"):
+        load_victim(f"sherpa-onnx:{model}?kind=nemo-ctc", "cpu")
+    assert not mark.exists()
+
+
+def test_processes_of_python_are_started_in_one_way() -> None:
+    """So that none looks for modules in the current folder."""
+    for path in (ROOT / "voiceattack").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if path.name != "extras.py" and "sys.executable" in text:
+            assert "python_line" in text or '"-I"' in text, path

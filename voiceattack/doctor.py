@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from voiceattack._torchaudio import MEND
+from voiceattack.extras import python_line
 from voiceattack.victims import VICTIMS
 
 __all__ = ["Check", "checks", "torchaudio_mismatch"]
@@ -78,7 +79,7 @@ def torchaudio_mismatch(python: str = sys.executable) -> str | None:
         python: the interpreter to ask.
     """
     try:
-        asked = [python, "-c", "import torchaudio"]
+        asked = python_line("import torchaudio", python=python)
         done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"cannot be checked ({error}); {MEND}"

@@ -44,7 +44,7 @@ def evaluate(
     opened = Run.open(run)
     hold(run)
     is_text = opened.request.get("kind") == "text"
-    attacked = [spec for spec in [opened.request.get("victim")] if spec]
+    attacked = [str(spec) for spec in [opened.request.get("victim")] if spec]
     trusted = Trust.of(victim, trust)
     trusted.check([] if victim else attacked, opened.path / "run.json")
     victims = [remembering(load_victim(spec, device), cache) for spec in dict.fromkeys(victim or attacked)]

@@ -61,7 +61,7 @@ def evaluate_texts(
     ids = {example.id for example in examples}
     rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
     spoken = bool(run.request.get("speak"))
-    acting = run.request.get("interpreter")
+    acting = str(run.request.get("interpreter") or "")
     trust.check([acting] if acting else [], run.path / "run.json")
     interpreter = load_victim(acting) if acting else None
     for victim in victims:
