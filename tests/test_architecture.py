@@ -20,6 +20,7 @@ ORDER = (
     "extras",
     "samples",
     "specs",
+    "commands",
     "unicode_text",
     "files",
     "locks",

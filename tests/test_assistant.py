@@ -22,7 +22,7 @@ from voiceattack.evaluate import evaluate
 from voiceattack.objectives import Objective
 from voiceattack.report import render
 from voiceattack.report.actions import actions, by_command, parted
-from voiceattack.report.html_page import command
+from voiceattack.report.commands import make_command
 from voiceattack.samples import command_for
 from voiceattack.victims import load_victim
 from voiceattack.victims.intent import Intent, parse_action
@@ -107,7 +107,8 @@ def test_a_run_on_an_assistant_records_and_reports_actions(tmp_path: Path) -> No
     assert row["reference_action"] == "-" and row["action_error"] is False
     group = figures["groups"][0]
     assert (group["action_changed_rate"], group["action_success_rate"]) == (0.0, 1.0)
-    assert "--objective no-action" in command(made) and "bring about no action" in render(made, ["html"])[0].read_text("utf-8")
+    assert "--objective no-action" in make_command(made, made.results())
+    assert "bring about no action" in render(made, ["html"])[0].read_text("utf-8")
     assert "## Actions" in render(made, ["md"])[0].read_text(encoding="utf-8")
 
 

@@ -12,8 +12,8 @@ from browser import chromium, console, requests, serious_findings, until
 from speechlike import in_process, write_clips
 
 from voiceattack.report import render
+from voiceattack.report.commands import make_command
 from voiceattack.report.html_example import align
-from voiceattack.report.html_page import command
 from voiceattack.runs import Run
 from voiceattack.unicode_text import visible
 
@@ -161,7 +161,7 @@ def test_large_sounds_lie_beside_the_file(run: Path, tmp_path: Path, monkeypatch
 def test_the_command_named_makes_the_same_run(run: Path, tmp_path: Path) -> None:
     import shlex
 
-    words = shlex.split(command(Run.open(run)))
+    words = shlex.split(make_command(Run.open(run), Run.open(run).results()))
     assert words[:3] == ["voiceattack", "attack", "INPUT"]
     sources = [example.source for example in Run.open(run).examples() if example.control_for is None and example.stage_of is None]
     again = tmp_path / "again"

@@ -73,7 +73,7 @@ def test_a_suite_finds_what_a_patient_victim_heard(slow: str, tmp_path: Path) ->
         victims = [{"name": "prog", "spec": f"{slow}?timeout={timeout}"}]
         noise = [{"attack": "noise", "budget": {"snr_db": 20}}]
         suite = write_suite(tmp_path, victims=victims, attacks=noise, gates=["success_rate <= 0"])
-        code, text, errors = run_suite(suite)
+        code, text, errors = run_suite(suite, "--trust")
         assert code == 0, text + errors
         assert len(summary(suite)["examples"]) == 2
         return text

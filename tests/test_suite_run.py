@@ -62,10 +62,10 @@ def test_a_victim_that_is_another_is_heard_again(tmp_path: Path, monkeypatch: py
     module.write_text(body.format(text="one"))
     victims = [{"name": "deployed", "spec": "python:suite_ear:make", "crafted_on": "tiny"}]
     suite = write_suite(tmp_path, victims=victims, gates=["error_rate == 0"])
-    assert run(suite)[0] == 0 and {one["hypothesis"] for one in summary(suite)["examples"]} == {"one"}
+    assert run(suite, "--trust")[0] == 0 and {one["hypothesis"] for one in summary(suite)["examples"]} == {"one"}
     monkeypatch.delitem(__import__("sys").modules, "suite_ear")
     module.write_text(body.format(text="another"))
-    code, text, _ = run(suite)
+    code, text, _ = run(suite, "--trust")
     assert code == 0 and "0 artefacts crafted, 2 from before" in text, "crafted on a victim that is the same"
     assert {one["hypothesis"] for one in summary(suite)["examples"]} == {"another"}
 

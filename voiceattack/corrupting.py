@@ -13,6 +13,7 @@ from voiceattack.asked import LARGEST, Asked
 from voiceattack.attacks.corruptions import CORRUPTIONS, SCHEME
 from voiceattack.attacks.corruptions.base import Corruption
 from voiceattack.attacks.corruptions.severities import LEVELS, table
+from voiceattack.commands import command_line, param_text
 from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.crafting import Job, Progress, craft_items
 from voiceattack.errors import CorpusError, SpecError
@@ -117,6 +118,20 @@ class CorruptionsRequest(Asked):
             "seed": self.seed,
             "batch_size": 1,
         }
+
+    def command(self, out: str | Path) -> str:
+        """The command line that asks for the same, for a shell; as :meth:`voiceattack.request.AttackRequest.command`."""
+        words: list[str | Path] = ["--victim", self.victim]
+        words += ["--names", ",".join(self.names)] if self.names else []
+        words += [] if self.severities == LEVELS else ["--severities", ",".join(map(str, self.severities))]
+        words += [] if self.repeats == 1 else ["--repeats", str(self.repeats)]
+        for name, value in self.params.items():
+            words += ["--param", param_text(name, value)]
+        words += [] if self.limit is None else ["--limit", str(self.limit)]
+        words += [] if self.wer_threshold == 0.5 else ["--wer-threshold", repr(self.wer_threshold)]
+        words += ["--seed", str(self.seed), "--out", Path(out)]
+        behind = any(given.startswith("-") for given in self.inputs)
+        return command_line("corruptions", *([*words, "--", *self.inputs] if behind else [*self.inputs, *words]))
 
     def items(self) -> list[Utterance | BadItem]:
         """The inputs, all of them: crosstalk draws from those beyond ``limit`` too.

@@ -7,25 +7,23 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 from voiceattack._torchaudio import MEND
+from voiceattack.extras import python_line
+from voiceattack.victims import VICTIMS
 
 __all__ = ["Check", "checks", "torchaudio_mismatch"]
 
+CORE = ("torch", "transformers", "tokenizers", "foolbox", "librosa", "soundfile", "jiwer", "whisper-normalizer")
 EXTRAS = {
-    "pocketsphinx": "sphinx",
-    "ctranslate2": "ctranslate2",
-    "faster_whisper": "faster-whisper",
-    "vosk": "vosk",
-    "sherpa_onnx": "sherpa-onnx",
     "pyarrow": "export",
     "pesq": "perceptual",
     "pystoi": "perceptual",
     "pyroomacoustics": "rooms",
-    "hibari": "tts",
+    "hibari-tts": "tts",
     "websockets": "home-assistant",
 }
+"""Optional packages, and the extra that brings each, beside those that compute for a victim: they stand in its registration."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ class Check:
 def checks() -> list[Check]:
     """All checks, the core first."""
     found = [Check("python", sys.version_info >= (3, 10), sys.version.split()[0], "install Python 3.10 or newer")]
-    for package in ("torch", "transformers", "tokenizers", "foolbox", "librosa", "soundfile", "jiwer", "whisper-normalizer"):
-        found.append(_installed(package))
+    found += [_installed(package) for package in CORE]
     mismatch = torchaudio_mismatch()
     found.append(
         Check(
@@ -54,11 +51,23 @@ def checks() -> list[Check]:
         )
     )
     found += [_weights(), _device()]
-    for module, extra in EXTRAS.items():
-        here = find_spec(module) is not None
-        detail = "installed" if here else f"not installed (extra {extra!r})"
-        found.append(Check(module, here, detail, f"pip install 'voiceattack[{extra}]'", required=False))
+    found += [_optional(package, extra) for package, extra in (_engines() | EXTRAS).items()]
     return found
+
+
+def _engines() -> dict[str, str]:
+    """The packages that compute for victims which need an extra, and the extra; what other victims need too is always there."""
+    always = {package for entry in VICTIMS.entries() if not entry.requires for package in entry.packages}
+    found = {package: entry.requires for entry in VICTIMS.entries() if entry.requires for package in entry.packages}
+    return {package: extra for package, extra in sorted(found.items()) if package not in always}
+
+
+def _optional(package: str, extra: str) -> Check:
+    try:
+        return Check(package, True, version(package), required=False)
+    except PackageNotFoundError:
+        mend = f"pip install 'voiceattack[{extra}]'"
+        return Check(package, False, f"not installed (extra {extra!r})", mend, required=False)
 
 
 def torchaudio_mismatch(python: str = sys.executable) -> str | None:
@@ -70,7 +79,7 @@ def torchaudio_mismatch(python: str = sys.executable) -> str | None:
         python: the interpreter to ask.
     """
     try:
-        asked = [python, "-c", "import torchaudio"]
+        asked = python_line("import torchaudio", python=python)
         done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"cannot be checked ({error}); {MEND}"

@@ -15,6 +15,7 @@ __all__ = [
     "RunError",
     "SpecError",
     "TargetError",
+    "TrustError",
     "UnknownNameError",
     "VictimError",
     "VoiceAttackError",
@@ -60,6 +61,10 @@ class VictimError(VoiceAttackError):
 
 class DigestError(VictimError):
     """Weights on disk are not the weights expected."""
+
+
+class TrustError(VoiceAttackError):
+    """A file names a victim that runs a program or sends to a server, and the user has not vouched for it."""
 
 
 class TargetError(VoiceAttackError):

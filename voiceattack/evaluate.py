@@ -11,6 +11,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.audio import Batch
+from voiceattack.commands import command_line
 from voiceattack.compact import compact
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.locks import locking
@@ -57,7 +58,7 @@ def evaluate(
     """
     examples = run.examples()
     if not examples:
-        raise RunError(f"{run.path}: holds no examples; run: voiceattack attack INPUT --out {run.path}")
+        raise RunError(f"{run.path}: holds no examples; run: {command_line('attack', 'INPUT', '--out', run.path)}")
     # Files of one clean clip together: what it masks is worked out once.
     sizes = {example.id: _sizes(run, example) for example in sorted(examples, key=lambda example: example.clean_audio or "")}
     specs = {victim.spec for victim in victims}

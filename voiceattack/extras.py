@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 from voiceattack.errors import MissingExtraError
 
-__all__ = ["optional_import"]
+__all__ = ["optional_import", "python_line"]
 
 
 def optional_import(module: str, *, extra: str, feature: str) -> ModuleType:
@@ -28,3 +29,16 @@ def optional_import(module: str, *, extra: str, feature: str) -> ModuleType:
             f"{feature} needs the package {module.partition('.')[0]!r}, which cannot be imported ({error}); "
             f"install it with: pip install 'voiceattack[{extra}]'"
         ) from error
+
+
+def python_line(code: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    """The command that runs ``code`` in a Python of its own.
+
+    ``python -c`` looks for modules in the current folder first, which may be one that somebody sent; here it does not.
+
+    Args:
+        code: to run.
+        arguments: what it finds in ``sys.argv[1:]``.
+        python: the interpreter.
+    """
+    return [python, "-c", f"import sys; sys.path[:] = [path for path in sys.path if path]\n{code}", *arguments]

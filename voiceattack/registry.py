@@ -4,26 +4,56 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from voiceattack.errors import SpecError, UnknownNameError
 
-__all__ = ["Entry", "Registry"]
+__all__ = ["Entry", "Outside", "Registry"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Outside:
+    """What a registered thing does beyond computing here and reading the files it is given.
+
+    Attributes:
+        does: continues "X ...": ``"runs a program"``, ``"asks a server"``.
+        at_once: whether it does so when it is loaded, not only when it is used.
+        unless: ``"package.module:function"``, which takes what follows the scheme and says whether nothing of the kind is needed.
+    """
+
+    does: str
+    at_once: bool = False
+    unless: str | None = None
+
+    def spared(self, rest: str) -> bool:
+        """Whether what is named by ``rest`` does nothing outside after all."""
+        return self.unless is not None and bool(_load(self.unless)(rest))
+
+
+PLUG_IN = Outside("is an installed plug-in's, which may do anything", at_once=True)
+
+
+@dataclass(frozen=True)
 class Entry:
-    """One registered thing: where it lives (``"package.module:attribute"``) and one line on what it is."""
+    """One registered thing: where it lives (``"package.module:attribute"``) and one line on what it is.
+
+    Attributes:
+        requires: name of the optional extra, if any.
+        packages: distributions whose versions decide what it does, beside those that everything here uses.
+        outside: what it does beyond this process, if anything.
+    """
 
     name: str
     location: str
     summary: str
-    requires: str | None = None  # name of the optional extra, if any
+    requires: str | None = None
+    packages: tuple[str, ...] = ()
+    outside: Outside | None = None
 
 
 class Registry(Generic[T]):
@@ -41,8 +71,17 @@ class Registry(Generic[T]):
         self._families: dict[str, Entry] = {}
         self._plugins_loaded = group is None
 
-    def add(self, name: str, location: str, summary: str, requires: str | None = None) -> None:
-        """Register ``name``; ``location`` is imported only when it is asked for.
+    def add(
+        self,
+        name: str,
+        location: str,
+        summary: str,
+        requires: str | None = None,
+        *,
+        packages: Sequence[str] = (),
+        outside: Outside | None = None,
+    ) -> None:
+        """Register ``name``; ``location`` is imported only when it is asked for. The rest is as :class:`Entry` says.
 
         Raises:
             SpecError: ``name`` is taken.
@@ -51,7 +90,7 @@ class Registry(Generic[T]):
             raise SpecError(
                 f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one"
             )
-        self._entries[name] = Entry(name, location, summary, requires)
+        self._entries[name] = Entry(name, location, summary, requires, tuple(packages), outside)
 
     def add_family(self, scheme: str, location: str, summary: str) -> None:
         """Let ``scheme:NAME`` stand for what another registry calls NAME.
@@ -83,7 +122,8 @@ class Registry(Generic[T]):
         self._plugins_loaded = True
         for point in entry_points(group=self.group or ""):
             source = f"{point.dist.name} (installed plug-in)" if point.dist else "an installed plug-in"
-            self.add(point.name, point.value, f"from {source}")
+            packages = [point.dist.name] if point.dist else []
+            self.add(point.name, point.value, f"from {source}", packages=packages, outside=PLUG_IN)
 
     def names(self) -> list[str]:
         """All registered names, sorted."""

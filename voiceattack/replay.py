@@ -17,6 +17,7 @@ from voiceattack.errors import RunError
 from voiceattack.objectives import Objective
 from voiceattack.runs import Example, Run, adversarial_comment, environment
 from voiceattack.victims import Victim, load_victim
+from voiceattack.victims.trust import NOBODY, Trust, specs_in
 
 __all__ = ["Replay", "replay"]
 
@@ -37,12 +38,22 @@ def replay(
     id: str,
     victim: Victim | None = None,
     *,
+    trust: Trust = NOBODY,
     device: str | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Replay:
     """Craft example ``id`` of ``run`` again, with whatever shared its batch, and compare digests. Writes nothing in the run.
 
+    Args:
+        run: that holds it.
+        id: of the example.
+        victim: to craft on; None loads the one that its recipe names.
+        trust: which of the victims that its recipe names, surrogates among them, may reach out of this process.
+        device: where to load it, None for CUDA when there.
+        on_progress: called with (steps done, steps in all, id).
+
     Raises:
+        TrustError: its recipe names a victim that runs a program or sends to a server, and nobody vouches for it.
         RunError: no such example, it has no artefact, or its clean clip is gone or changed.
         VictimError: its victim cannot be loaded.
     """
@@ -52,6 +63,7 @@ def replay(
         raise RunError(f"{id}: crafting it failed ({example.error}), so there is nothing to compare with")
     recipe = example.recipe
     batch = [_example(examples, member, run) for member in recipe["batch"]]
+    trust.check(specs_in(recipe if victim is None else {**recipe, "victim": None}), run.path / run.RECORDS)
     victim = load_victim(recipe["victim"], device) if victim is None else victim
     attack = build_attack(recipe["attack"], **recipe["params"])
     clips = {str(member.clean_audio) for member in examples.values() if member.clean_audio}
@@ -99,5 +111,4 @@ def _clean(run: Run, example: Example) -> Any:
 
 
 def _differing(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    names = sorted(then.keys() | now.keys())
-    return {name: (str(then.get(name)), str(now.get(name))) for name in names if then.get(name) != now.get(name)}
+    return {name: (str(then[name]), str(now.get(name))) for name in sorted(then) if then[name] != now.get(name)}

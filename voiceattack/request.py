@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from voiceattack.asked import LARGEST, Asked
-from voiceattack.attacks import build_attack
+from voiceattack.attacks import ATTACKS, build_attack
 from voiceattack.attacks.base import Attack
+from voiceattack.commands import command_line, param_text
 from voiceattack.constraints import Budget
-from voiceattack.errors import SpecError
+from voiceattack.errors import SpecError, UnknownNameError
 from voiceattack.objectives import Objective, ObjectiveKind
 from voiceattack.specs import without_patience
 
@@ -76,6 +78,49 @@ class AttackRequest(Asked):
             "seed": self.seed,
             "batch_size": self.batch_size,
         }
+
+    def command(self, out: str | Path) -> str:
+        """The command line that asks for the same, for a shell: parsed again, it is a request of the same identity.
+
+        Args:
+            out: the run directory to name.
+        """
+        words: list[str | Path] = []
+        members = self.victim.removeprefix("ensemble:").split("|")
+        together = self.victim.startswith("ensemble:") and len(members) > 1
+        for victim in members if together else [self.victim]:
+            words += ["--victim", victim]
+        words += ["--attack", self.attack]
+        if self.objective == "mute":
+            words += ["--mute"]
+        elif self.objective not in ("untargeted", "targeted"):
+            words += ["--objective", self.objective]
+        words += ["--target", self.target] if self.target is not None else []
+        for name, limit in self.budget.items():
+            words += [f"--{name.replace('_', '-')}", limit if isinstance(limit, str) else repr(limit)]
+        for name, value in self.params.items():
+            if value is not None or not self._left_out(name):
+                words += ["--param", param_text(name, value)]
+        for option, value in (("--wer-threshold", "wer_threshold"), ("--stages", "stages_db"), ("--max-queries", "max_queries")):
+            words += self._unless_default(option, value)
+        words += self._unless_default("--batch-size", "batch_size")
+        words += [] if self.control else ["--no-control"]
+        words += ["--keep-format"] if self.keep_format else []
+        words += ["--seed", repr(self.seed), "--out", Path(out)]
+        behind = any(given.startswith("-") for given in self.inputs)
+        return command_line("attack", *([*words, "--", *self.inputs] if behind else [*self.inputs, *words]))
+
+    def _unless_default(self, option: str, field: str) -> list[str]:
+        value = getattr(self, field)
+        return [] if value == type(self).model_fields[field].default else [option, repr(value)]
+
+    def _left_out(self, param: str) -> bool:
+        """Whether a parameter is None when it is not given."""
+        try:
+            known = ATTACKS.get(self.attack).Params.model_fields
+        except UnknownNameError:
+            return True
+        return param not in known or known[param].default is None
 
 
 def _budget(limits: dict[str, Any]) -> Budget:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import Self
 
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError
 from voiceattack.files import append_line, inside, one_line, open_regular, read_bytes, whole_lines, write_whole, writing
 from voiceattack.locks import LOCK_FILE
@@ -231,7 +232,7 @@ class Run:
                         self._check_paths(row.get("audio"), row.get("clean_audio"))
                         yield row
         except FileNotFoundError as error:
-            raise RunError(f"{self.path}: has no results.jsonl yet; run: voiceattack evaluate {self.path}") from error
+            raise RunError(f"{self.path}: has no results.jsonl yet; run: {command_line('evaluate', self.path)}") from error
         except OSError as error:
             raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
 
@@ -288,7 +289,7 @@ class Run:
         try:
             return read_bytes(self.resolve(name))
         except FileNotFoundError as error:
-            raise RunError(f"{self.path}: has no {name} yet; run: voiceattack evaluate {self.path}") from error
+            raise RunError(f"{self.path}: has no {name} yet; run: {command_line('evaluate', self.path)}") from error
         except OSError as error:
             raise RunError(f"{self.path / name}: cannot be read ({one_line(error)}); check its permissions") from error
 
@@ -296,9 +297,9 @@ class Run:
         try:
             value = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); run: voiceattack evaluate {self.path}") from error
+            raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); run: {command_line('evaluate', self.path)}") from error
         if not isinstance(value, dict):
-            raise RunError(f"{self.path}/{where}: damaged (no JSON object); run: voiceattack evaluate {self.path}")
+            raise RunError(f"{self.path}/{where}: damaged (no JSON object); run: {command_line('evaluate', self.path)}")
         return value
 
     def _write(self, name: str, text: str) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
-__all__ = ["OUTSIDE", "PATIENCE", "options_apart", "without_patience"]
+from voiceattack.errors import SpecError
+
+__all__ = ["DEFAULT_ASR", "OUTSIDE", "PATIENCE", "Spec", "options_apart", "parse_spec", "without_patience"]
 
 PATIENCE = ("timeout", "retries", "rpm")
 """Options of victims outside this process that say how they are asked, and change no transcript."""
@@ -33,3 +37,51 @@ def without_patience(spec: str) -> str:
     body, mark, query = options_apart(spec)
     kept = [part for part in query.split("&") if part.partition("=")[0] not in PATIENCE]
     return body + (mark + "&".join(kept) if kept and mark else "")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A victim's spec in its parts.
+
+    Attributes:
+        scheme: registered name of the victim.
+        rest: what follows the scheme's colon, without options.
+        options: by name, ``normalise`` among them.
+        members: specs of the victims inside: an ensemble's, an assistant's recogniser and wake word.
+    """
+
+    scheme: str
+    rest: str
+    options: dict[str, str]
+    members: tuple[str, ...] = ()
+
+
+DEFAULT_ASR = "whisper-tiny.en"
+"""The recogniser of an assistant that names none."""
+
+
+def parse_spec(spec: str) -> Spec:
+    """``scheme[:rest][?option=value&...]`` in parts.
+
+    The one reading of a spec: who loads a victim, looks whether it may be loaded, or asks what it is made of, reads it here.
+
+    Raises:
+        SpecError: malformed options.
+    """
+    spec = spec.strip()
+    if spec.startswith("ensemble:"):
+        # Its members have options of their own.
+        rest = spec.removeprefix("ensemble:")
+        return Spec("ensemble", rest, {}, tuple(member.strip() for member in rest.split("|") if member.strip()))
+    body, mark, query = options_apart(spec)
+    try:
+        # A plus joins the steps of normalise=nfkc+confusables; it stands for no space here.
+        pairs = parse_qsl(query.replace("+", "%2B"), strict_parsing=True, keep_blank_values=True) if mark else []
+    except ValueError as error:
+        raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
+    options = dict(pairs)
+    scheme, _, rest = body.partition(":")
+    members = (
+        [options.get("asr", DEFAULT_ASR), *([options["wake"]] if "wake" in options else [])] if scheme == "assistant" else []
+    )
+    return Spec(scheme, rest, options, tuple(members))

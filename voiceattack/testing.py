@@ -57,6 +57,8 @@ class Attempt:
 
     def report(self) -> str:
         """What a failure message shows: transcripts, WER, SNR, files to play, and how to make it again."""
+        from voiceattack.report.commands import replay_command
+
         row = self.row
         lines = {
             "said": row["reference"],
@@ -65,7 +67,7 @@ class Attempt:
             "SNR": f"{_number(row['snr_db'], 1)} dB",
             "play": self.audio,
             "clean": None if row["clean_audio"] is None else self.run / row["clean_audio"],
-            "again": f"voiceattack replay {self.run} {row['id']}",
+            "again": replay_command(self.run, row),
         }
         return "\n".join(f"  {name + ':':<13}{value}" for name, value in lines.items() if value is not None)
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from voiceattack.cli.console import QuietOption, say, warn
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError, UnknownNameError
 
 __all__ = ["bless", "compare"]
@@ -46,7 +47,7 @@ def compare(
     if not baseline.exists():
         say(
             f"no baseline at {baseline} yet, so nothing is worse; "
-            f"keep this run as one: voiceattack bless {run} --baseline {baseline}"
+            f"keep this run as one: {command_line('bless', run, '--baseline', baseline)}"
         )
         return
     found = pairs.compare(load_side(baseline), now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.asked import LARGEST, number, numbers, usable
+from voiceattack.commands import command_line, param_value
 from voiceattack.errors import SpecError
 from voiceattack.unicode_text import visible
 
@@ -29,6 +29,7 @@ __all__ = [
     "QuietOption",
     "RunArgument",
     "TermsOption",
+    "TrustOption",
     "formats_of",
     "hold",
     "let_go",
@@ -38,8 +39,8 @@ __all__ = [
     "progress",
     "say",
     "stdout",
-    "tell_writer",
     "tell_warnings",
+    "tell_writer",
     "warn",
     "write_reports",
 ]
@@ -59,6 +60,10 @@ OutputOption = Annotated[
 TermsOption = Annotated[
     str | None,
     typer.Option("--critical-terms", metavar="LIST", help="Words that must be heard right: a,b,c or a file with one a line."),
+]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust", help="Load the victims that the file names, though they run programs or send to servers."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -157,10 +162,7 @@ def parse_params(pairs: Sequence[str] | None) -> dict[str, Any]:
             raise SpecError(f"--param {pair!r} must read name=value, for example --param steps=20")
         if name in params:
             raise SpecError(f"--param {name} is given twice; give it once")
-        try:
-            params[name] = json.loads(text)
-        except (ValueError, RecursionError):
-            params[name] = text
+        params[name] = param_value(text)
         if not _usable(params[name]):
             raise SpecError(f"--param {pair[:60]!r}: infinite, NaN or beyond {LARGEST}; give a smaller, finite number")
     return params
@@ -204,6 +206,6 @@ def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) ->
         if path in alone:
             ALONE.get(name)(run, target)
         elif not (target.exists() and target.samefile(written[name])):
-            with writing(path, f"make room or choose another file, then: voiceattack report {run.path}"):
+            with writing(path, f"make room or choose another file, then: {command_line('report', run.path)}"):
                 copy_whole(written[name], target)
     return [*(written[name] for name in formats), *outputs]

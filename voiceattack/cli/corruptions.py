@@ -117,6 +117,7 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
     from voiceattack.audio import Batch
     from voiceattack.corpus import Utterance
     from voiceattack.victims import load_victim
+    from voiceattack.victims.trust import outside
 
     request.check()
     clips = [item.path for item in request.items()[: request.limit] if isinstance(item, Utterance)]
@@ -125,12 +126,16 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
     if not clips:
         raise RunError("none of the inputs can be heard")
     seconds = 0.0
+    asked = len(clips) * (len(settings) + 1) * len(specs)
+    if reached := [part for spec in specs for part in outside(spec)]:
+        say(f"transcriptions: {asked}; time not measured: {reached[0].spec} {reached[0].outside.does}")
+        say("nothing was written")
+        return
     for spec in specs:
         loaded, clip = load_victim(spec, device), audio.load(clips[0])
         begun = time.perf_counter()
         loaded.transcribe(Batch.of([clip]))
         seconds += (time.perf_counter() - begun) * len(clips) * (len(settings) + 1)
-    asked = len(clips) * (len(settings) + 1) * len(specs)
     say(f"transcriptions: {asked}; about {seconds / 60:.0f} min of hearing on this machine")
     say("nothing was written")
 

@@ -14,6 +14,7 @@ from voiceattack.cli.console import (
     QuietOption,
     RunArgument,
     TermsOption,
+    TrustOption,
     formats_of,
     hold,
 )
@@ -26,6 +27,7 @@ def evaluate(
     victim: Annotated[list[str] | None, typer.Option(help="Who listens. Repeatable.", show_default="who was attacked")] = None,
     cache: CacheOption = None,
     critical_terms: TermsOption = None,
+    trust: TrustOption = False,
     output: OutputOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -36,17 +38,20 @@ def evaluate(
     from voiceattack.runs import Run
     from voiceattack.victims import load_victim
     from voiceattack.victims.remembering import remembering
+    from voiceattack.victims.trust import Trust
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
     opened = Run.open(run)
     hold(run)
     is_text = opened.request.get("kind") == "text"
-    attacked = [spec for spec in [opened.request.get("victim")] if spec]
+    attacked = [str(spec) for spec in [opened.request.get("victim")] if spec]
+    trusted = Trust.of(victim, trust)
+    trusted.check([] if victim else attacked, opened.path / "run.json")
     victims = [remembering(load_victim(spec, device), cache) for spec in dict.fromkeys(victim or attacked)]
     if is_text:
         from voiceattack.cli.text import ask_and_show
         from voiceattack.text.runs import TextRun
 
-        ask_and_show(TextRun.open(run), victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)
+        ask_and_show(TextRun.open(run), victims, trust=trusted, formats=[], outputs=outputs, quiet=quiet, terms=terms)
         return
     evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, tell_warnings, warn
+from voiceattack.commands import command_line
 from voiceattack.errors import AttackError, CorpusError, SpecError, as_error
 
 if TYPE_CHECKING:
@@ -106,11 +107,8 @@ def fit(
     save(fitted)
     say(f"{fitted.fooled} of {fitted.validated} clips held out from fitting fell to it", quiet=quiet)
     say(f"written: {out} and {out.with_suffix('.json')}", quiet=quiet)
-    say(f"next: voiceattack attack RECORDINGS --attack universal --artefact {out}{_flags(mute, target)}", quiet=quiet)
-
-
-def _flags(mute: bool, target: str | None) -> str:
-    return " --mute" if mute else "" if target is None else f' --target "{target}"'
+    goal = ["--mute"] if mute else [] if target is None else ["--target", target]
+    say(f"next: {command_line('attack', 'RECORDINGS', '--attack', 'universal', '--artefact', out, *goal)}", quiet=quiet)
 
 
 def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], list[Tensor]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, hold, say, warn
+from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, say, warn
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -39,15 +40,20 @@ def init(
     import os
 
     from voiceattack.suite.init import find_inputs, suite_text, write_suite
+    from voiceattack.victims.trust import outside
 
     folder = out.parent
     if inputs:
         given = [path if os.path.isabs(path) else os.path.relpath(path, folder) for path in inputs]
     else:
         given = [os.path.relpath(path, folder) if folder != Path() else path for path in find_inputs(Path())]
+    reached = outside(victim)
     for path in write_suite(out, suite_text(given, victim, folder), force=force):
         say(f"written: {path}", quiet=quiet)
-    say(f"inputs: {', '.join(given)}; next: voiceattack run {out}", quiet=quiet)
+    vouched = ["--trust"] if reached else []
+    say(f"inputs: {', '.join(given)}; next: {command_line('run', out, *vouched)}", quiet=quiet)
+    if reached:
+        say(f"--trust, since {reached[0].spec} {reached[0].outside.does}, and suites may come from anybody", quiet=quiet)
 
 
 def run_suite(
@@ -58,15 +64,22 @@ def run_suite(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete cells that the suite no longer asks for.")] = False,
+    trust: TrustOption = False,
+    victim: Annotated[
+        list[str] | None, typer.Option(metavar="SPEC", help="Trust this victim of the suite, and no other. Repeatable.")
+    ] = None,
     output: OutputsOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Run a suite: craft and hear what is new, judge the gates. Exit 0 all hold, 1 a gate failed, 2 could not run."""
     from voiceattack.suite.load import load_suite
+    from voiceattack.victims.trust import Trust
 
     loaded, folder, part = load_suite(suite), suite.parent, _part(shard)
     further = _outputs(loaded, folder, output)
+    vouched = Trust.of(victim, trust)
+    _check_named(loaded, victim)
     if dry_run:
         from voiceattack.suite.cost import cost_lines
 
@@ -75,9 +88,11 @@ def run_suite(
             warn(line)
         for line in lines:
             say(line)
+        for refused in vouched.refused(loaded.specs):
+            say(f"note: {refused.spec} {refused.outside.does}: the run will need --trust, or --victim with it")
         return
     hold(out)
-    outcome = _execute(loaded, folder, out, part=part, device=device, quiet=quiet)
+    outcome = _execute(loaded, folder, out, part=part, device=device, trust=vouched, quiet=quiet)
     if prune and part is None:
         from voiceattack.suite.execute import prune_cells
 
@@ -101,6 +116,17 @@ def merge(
     hold(out)
     merge_shards(shards, out)
     _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, quiet)
+
+
+def _check_named(suite: Suite, named: Sequence[str] | None) -> None:
+    from voiceattack.specs import without_patience
+    from voiceattack.victims.trust import outside
+
+    parts = {part.spec for spec in suite.specs for part in outside(spec)}
+    known = sorted({without_patience(spec) for spec in (*suite.specs, *parts)})
+    for spec in named or ():
+        if without_patience(spec) not in known:
+            raise SpecError(f"--victim {spec!r}: the suite names no such victim; it names: {', '.join(known)}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from voiceattack.text.craft import TextRequest
     from voiceattack.text.runs import TextRun
     from voiceattack.victims.base import Victim
+    from voiceattack.victims.trust import Trust
 
 __all__ = ["ask_and_show", "text"]
 
@@ -118,6 +119,7 @@ def text(
         _dry_run(request)
         return
     from voiceattack.victims import load_victim
+    from voiceattack.victims.trust import Trust
 
     hold(out)
     loaded = None if victim is None else load_victim(victim, device)
@@ -128,13 +130,15 @@ def text(
     if all(example.error for example in examples):
         raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")
     asked = [] if loaded is None else [loaded, *others]
-    ask_and_show(run, asked, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
+    own = Trust(everything=True)  # of this command line
+    ask_and_show(run, asked, trust=own, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
 
 
 def ask_and_show(
     run: TextRun,
     victims: list[Victim],
     *,
+    trust: Trust,
     formats: list[str],
     outputs: dict[Path, str],
     quiet: bool,
@@ -145,7 +149,7 @@ def ask_and_show(
     from voiceattack.text.evaluate import evaluate_texts
 
     with progress("asking again", quiet=quiet) as on_progress:
-        summary = evaluate_texts(run, victims, critical_terms=terms, on_progress=on_progress)
+        summary = evaluate_texts(run, victims, trust=trust, critical_terms=terms, on_progress=on_progress)
     written = write_reports(run, formats, outputs)
     if not quiet:
         stdout().print(text_table(summary))

@@ -46,6 +46,7 @@ def wakeword_sweep(
     from voiceattack.files import inside
     from voiceattack.report.det import SUFFIXES, write_sweep
     from voiceattack.victims import load_victim
+    from voiceattack.victims.trust import outside
     from voiceattack.wakeword_sweep import THRESHOLDS, sweep
 
     for path in output or []:
@@ -57,10 +58,15 @@ def wakeword_sweep(
     (names["said"], said), (names["other"], wrong) = _clips(inputs), _clips(other or [])
     if not said:
         raise CorpusError("none of the inputs can be heard; give clips that say the phrase")
-    detector: Any = load_victim(victim)
     options: dict[str, Any] = {"snrs_db": levels, "thresholds": asked, "noise": noise, "seed": seed}
+    reached = outside(victim) if dry_run else []
+    detector: Any = None if reached else load_victim(victim)
     if dry_run:
         seconds = sum(len(clip) for clip in (*said, *wrong)) / 16_000 * len(levels)
+        if reached:
+            say(f"clips: {len(said)} with the phrase, {len(wrong)} without; noises: {len(levels)}; thresholds: {len(asked)}")
+            say(f"audio to hear: {seconds:.0f} s; time not measured: {reached[0].spec} {reached[0].outside.does}")
+            return
         begun = time.perf_counter()
         sweep(detector, said[:1], [], **options)
         pace = (time.perf_counter() - begun) / (len(said[0]) / 16_000 * len(levels))

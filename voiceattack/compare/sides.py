@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voiceattack.commands import command_line
 from voiceattack.compact import compact
 from voiceattack.errors import RunError
 from voiceattack.files import inside, one_line, read_bytes
@@ -102,7 +103,9 @@ def load_side(path: Path) -> Side:
     try:
         found = json.loads(read_bytes(summary))
     except FileNotFoundError as error:
-        hint = f"run first: voiceattack evaluate {path}" if (path / "run.json").exists() else "give a run or its summary.json"
+        hint = (
+            f"run first: {command_line('evaluate', path)}" if (path / "run.json").exists() else "give a run or its summary.json"
+        )
         raise RunError(f"{path}: holds no results; {hint}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{summary}: cannot be read ({one_line(error)}); give a run or its summary.json") from error

@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError
 from voiceattack.files import append_line, one_line, whole_lines, write_whole, writing
 from voiceattack.metrics.intervals import wilson
@@ -87,7 +88,7 @@ def trials_of(run: Run, listener: str, most: int | None = None, repeat: int = 1)
             attack = row["attack"] if row["control_for"] is None else "noise, same SNR (control)"
             clips[row["id"]] = (attack, row["clean_audio"], row["audio"])
     if not clips:
-        raise RunError(f"{run.path}: holds no artefact to listen to; run: voiceattack evaluate {run.path}")
+        raise RunError(f"{run.path}: holds no artefact to listen to; run: {command_line('evaluate', run.path)}")
 
     def draw(text: str) -> str:
         return hashlib.sha256(f"{run.id}:{listener}:{text}".encode()).hexdigest()

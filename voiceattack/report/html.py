@@ -19,6 +19,7 @@ from urllib.parse import quote
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from voiceattack.commands import command_line
 from voiceattack.files import whole_file, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.html_environment import html_environment
@@ -74,7 +75,7 @@ def _write(run: Run, path: Path, folder: str | None) -> Path:
     facts = page(run, rows)
     facts.update(css=Markup(text("report.css")), script=Markup(script), script_sha256=digest)
     facts.update(folder=quote(folder) if folder else "", embedded=_embedded(run, rows) if folder is None else ())
-    with writing(path, f"make room, then: voiceattack report {run.path}"):
+    with writing(path, f"make room, then: {command_line('report', run.path)}"):
         for data in _examples(run, rows) if folder is not None else ():
             name = f"{run.audio_path(data['id']).stem}.js"
             beside = run.output(path.parent / str(folder) / name)

@@ -15,6 +15,7 @@ from voiceattack.errors import AudioError, RunError
 from voiceattack.files import read_bytes
 from voiceattack.metrics.said import said
 from voiceattack.objectives import wanted
+from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number
 from voiceattack.report.masking_curve import masking_curve
 from voiceattack.runs import Run
@@ -76,7 +77,7 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
         "cost": f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}",
         "sha256": first["sha256"],
         "warnings": first["warnings"],
-        "replay": f"voiceattack replay {run.path.name} {first['id']}",
+        "replay": replay_command(run_name(run), first),
         "error": first["error"],
         **_sounds(run, first, controls),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from voiceattack.curve import curves
 from voiceattack.listening import detection, read_answers
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import by_command, parted
+from voiceattack.report.commands import make_command
 from voiceattack.report.corruptions import table_facts
 from voiceattack.report.home import deeds
 from voiceattack.report.html_chart import charts
@@ -61,7 +61,7 @@ def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "labels": OUTCOMES,
         "victims": sorted({row["victim"] for row in shown}),
         "attacks": sorted({row["attack"] for row in shown}),
-        "command": command(run),
+        "command": make_command(run, rows),
         "asked": _asked(run),
         "deeds": deeds(rows),
         "listening": detection(read_answers(run)),
@@ -107,38 +107,6 @@ def _verdict(group: Row, control: Row | None) -> str:
     if group["success_ci95"][0] > control["success_ci95"][1]:
         return f"{noise}: it is the attack, not the loudness."
     return f"{noise}. The intervals overlap: these clips do not tell the attack from plain noise."
-
-
-def command(run: Run) -> str:
-    """The command line that makes this run again; ``INPUT`` stands for the inputs, which the run does not name."""
-    asked = run.request
-    if asked.get("attack") == ALL:
-        return _corruptions_command(run)
-    words = ["voiceattack", "attack", "INPUT"]
-    for victim in str(asked.get("victim", "")).removeprefix("ensemble:").split("|"):
-        words += ["--victim", victim]
-    words += ["--attack", str(asked.get("attack"))]
-    objective = asked.get("objective", "untargeted")
-    words += ["--objective", objective] if objective not in ("untargeted", "targeted", "mute") else []
-    words += ["--target", asked["target"]] if asked.get("target") else ["--mute"] if objective == "mute" else []
-    if objective == "untargeted" and asked.get("wer_threshold", 0.5) != 0.5:
-        words += ["--wer-threshold", f"{asked['wer_threshold']:g}"]
-    for name, limit in asked.get("budget", {}).items():
-        words += [f"--{name.replace('_', '-')}", limit if isinstance(limit, str) else repr(limit)]
-    for name, value in asked.get("params", {}).items():
-        if value is not None:
-            words += ["--param", f"{name}={value if isinstance(value, str) else str(value).lower()}"]
-    words += ["--stages", f"{asked['stages_db']:g}"] if asked.get("stages_db") is not None else []
-    words += ["--batch-size", str(asked["batch_size"])] if asked.get("batch_size", 1) != 1 else []
-    return shlex.join([*words, "--seed", str(asked.get("seed", 0)), "--out", run.path.name])
-
-
-def _corruptions_command(run: Run) -> str:
-    asked = run.request
-    words = ["voiceattack", "corruptions", "INPUT", "--victim", str(asked.get("victim"))]
-    for name, value in asked.get("params", {}).items():
-        words += ["--param", f"{name}={value}"]
-    return shlex.join([*words, "--seed", str(asked.get("seed", 0)), "--out", run.path.name])
 
 
 def _asked(run: Run) -> list[tuple[str, str]]:

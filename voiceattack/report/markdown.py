@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from voiceattack.commands import command_line
 from voiceattack.errors import AudioError
 from voiceattack.files import write_whole, writing
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
+from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.corruptions import corruptions
 from voiceattack.report.home import home_did
@@ -64,7 +66,7 @@ def _write(run: Run, text: str) -> Path:
 
 
 def _writing(run: Run) -> AbstractContextManager[None]:
-    return writing(run.path / "report.md", f"make room, then: voiceattack report {run.path}")
+    return writing(run.path / "report.md", f"make room, then: {command_line('report', run.path)}")
 
 
 def _head(run: Run) -> str:
@@ -242,7 +244,7 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
         yield f"Size: {', '.join(sizes)}. Cost: {cost}.\n"
         if first["warnings"]:
             yield "Warnings: " + "; ".join(escape(text) for text in first["warnings"]) + "\n"
-        yield f"Again: `voiceattack replay {run.path.name} {identifier}`\n"
+        yield f"Again: `{replay_command(run_name(run), first)}`\n"
         if identifier in pictures:
             yield pictures[identifier]
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from voiceattack.commands import command_line
 from voiceattack.files import whole_file, writing
+from voiceattack.report.commands import evaluate_command
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import deeds
 from voiceattack.report.html_environment import html_environment
@@ -39,6 +41,7 @@ def render_text_page(run: Run, path: Path) -> Path:
     page = environment.get_template("text.html.j2").stream(
         css=Markup(css),
         run=run,
+        again=evaluate_command(run),
         request=run.request,
         summary=summary,
         sizes=SIZES,
@@ -46,7 +49,7 @@ def render_text_page(run: Run, path: Path) -> Path:
         rows=[{**row, "pieces": pieces(row["text"], row["edits"])} for row in rows],
         here=path.parent.resolve() == run.path.resolve(),
     )
-    with writing(path, f"make room, then: voiceattack report {run.path}"), whole_file(path) as stream:
+    with writing(path, f"make room, then: {command_line('report', run.path)}"), whole_file(path) as stream:
         page.dump(stream, encoding="utf-8", errors="replace")
     return path
 

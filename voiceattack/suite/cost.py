@@ -14,6 +14,7 @@ from voiceattack.suite.inputs import gather, shard
 from voiceattack.suite.plan import plan
 from voiceattack.suite.schema import Suite
 from voiceattack.victims import Victim, load_victim
+from voiceattack.victims.trust import outside
 
 __all__ = ["cost_lines"]
 
@@ -34,7 +35,7 @@ def cost_lines(
     clips = len(items) - len(bad)
     if not clips:
         raise CorpusError("none of the suite's inputs can be used" + (f": {bad[0]}" if bad else ""))
-    lines, seconds, steps, queries = [], 0.0, 0, 0
+    lines, seconds, steps, queries, unmeasured = [], 0.0, 0, 0, 0
     victims: dict[str, Victim] = {}
     with tempfile.TemporaryDirectory(prefix="voiceattack-") as scratch:
         for cell in plan(suite, items):
@@ -49,20 +50,24 @@ def cost_lines(
                 lines.append(f"{name}: {len(todo)} generated clips, not measured")
                 continue
             manifest.write_text("".join(json.dumps({"audio_filepath": str(item.path)}) + "\n" for item in wanted))
-            if cell.source not in victims:
+            if cell.source not in victims and not outside(cell.source):
                 victims[cell.source] = load_victim(cell.source, device)
             request = cell.request.model_copy(update={"inputs": (str(manifest),)})
             try:
-                found = estimate(request, victim=victims[cell.source])
+                found = estimate(request, victim=victims.get(cell.source), device=device)
             except VoiceAttackError as error:
                 raise type(error)(f"{name}: {error}") from error
+            time = f"{found.seconds / 60:.1f} min" if found.unmeasured is None else f"time not measured ({found.unmeasured})"
             lines.append(
                 f"{name}: {len(todo)} of {len(cell.ids)} artefacts to craft, at most {found.steps} steps, "
-                f"{found.queries} transcriptions, {found.seconds / 60:.1f} min"
+                f"{found.queries} transcriptions, {time}"
             )
+            unmeasured += found.unmeasured is not None
             seconds, steps, queries = seconds + found.seconds, steps + found.steps, queries + found.queries
     lines.append(f"{clips} clips are heard clean by {len(suite.victims)} victims")
-    lines.append(f"in all at most {steps} gradient steps and {queries} transcriptions, about {seconds / 60:.1f} min here at most")
+    beside = f", and what was not measured {unmeasured} times" if unmeasured else ""
+    told = f"about {seconds / 60:.1f} min here at most{beside}"
+    lines.append(f"in all at most {steps} gradient steps and {queries} transcriptions, {told}")
     limits = suite.limits
     if limits.seconds is not None or limits.queries is not None:
         caps = [f"{limits.seconds:g} s"] if limits.seconds is not None else []

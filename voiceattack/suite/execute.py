@@ -22,6 +22,7 @@ from voiceattack.suite.plan import Cell, plan
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Suite
 from voiceattack.victims import Victim, load_victim
+from voiceattack.victims.trust import NOBODY, Trust
 
 __all__ = ["Outcome", "Teller", "execute", "prune_cells", "stale_cells"]
 
@@ -95,6 +96,7 @@ def execute(
     device: str | None = None,
     tell: Teller | None = None,
     work: bool = True,
+    trust: Trust = NOBODY,
 ) -> Outcome:
     """Do what is not done yet, then judge.
 
@@ -106,8 +108,10 @@ def execute(
         device: where to load victims.
         tell: how to show progress.
         work: False judges what lies there and crafts and hears nothing (after a merge).
+        trust: which of the suite's victims may be loaded though they run programs or send to servers.
 
     Raises:
+        TrustError: the suite names a victim that reaches out of this process, and nobody vouches for it; nothing is written.
         CorpusError: there is no usable clip.
         RunError: another process works on the directory, or it cannot be written.
         VoiceAttackError: an attack, parameter, gate, victim or path is wrong.
@@ -117,6 +121,8 @@ def execute(
     gates = [parse_gate(entry) for entry in suite.gates]
     for name in suite.reports:
         REPORTS.entry(name)
+    if work:
+        trust.check(suite.specs, f"suite {suite.name!r}")
     _claim(out)
     items = gather(suite, folder, out)
     if part is not None:

@@ -3,47 +3,57 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
+import os
 import re
+import sys
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from voiceattack.files import open_regular
-from voiceattack.provenance import canonical, environment
-from voiceattack.specs import without_patience
+from voiceattack.provenance import SHARED, canonical, versions_of, victim_packages
+from voiceattack.specs import OUTSIDE, Spec, parse_spec, without_patience
 
 __all__ = ["fingerprint"]
 
+FILE_OPTIONS = ("entities",)
+"""Options that name a file of the victim's."""
+
 
 def fingerprint(spec: str, version: str = "") -> str:
-    """16 hexadecimal digits that change when the victim does. The victim is not loaded.
+    """16 hexadecimal digits that change when the victim does. The victim is not loaded, and none of its code runs.
 
-    A folder or file in the spec counts with its content, ``python:`` with its module's source. What a server or a command runs
+    A folder or file in the spec counts with its content, ``python:`` with its module's source, an engine with the versions of
+    its own packages and of those that everything here uses, and a victim with those inside it. What a server or a command runs
     cannot be seen from here: its owner gives ``version``.
     """
-    facts = {"spec": without_patience(spec), "version": version, "versions": _versions(), "files": _files(spec.strip())}
+    facts = {
+        "spec": without_patience(spec),
+        "version": version,
+        "versions": versions_of([*SHARED, *victim_packages(spec)]),
+        "files": _files(parse_spec(spec)),
+    }
     return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    return dict(environment()["versions"])
+def _files(spec: Spec) -> dict[str, str]:
+    found = {name: digest for member in spec.members for name, digest in _files(parse_spec(member)).items()}
+    if spec.scheme == "python":
+        return {**found, **_module(spec.rest)}
+    named = [spec.rest] if spec.scheme not in OUTSIDE else []
+    named += [spec.options[name] for name in FILE_OPTIONS if name in spec.options]
+    return {**found, **{name: digest for name in named if name and (digest := _digest(Path(name).expanduser()))}}
 
 
-def _files(spec: str) -> dict[str, str]:
-    if spec.startswith("ensemble:"):
-        members = spec.removeprefix("ensemble:").split("|")
-        return {name: digest for member in members for name, digest in _files(member.strip()).items()}
-    scheme, _, rest = spec.partition("?")[0].partition(":")
-    if scheme == "python":
-        return _module(rest)
-    path = Path(rest).expanduser()
-    if not rest or not path.exists():
-        return {}
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path] if path.is_file() else []
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return {rest: _content(json.dumps(stats))}
+def _digest(path: Path) -> str:
+    """Of the regular files there, ``""`` without any; one that cannot be read counts by its name, and loading it will say why."""
+    try:
+        files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        return _content(json.dumps(stats)) if stats else ""
+    except (OSError, ValueError):
+        return ""
 
 
 @lru_cache(maxsize=64)
@@ -59,13 +69,26 @@ def _content(stats: str) -> str:
 
 
 def _module(rest: str) -> dict[str, str]:
-    module = rest.partition(":")[0]
-    if not re.fullmatch(r"[\w.]+", module):
-        return {}
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return {}
+    name = rest.partition(":")[0]
+    found = _find(name) if re.fullmatch(r"\w+(\.\w+)*", name) else None
     if found is None or found.origin is None or not Path(found.origin).is_file():
         return {}
-    return {module: hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()}
+    return {name: hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()}
+
+
+def _find(name: str) -> ModuleSpec | None:
+    """Where a module lies. ``importlib.util.find_spec`` would import the packages above it, and that runs their code.
+
+    The current folder is searched first, as it is when the victim is loaded.
+    """
+    path = [os.getcwd(), *sys.path]
+    found: ModuleSpec | None = None
+    parts = name.split(".")
+    for depth in range(len(parts)):
+        finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        here = ".".join(parts[: depth + 1])
+        found = next((spec for finder in finders if (spec := finder.find_spec(here, path)) is not None), None)
+        if found is None:
+            return None
+        path = list(found.submodule_search_locations or [])
+    return found

@@ -11,6 +11,7 @@ from voiceattack.errors import CorpusError, RunError
 from voiceattack.files import write_whole, writing
 from voiceattack.samples import samples_manifest
 from voiceattack.suite.schema import SCHEMA_FILE
+from voiceattack.victims.trust import outside
 
 __all__ = ["find_inputs", "suite_text", "write_suite"]
 
@@ -62,7 +63,8 @@ def suite_text(inputs: Sequence[str], victim: str, folder: Path) -> str:
         told = f"{clips}{' or more' if more else ''} clips" + (", with texts" if texts == clips else f", {texts} with texts")
         lines += [f"  - path: {_quoted(given)}  # {told}", f"    limit: {CLIPS}  # the first so many; remove it to take all"]
         lines.append("    tags: [speech]  # names for gates and attacks to choose these clips by")
-    return TEMPLATE.format(inputs="\n".join(lines), victim=_quoted(victim), schema=SCHEMA_FILE.name)
+    trust = " --trust" if outside(victim) else ""
+    return TEMPLATE.format(inputs="\n".join(lines), victim=_quoted(victim), schema=SCHEMA_FILE.name, trust=trust)
 
 
 def write_suite(path: Path, text: str, *, force: bool = False) -> list[Path]:
@@ -104,7 +106,7 @@ def _quoted(text: str) -> str:
 
 TEMPLATE = """\
 # yaml-language-server: $schema=./{schema}
-# A voiceattack suite. Run it:   voiceattack run suite.yaml
+# A voiceattack suite. Run it:   voiceattack run suite.yaml{trust}
 # Its cost beforehand:           voiceattack run suite.yaml --dry-run
 version: 1
 name: robustness
@@ -118,6 +120,8 @@ victims:
   - name: recogniser  # gates, reports and baselines use this name, so that the next model can take its place
     spec: {victim}
   # A server, a program or another engine has no gradients: craft on a model like it, and let it hear.
+  # Victims that run a program, a Python module or send to a server (command:, python:, wyoming://, openai+http://) are used only
+  # when you vouch for the suite on the command line: voiceattack run suite.yaml --trust
   # - name: deployed
   #   spec: "ctranslate2:whisper-tiny.en?compute_type=int8"
   #   crafted_on: {victim}

@@ -17,6 +17,7 @@ from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import Item
 from voiceattack.suite.load import nearest
 from voiceattack.suite.schema import AttackEntry, Suite, VictimEntry
+from voiceattack.victims.trust import specs_in
 
 __all__ = ["Cell", "Variant", "check_names", "plan", "variants"]
 
@@ -92,7 +93,10 @@ def plan(suite: Suite, items: Sequence[Item]) -> list[Cell]:
             if not listeners or not chosen:
                 continue
             request = variant.request(source, seed)
-            key = hashlib.sha256(f"{canonical(request.identity())}:{mark}".encode()).hexdigest()[:10]
+            identity = request.identity()
+            # Victims that the attack's parameters name, as surrogates, decide the artefacts too.
+            others = [fingerprint(spec, versions.get(spec, "")) for spec in specs_in({"params": identity["params"]})]
+            key = hashlib.sha256(":".join([canonical(identity), mark, *others]).encode()).hexdigest()[:10]
             id = f"{slug(variant.label)[:30].rstrip('-._')}-{slug(source)[:20].rstrip('-._')}-{seed}-{key}"
             cells.append(Cell(id, variant, source, seed, request, listeners, chosen))
     return cells

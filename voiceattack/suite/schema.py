@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 from voiceattack.asked import LARGEST
 from voiceattack.objectives import ObjectiveKind
 from voiceattack.specs import without_patience
+from voiceattack.victims.trust import specs_in
 
 __all__ = [
     "SCHEMA_FILE",
@@ -190,6 +191,13 @@ class Suite(Part):
                 if names.count(name) > 1:
                     raise ValueError(f"two {kind}s are named {name!r}; give one of them another 'name'")
         return self
+
+    @property
+    def specs(self) -> list[str]:
+        """Every victim that it names: who listens, who is crafted on, and whoever an attack's parameters name."""
+        own = [spec for victim in self.victims for spec in (victim.spec, victim.source)]
+        given = [spec for entry in self.attacks for spec in specs_in({"params": [entry.params, entry.grid]})]
+        return list(dict.fromkeys([*own, *given]))
 
     @property
     def seeds(self) -> list[int]:

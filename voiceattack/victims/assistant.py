@@ -10,6 +10,7 @@ from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import AttackError, SpecError
+from voiceattack.specs import DEFAULT_ASR
 from voiceattack.victims import intents
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
 from voiceattack.victims.intent import Intent
@@ -182,7 +183,7 @@ def load(rest: str, options: dict[str, str], device: torch.device, load_one: Cal
     known = ("asr", "entities", "language", "wake")
     if unknown := set(options) - set(known):
         raise SpecError(f"assistant: unknown option {sorted(unknown)[0]!r}; options: {', '.join(known)}")
-    spec = options.get("asr", "whisper-tiny.en")
+    spec = options.get("asr", DEFAULT_ASR)
     asr = load_one(spec, str(device))
     if "hears" not in asr.capabilities:
         raise SpecError(f"assistant: asr={spec} hears nothing; name a recogniser")

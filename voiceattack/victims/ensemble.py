@@ -107,6 +107,6 @@ def _on(part: AttackLoss, device: torch.device) -> AttackLoss:
     return AttackLoss(part.loss.to(device), matches, distance)
 
 
-def load(rest: str, device: torch.device, load_one: Callable[[str, str], Victim]) -> EnsembleVictim:
-    """The ensemble of the specs in ``rest``, which ``|`` separates."""
-    return EnsembleVictim([load_one(spec.strip(), str(device)) for spec in rest.split("|") if spec.strip()])
+def load(specs: Sequence[str], device: torch.device, load_one: Callable[[str, str], Victim]) -> EnsembleVictim:
+    """The ensemble of the victims that ``specs`` name."""
+    return EnsembleVictim([load_one(spec, str(device)) for spec in specs])

@@ -15,7 +15,7 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.files import read_text
 from voiceattack.victims.base import Victim
 
-__all__ = ["FAMILIES", "load"]
+__all__ = ["FAMILIES", "is_here", "load"]
 
 Family = Callable[[str, torch.device, dict[str, str], bool], Victim]
 
@@ -56,7 +56,7 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> Victim:
     folder = Path(rest).expanduser()
     if folder.is_dir():
         name, local, model_type = str(folder), True, _folder_type(folder)
-    elif folder.is_absolute() or rest.startswith((".", "~")) or rest.count("/") > 1:
+    elif not _is_id(rest):
         raise VictimError(f"hf:{rest}: no such folder; give a folder that holds config.json and model.safetensors")
     else:
         name, (model_type, local) = rest, _hub_type(rest)
@@ -69,6 +69,27 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> Victim:
             f"hf:{rest}: unknown option {unknown[0]!r}; a {model_type} model takes: {', '.join(sorted(known)) or 'none'}"
         )
     return _loaded(loader, name, device, options, local)
+
+
+def is_here(rest: str) -> bool:
+    """Whether ``hf:<rest>`` is loaded, or refused, without asking the hub: a folder, or config and weights in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    def cached(name: str) -> bool:
+        return isinstance(try_to_load_from_cache(rest, name), str)
+
+    try:
+        if not _is_id(rest):
+            return True
+        return cached("config.json") and (cached("model.safetensors") or cached("model.safetensors.index.json"))
+    except ValueError:
+        return False  # no name that a model or a folder could have
+
+
+def _is_id(rest: str) -> bool:
+    """Whether it names a model of the hub, not a folder."""
+    folder = Path(rest).expanduser()
+    return not (folder.is_dir() or folder.is_absolute() or rest.startswith((".", "~")) or rest.count("/") > 1)
 
 
 def _folder_type(folder: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
-from voiceattack.extras import optional_import
+from voiceattack.extras import optional_import, python_line
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
@@ -145,7 +144,7 @@ def _best(names: list[str], pieces: tuple[str, ...], int8: bool) -> str | None:
 
 def _probe(where: str, kind: str, arguments: dict[str, Any]) -> None:
     """Load the model elsewhere, and tell what that said; raises VictimError when it fails."""
-    line = [sys.executable, "-c", PROBE, json.dumps([KINDS[kind].factory, arguments])]
+    line = python_line(PROBE, json.dumps([KINDS[kind].factory, arguments]))
     try:
         done = subprocess.run(line, capture_output=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL, check=False)
     except subprocess.TimeoutExpired as error:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from voiceattack._torchaudio import require_torchaudio
-from voiceattack.errors import SpecError, UnknownNameError, VictimError
+from voiceattack.errors import MissingExtraError, SpecError, UnknownNameError, VictimError
 from voiceattack.victims.ctc import CTCVictim
 from voiceattack.victims.ctc_text import Vocabulary
 
-__all__ = ["bundle_names", "load", "weights_file", "wrap"]
+__all__ = ["bundle_names", "is_here", "load", "weights_file", "wrap"]
 
 FIELD_SAMPLES = 400
 """Receptive field of the wav2vec2 convolutions that all bundles share: the shortest clip that gives a frame."""
@@ -40,6 +40,14 @@ def bundle_names() -> list[str]:
 def weights_file(bundle: Any) -> Path:
     """Where torch's hub cache keeps the weights of ``bundle``."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(str(bundle._path)).name
+
+
+def is_here(name: str) -> bool:
+    """Whether ``torchaudio:<name>`` is loaded, or refused, without asking torchaudio's server."""
+    try:
+        return name not in bundle_names() or weights_file(getattr(require_torchaudio().pipelines, name)).is_file()
+    except MissingExtraError:
+        return True
 
 
 def wrap(
