@@ -20,6 +20,7 @@ ORDER = (
     "samples",
     "specs",
     "unicode_text",
+    "languages",
     "files",
     "locks",
     "drawing",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceattack import __version__
+from voiceattack.metrics.text import NORMALIZER
 
 __all__ = ["adversarial_comment", "canonical", "environment", "example_id", "example_seed", "run_id", "slug"]
 
@@ -63,8 +64,7 @@ def environment() -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    normalizer = f"whisper-normalizer {versions.get('whisper-normalizer', 'missing')}"
-    return {"versions": versions, "platform": platform.platform(), "git_commit": _git_commit(), "normalizer": normalizer}
+    return {"versions": versions, "platform": platform.platform(), "git_commit": _git_commit(), "normalizer": NORMALIZER}
 
 
 def _git_commit() -> str | None:

@@ -28,6 +28,7 @@ __all__ = [
     "QuietOption",
     "RunArgument",
     "TermsOption",
+    "distinct",
     "formats_of",
     "hold",
     "let_go",
@@ -78,6 +79,16 @@ def say(text: str, *, quiet: bool = False) -> None:
 def warn(text: str) -> None:
     """One line on stderr."""
     print(f"voiceattack: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def distinct(specs: Sequence[str]) -> list[str]:
+    """Victims as the user named them, each once; a line on stderr for one named more often."""
+    named = [spec.strip() for spec in specs]
+    found = list(dict.fromkeys(named))
+    for spec in found:
+        if (count := named.count(spec)) > 1:
+            warn(f"victim {spec} is named {count} times and taken once")
+    return found
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from voiceattack.cli.console import (
     QuietOption,
     RunArgument,
     TermsOption,
+    distinct,
     formats_of,
     hold,
 )
@@ -42,7 +43,7 @@ def evaluate(
     hold(run)
     is_text = opened.request.get("kind") == "text"
     attacked = [spec for spec in [opened.request.get("victim")] if spec]
-    victims = [remembering(load_victim(spec, device), cache) for spec in dict.fromkeys(victim or attacked)]
+    victims = [remembering(load_victim(spec, device), cache) for spec in distinct(victim or attacked)]
     if is_text:
         from voiceattack.cli.text import ask_and_show
         from voiceattack.text.runs import TextRun

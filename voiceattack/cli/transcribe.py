@@ -12,6 +12,7 @@ import typer
 
 from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, warn
 from voiceattack.errors import CorpusError, RunError, SpecError, VoiceAttackError
+from voiceattack.unicode_text import csv_cell
 
 __all__ = ["transcribe"]
 
@@ -80,5 +81,5 @@ def _rendered(rows: list[dict[str, Any]], suffix: str) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return stream.getvalue()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.languages import language_code
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import Asking, TryAgain, check_address, until, wav
@@ -52,7 +53,7 @@ class OpenAIVictim(Victim):
 
     def __init__(self, url: str, fields: dict[str, str], key: str | None = None, asking: Asking | None = None) -> None:
         self.spec = f"openai+{url}"
-        self.language = fields.get("language", "en")
+        self.language = language_code(fields.get("language", "en"))
         self._url, self._fields, self._key, self._asking = urlsplit(url), fields, key, asking or Asking()
         self._path = f"{self._url.path.rstrip('/')}/audio/transcriptions"
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.languages import language_code
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import Asking, TryAgain, check_address, until
@@ -44,7 +45,7 @@ class WyomingVictim(Victim):
         host: name or address.
         port: of the server.
         asking: timeout, retries, rate limit.
-        language: two-letter code to ask for; None leaves it to the server.
+        language: to ask for, as the server calls it; None leaves it to the server.
         model: name of the model to ask for; None leaves it to the server.
     """
 
@@ -54,7 +55,7 @@ class WyomingVictim(Victim):
         self, host: str, port: int, asking: Asking | None = None, language: str | None = None, model: str | None = None
     ) -> None:
         self.spec = f"wyoming://{f'[{host}]' if ':' in host else host}:{port}"
-        self.language = language or "en"
+        self.language = language_code(language or "en")
         self._address, self._asking = (host, port), asking or Asking()
         asked = {"language": language, "name": model}
         self._wanted = {name: value for name, value in asked.items() if value is not None}
