@@ -35,7 +35,7 @@ def write_confusions(found: Confusions, out: Path) -> list[Path]:
     names = [visible(command) for command in found.commands]
     matrix = found.matrix()
     shares = [[name, *(f"{share:.4f}" for share in row)] for name, row in zip(names, matrix, strict=True)]
-    sheets = {
+    sheets: dict[str, Sequence[Sequence[object]]] = {
         "confusions.csv": [["said", *names, NONE], *shares],
         "conditions.csv": _rows(found.conditions()),
         "ranking.csv": _rows(found.ranking()),
