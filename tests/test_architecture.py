@@ -22,6 +22,7 @@ ORDER = (
     "specs",
     "commands",
     "unicode_text",
+    "languages",
     "files",
     "locks",
     "drawing",

@@ -133,7 +133,7 @@ def test_no_report_of_texts_hides_anything(tmp_path: Path) -> None:
 
 
 def test_a_code_span_cannot_be_left() -> None:
-    assert code("a`b|c\u200b <i>\n") == "`a'b\\|c⟨U+200B⟩ <i>`"
+    assert code("a`b|c\u200b <i>\n") == "``a`b|c⟨U+200B⟩ <i>``"
 
 
 def test_pieces_are_the_changed_text_and_the_clean_one() -> None:

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceattack.errors import SpecError
-from voiceattack.report.data import csv_cell
 from voiceattack.report.markdown_text import escape
-from voiceattack.unicode_text import escape_json, is_invisible, normalise, shown, visible
+from voiceattack.unicode_text import csv_cell, escape_json, is_invisible, normalise, shown, visible
 
 HIDDEN = [
     "\u200b",

@@ -177,7 +177,7 @@ def test_decoding_equals_the_tokenizer(ctc_folder: Path) -> None:
         ("hf:garbled", VictimError, "config.json cannot be read"),
         ("hf:pickled", VictimError, r"holds no \*.safetensors weights \(pickled ones are not loaded\)"),
         ("hf:other", VictimError, "model type 'bert' is not supported; supported: hubert, wav2vec2, wavlm, whisper"),
-        ("hf:model?speed=2", SpecError, "unknown option 'speed'; a wav2vec2 model takes: none"),
+        ("hf:model?speed=2", SpecError, "unknown option 'speed'; a wav2vec2 model takes: language"),
         ("hf:headless", VictimError, "no CTC head"),
         ("hf:truncated", VictimError, "cannot be loaded as a CTC model"),
         ("hf:untokenized", VictimError, "cannot be loaded as a CTC model"),

@@ -11,7 +11,8 @@ from voiceattack.attacks.corruptions import SCHEME
 from voiceattack.attacks.corruptions.severities import Severities, severities, table
 from voiceattack.metrics.degradation import nwerd, quality_loss, snr_at_wer, werd, werv
 from voiceattack.metrics.intervals import bootstrap_ratio
-from voiceattack.metrics.said import said
+from voiceattack.metrics.said import heard as heard_words
+from voiceattack.metrics.said import letters_said, said
 from voiceattack.metrics.text import word_errors
 
 __all__ = ["LEVEL", "Cell", "Line", "corruption_table", "is_corruption"]
@@ -112,7 +113,7 @@ def _line(victim: str, name: str, rows: list[Row]) -> Line:
     ]
     known = [cell.werd for cell in cells if cell.werd is not None]
     heard = _heard(first)
-    clean = _ratio([_errors(row, "clean_hypothesis_normalized") for row in heard], [_words(row) for row in heard])
+    clean = _ratio([_errors(row, "clean_hypothesis") for row in heard], [_words(row) for row in heard])
     variance, at, draws = _variance(rows, nulls)
     return Line(
         victim,
@@ -139,7 +140,7 @@ def _words(row: Row) -> int:
 
 
 def _errors(row: Row, key: str) -> int:
-    return word_errors(said(row), row[key]).errors
+    return word_errors(said(row), heard_words(row, key)).errors
 
 
 def _ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
@@ -149,15 +150,15 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
 def _cell(severity: int, row_of: Severities, rows: list[Row]) -> Cell:
     heard = _heard(rows)
     words = [_words(row) for row in heard]
-    errors = [_errors(row, "hypothesis_normalized") for row in heard]
+    errors = [_errors(row, "hypothesis") for row in heard]
     wer = _ratio(errors, words)
-    clean = _ratio([_errors(row, "clean_hypothesis_normalized") for row in heard], words)
+    clean = _ratio([_errors(row, "clean_hypothesis") for row in heard], words)
     from_clean = [
-        word_errors(row["clean_hypothesis_normalized"], row["hypothesis_normalized"])
+        word_errors(heard_words(row, "clean_hypothesis"), heard_words(row))
         for row in heard
-        if row["clean_hypothesis_normalized"]
+        if heard_words(row, "clean_hypothesis")
     ]
-    letters = [len(said(row)) for row in heard]
+    letters = [letters_said(row) for row in heard]
     pesq = [row["pesq"] for row in rows if row.get("pesq") is not None]
     return Cell(
         severity,
@@ -202,7 +203,7 @@ def _variance(rows: Sequence[Row], nulls: dict[str, str]) -> tuple[float | None,
     # Of each draw the same clips, or the variance would be that of the choice.
     shared = set.intersection(*({_clip(row) for row in members} for members in found.values())) if found else set()
     kept = [[row for row in members if _clip(row) in shared] for members in found.values()]
-    wers = [_ratio([_errors(row, "hypothesis_normalized") for row in part], [_words(row) for row in part]) for part in kept]
+    wers = [_ratio([_errors(row, "hypothesis") for row in part], [_words(row) for row in part]) for part in kept]
     known = [wer for wer in wers if wer is not None]
     if len(known) < 2:
         nulls["werv"] = "one draw only: ask for --repeats"

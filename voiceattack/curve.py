@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
+from voiceattack.metrics.said import heard as heard_words
 from voiceattack.metrics.said import said
 from voiceattack.metrics.text import word_errors
 from voiceattack.provenance import canonical
@@ -193,12 +194,9 @@ def _clip(rows: list[Row]) -> _Clip:
 
     def points(control: bool) -> list[_Point]:
         members = [row for row in rows if (row["control_for"] is not None) == control and row["snr_db"] is not None]
-        return [
-            _Point(row["snr_db"], bool(row["success"]), word_errors(words, row["hypothesis_normalized"]).errors)
-            for row in members
-        ]
+        return [_Point(row["snr_db"], bool(row["success"]), word_errors(words, heard_words(row)).errors) for row in members]
 
-    clean = word_errors(words, rows[0]["clean_hypothesis_normalized"])
+    clean = word_errors(words, heard_words(rows[0], "clean_hypothesis"))
     return _Clip(clean.reference_words, clean.errors, points(False), points(True))
 
 

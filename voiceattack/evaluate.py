@@ -16,8 +16,8 @@ from voiceattack.compact import compact
 from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.locks import locking
 from voiceattack.metrics import measure
-from voiceattack.metrics.terms import term_facts
-from voiceattack.metrics.text import cer, normalize, word_errors
+from voiceattack.metrics.terms import term_facts, unsaid_notes
+from voiceattack.metrics.text import NORMALIZER, cer, normalize, spaced, word_errors
 from voiceattack.objectives import Interpret, Objective, action_of
 from voiceattack.runs import Example, Run
 from voiceattack.summarize import summarize
@@ -77,9 +77,16 @@ def evaluate(
         rows += [_row(example, victim, ears, critical_terms, *sizes[example.id]) for example in examples]
     run.write_results(rows)
     attacked = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
-    made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
+    made_with = {**{name: run.info.get(name) for name in ("versions", "platform")}, "normalizer": NORMALIZER}
     # With its examples in brief the summary alone is a baseline; see :mod:`voiceattack.compare`.
-    summary = {"run_id": run.id, **summarize(rows), "examples": [compact(row) for row in attacked], "made_with": made_with}
+    summary: dict[str, Any] = {
+        "run_id": run.id,
+        **summarize(rows),
+        "examples": [compact(row) for row in attacked],
+        "made_with": made_with,
+    }
+    own = {example.id: example.critical_terms for example in examples}
+    summary["warnings"] += unsaid_notes(rows, critical_terms, own)
     run.write_summary(summary)
     return summary
 
@@ -193,8 +200,8 @@ def _judge(
     example: Example, victim: Victim, clean: Transcript, heard: Transcript, unchanged: bool, nulls: dict[str, str]
 ) -> dict[str, Any]:
     """Transcripts, error rates, success and outcome of one pair; a victim of several ears is fooled when all of them are."""
-    objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)))
     language, interpret = victim.language, getattr(victim, "interpret", None)
+    objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)), language)
     reference = clean.text if example.reference is None else example.reference
     said, clean_words, words = (normalize(text, language) for text in (reference, clean.text, heard.text))
     success = objective.met(clean, heard, interpret)
@@ -209,8 +216,9 @@ def _judge(
     )
     rates: dict[str, Any] = dict.fromkeys(("wer_clean", "wer", "wer_raw", "cer"))
     if said:
-        rates = {"wer_clean": word_errors(said, clean_words).wer, "wer": word_errors(said, words).wer, "cer": cer(said, words)}
-        rates["wer_raw"] = word_errors(reference, heard.text).wer
+        rates = {"wer_clean": word_errors(said, clean_words).wer, "wer": word_errors(said, words).wer}
+        rates["wer_raw"] = word_errors(spaced(reference, language), spaced(heard.text, language)).wer
+        rates["cer"] = cer(said, words, language)
     else:
         nulls.update(dict.fromkeys(rates, "the reference is empty"))
     return {
@@ -234,7 +242,7 @@ def _misheard(objective: Objective, reference: str, clean: Transcript, words_dif
     if objective.acts and interpret is not None:
         return reference != clean.text and action_of(clean, interpret) != interpret(reference)
     if objective.kind in ("evade", "false-trigger"):
-        return bool(normalize(clean.text)) == (objective.kind == "false-trigger")
+        return bool(normalize(clean.text, objective.language)) == (objective.kind == "false-trigger")
     return words_differ
 
 

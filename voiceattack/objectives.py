@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from voiceattack.errors import SpecError
@@ -34,7 +34,9 @@ class Objective:
             assistant: ``wrong-action`` (do something else), ``no-action`` or ``action:HassTurnOff{name=lock.front}`` (do this).
             Of a wake-word detector: ``evade`` (said, not heard) or ``false-trigger`` (not said, heard).
         target: the text wanted; for ``targeted`` and ``action:`` only, where its interpretation must be that action.
-        wer_threshold: ``untargeted`` succeeds when the WER against the victim's own clean transcript is at least this, > 0.
+        wer_threshold: ``untargeted`` succeeds when the error rate against the victim's own clean transcript is at least this,
+            > 0: WER, or CER in a language whose words are not set apart (:func:`voiceattack.languages.error_unit`).
+        language: in which transcripts are compared; :meth:`of` takes a victim's.
 
     Raises:
         SpecError: the three do not fit together.
@@ -43,13 +45,14 @@ class Objective:
     kind: ObjectiveKind = "untargeted"
     target: str | None = None
     wer_threshold: float = 0.5
+    language: str = "en"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS and not self.kind.startswith("action:"):
             raise SpecError(f"unknown objective {self.kind!r}; choose {', '.join(KINDS)} or action:Intent{{slot=value}}")
         if self.kind.startswith("action:"):
             parse_action(self.kind.removeprefix("action:"))
-        if self.targeted and not normalize(self.target or ""):
+        if self.targeted and not self._words(self.target or ""):
             raise SpecError(
                 f"objective {self.kind} needs a target text with at least one word, got {self.target!r}; use --target TEXT"
             )
@@ -57,6 +60,13 @@ class Objective:
             raise SpecError(f"objective {self.kind} takes no target text; drop the target or use objective targeted")
         if not 0 < self.wer_threshold < math.inf:
             raise SpecError(f"wer_threshold must be > 0 and finite, got {self.wer_threshold}")
+
+    def of(self, victim: Victim) -> Objective:
+        """The same, judged in the language of ``victim``."""
+        return replace(self, language=victim.language)
+
+    def _words(self, text: str) -> str:
+        return normalize(text, self.language)
 
     @property
     def name(self) -> str:
@@ -86,7 +96,7 @@ class Objective:
 
     def wer_against_clean(self, clean_hypothesis: str, hypothesis: str) -> float:
         """WER, >= 0, of the raw hypothesis against the raw clean one, both normalised; invented words after silence count 1."""
-        reference, heard = normalize(clean_hypothesis), normalize(hypothesis)
+        reference, heard = self._words(clean_hypothesis), self._words(hypothesis)
         if not reference:
             return 1.0 if heard else 0.0
         return word_errors(reference, heard).wer
@@ -101,11 +111,11 @@ class Objective:
         if self.acts:
             return interpret is not None and self._done(interpret(hypothesis), lambda: interpret(clean_hypothesis))
         if self.kind == "false-trigger":
-            return bool(normalize(hypothesis))
+            return bool(self._words(hypothesis))
         if self.kind == "targeted":
-            return normalize(hypothesis) == normalize(str(self.target))
+            return self._words(hypothesis) == self._words(str(self.target))
         if self.kind in ("mute", "evade"):
-            return not normalize(hypothesis)
+            return not self._words(hypothesis)
         return self.wer_against_clean(clean_hypothesis, hypothesis) >= self.wer_threshold
 
     def met(self, clean: Transcript, heard: Transcript, interpret: Interpret | None = None) -> bool:
@@ -131,13 +141,13 @@ class Objective:
     def nearness(self, clean_hypothesis: str, hypothesis: str) -> float:
         """How near a transcript comes to success, higher is nearer: WER from clean, or less the word errors still missing."""
         if self.kind == "false-trigger":
-            return float(bool(normalize(hypothesis)))
+            return float(bool(self._words(hypothesis)))
         if self.kind in ("untargeted", "wrong-action", "no-action"):
             return self.wer_against_clean(clean_hypothesis, hypothesis)
-        heard = normalize(hypothesis)
+        heard = self._words(hypothesis)
         if self.kind in ("mute", "evade"):
             return -float(len(heard.split()))
-        return -word_errors(normalize(str(self.target)), heard).wer
+        return -word_errors(self._words(str(self.target)), heard).wer
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe, for recipes."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from voiceattack import __version__
 from voiceattack.errors import UnknownNameError
+from voiceattack.metrics.text import NORMALIZER
 from voiceattack.specs import parse_spec
 from voiceattack.victims import VICTIMS
 
@@ -97,8 +98,7 @@ def environment() -> dict[str, Any]:
     """
     engines = (package for entry in VICTIMS.entries() for package in entry.packages)
     versions = versions_of(dict.fromkeys([*SHARED, *engines]))
-    normalizer = f"whisper-normalizer {versions.get('whisper-normalizer', 'missing')}"
-    return {"versions": versions, "platform": platform.platform(), "git_commit": _git_commit(), "normalizer": normalizer}
+    return {"versions": versions, "platform": platform.platform(), "git_commit": _git_commit(), "normalizer": NORMALIZER}
 
 
 def _git_commit() -> str | None:

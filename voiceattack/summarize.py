@@ -6,8 +6,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from voiceattack.languages import error_unit
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
-from voiceattack.metrics.said import said
+from voiceattack.metrics.said import heard as heard_words
+from voiceattack.metrics.said import language_of, letters_said, said, unit_notes
 from voiceattack.metrics.terms import summarize_terms
 from voiceattack.metrics.text import word_errors
 
@@ -54,10 +56,10 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
     scored = [row for row in rows if row["outcome"] in ("fooled", "held", "no_effect")]
     wrong = [row for row in rows if row["outcome"] == "clean_wrong"]
     fooled = outcomes.count("fooled")
-    errors = [word_errors(said(row), row["hypothesis_normalized"]) for row in heard]
-    clean_errors = [word_errors(said(row), row["clean_hypothesis_normalized"]) for row in heard]
+    errors = [word_errors(said(row), heard_words(row)) for row in heard]
+    clean_errors = [word_errors(said(row), heard_words(row, "clean_hypothesis")) for row in heard]
     words = [count.reference_words for count in errors]
-    letters = [len(said(row)) for row in heard]
+    letters = [letters_said(row) for row in heard]
     return {
         "victim": victim,
         "source_victim": source_victim,
@@ -71,6 +73,7 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "n_clean_wrong": len(wrong),
         "n_no_effect": outcomes.count("no_effect"),
         "n_error": outcomes.count("error"),
+        **({"error_unit": "character"} if any(error_unit(language_of(row)) == "character" for row in heard) else {}),
         "wer_clean": _ratio(sum(count.errors for count in clean_errors), sum(words)),
         "wer": _ratio(sum(count.errors for count in errors), sum(words)),
         "wer_capped": _ratio(sum(min(count.errors, length) for count, length in zip(errors, words, strict=True)), sum(words)),
@@ -119,6 +122,7 @@ def _warnings(rows: Sequence[Row], groups: Sequence[dict[str, Any]]) -> list[str
     missing = {row["id"] for row in rows if row["reference_source"] == "clean transcript"}
     if missing:
         notes.append(f"{len(missing)} examples have no reference text: the victim's own clean transcript is the reference there")
+    notes += unit_notes(rows)
     for group in groups:
         name = f"{attack_name(group)}{' (control)' if group['is_control'] else ''} on {group['victim']}"
         if group["n_clean_wrong"] and not group["is_control"]:

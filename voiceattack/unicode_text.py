@@ -18,9 +18,11 @@ from voiceattack.extras import optional_import
 __all__ = [
     "NORMALISE_STEPS",
     "confusables",
+    "csv_cell",
     "escape_json",
     "is_invisible",
     "normalise",
+    "plain_apostrophes",
     "shown",
     "skeleton",
     "storable",
@@ -31,10 +33,14 @@ NORMALISE_STEPS = {
     "nfkc": "Unicode's compatibility composition (full-width, mathematical and ligature forms become plain letters)",
     "confusables": "invisible characters go, bidirectional overrides and backspaces are carried out, lookalikes become ASCII",
 }
+FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What begins a formula in a spreadsheet, full-width signs included."""
 BACKSPACE, DELETE = "\b", "\x7f"
 FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Blank though their category says letter, mark or symbol."""
 OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+
+_APOSTROPHES = re.compile("[\u2019\u02bc\uff07]|(?<=[^\\W_])[\u2018\u201b\u02bb\u0060\u00b4\u2032](?=[^\\W\\d_])")
 
 
 def is_invisible(character: str) -> bool:
@@ -51,6 +57,12 @@ def visible(text: str) -> str:
     return "".join(f"⟨U+{ord(character):04X}⟩" if is_invisible(character) else character for character in text)
 
 
+def plain_apostrophes(text: str) -> str:
+    """``text`` with ``'`` for what stands for it in print: the typographic apostrophe and its letter forms everywhere, and what
+    may be a quotation mark too (an opening one, a backquote, an accent) between two letters."""
+    return _APOSTROPHES.sub("'", text)
+
+
 def storable(text: str) -> str:
     """``text`` with lone surrogates, which JSON can write and UTF-8 cannot, as U+FFFD: fit for a file and a terminal."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
@@ -59,6 +71,17 @@ def storable(text: str) -> str:
 def escape_json(document: str) -> str:
     r"""A JSON document with invisible characters as ``\u200b``: the same value, and nothing hidden from who looks at it."""
     return "".join(_escape(character) if is_invisible(character) else character for character in document)
+
+
+def csv_cell(value: object) -> object:
+    """A value for a cell of CSV, of every sheet that is written: nested ones as JSON, None as nothing, text as text only."""
+    if isinstance(value, (dict, list)):
+        return escape_json(json.dumps(value, ensure_ascii=False))
+    if not isinstance(value, str):
+        return "" if value is None else value
+    shown_text = visible(value)
+    # A spreadsheet would run a transcript that begins like a formula.
+    return f"'{shown_text}" if shown_text[:1] in FORMULA else shown_text
 
 
 def _escape(character: str) -> str:

@@ -71,7 +71,8 @@ def answer(problem: Problem, searches: Sequence[ClipSearch], queries: int, hear_
 
 def nearness(problem: Problem, row: int, heard: Heard) -> float:
     """How near a transcript comes to success: by words, as the objective says, and a little by characters; higher is nearer."""
-    changed = Levenshtein.normalized_distance(normalize(heard.text), normalize(problem.texts[row]))
+    language = problem.victim.language
+    changed = Levenshtein.normalized_distance(normalize(heard.text, language), normalize(problem.texts[row], language))
     return heard.nearness + FINE * (changed if problem.direction == "away" else -changed)
 
 

@@ -180,7 +180,8 @@ class Attack(ABC):
             One entry a clip, in order: the artefact, or the error that cost this clip alone.
         """
         self.check(victim, objective, budget)
-        refused = [self._refusal(objective, clip, heard) for clip, heard in zip(batch.clips(), clean_hypotheses, strict=True)]
+        judged = objective.of(victim)
+        refused = [self._refusal(judged, clip, heard) for clip, heard in zip(batch.clips(), clean_hypotheses, strict=True)]
         rows = [row for row, reason in enumerate(refused) if reason is None]
         results: list[Crafted | VoiceAttackError] = [
             AttackError(reason) if reason else AttackError("not crafted") for reason in refused
@@ -235,7 +236,7 @@ class Attack(ABC):
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
         if not bool(clip.abs().max() > 0):
             return "the clip is digital silence: no perturbation has a signal-to-noise ratio over it; leave it out"
-        if "differentiates" in self.needs and objective.direction == "away" and not normalize(heard):
+        if "differentiates" in self.needs and objective.direction == "away" and not normalize(heard, objective.language):
             return "the victim hears nothing in the clean clip, so there is nothing to move away from; use a target"
         return None
 

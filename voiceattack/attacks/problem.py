@@ -102,7 +102,7 @@ class Problem:
         self.stages_db = stages_db
         self.clean = clean
         self.clean_hypotheses = list(clean_hypotheses)
-        self.objective = objective
+        self.objective = objective = objective.of(victim)
         self.budget = budget
         self.seeds = list(seeds)
         self.max_steps = max_steps
@@ -173,8 +173,12 @@ class Problem:
 
     def _other_command(self, victim: DifferentiableVictim, row: int) -> str | None:
         heard = self.clean_hypotheses[row]
-        said = normalize(heard)
-        by_spelling = sorted(dict.fromkeys(victim.commands), key=lambda text: Levenshtein.distance(normalize(text), said))
+        said = normalize(heard, victim.language)
+
+        def apart(text: str) -> int:
+            return Levenshtein.distance(normalize(text, victim.language), said)
+
+        by_spelling = sorted(dict.fromkeys(victim.commands), key=apart)
         near = list(itertools.islice((text for text in by_spelling if self._leads_there(victim, heard, text)), NEAREST))
         if not near:
             return None

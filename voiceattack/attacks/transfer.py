@@ -143,7 +143,10 @@ class Transfer(base.BudgetAttack):
         objective = _on_surrogate(problem.objective)
         heard = [transcript.text for transcript in surrogate.transcribe(clean)]
         # Where the surrogates hear nothing, they move away from what the victim hears.
-        texts = [own if normalize(own) else victims for own, victims in zip(heard, problem.clean_hypotheses, strict=True)]
+        texts = [
+            own if normalize(own, surrogate.language) else victims
+            for own, victims in zip(heard, problem.clean_hypotheses, strict=True)
+        ]
         inner = _Candidates(
             surrogate, clean, texts, objective, problem.budget, problem.seeds, steps, lambda at, _: problem.tell(at)
         )

@@ -190,7 +190,7 @@ class _Validation:
     """Clips held out, heard whole through the ordinary path."""
 
     def __init__(self, victim: DifferentiableVictim, clips: Sequence[Tensor], objective: Objective, params: FitParams) -> None:
-        self.victim, self.objective, self.params = victim, objective, params
+        self.victim, self.objective, self.params = victim, objective.of(victim), params
         self.clips = [quantize16(clip) for clip in clips]
         self.heard = [victim.transcribe(Batch.of([clip]))[0].text for clip in self.clips]
         if not objective.targeted and not any(self.heard):

@@ -15,6 +15,7 @@ from voiceattack.cli.console import (
     OutputOption,
     QuietOption,
     TermsOption,
+    distinct,
     formats_of,
     hold,
     parse_params,
@@ -178,9 +179,8 @@ def attack(
 
 
 def _victim(victims: list[str] | None) -> str:
-    if victims and len(victims) > 1:
-        return "ensemble:" + "|".join(victims)
-    return victims[0] if victims else "whisper-tiny.en"
+    named = distinct(victims or ["whisper-tiny.en"])
+    return named[0] if len(named) == 1 else "ensemble:" + "|".join(named)
 
 
 def _objective(objective: str | None, target: str | None, mute: bool) -> Any:

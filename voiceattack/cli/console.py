@@ -30,6 +30,7 @@ __all__ = [
     "RunArgument",
     "TermsOption",
     "TrustOption",
+    "distinct",
     "formats_of",
     "hold",
     "let_go",
@@ -106,6 +107,16 @@ def noise_levels(text: str) -> list[float | None]:
     """
     words = [word.strip() for word in text.split(",")]
     return [None if word == "clean" else number(word, "--snr-db", *SNR_RANGE) for word in words]
+
+
+def distinct(specs: Sequence[str]) -> list[str]:
+    """Victims as the user named them, each once; a line on stderr for one named more often."""
+    named = [spec.strip() for spec in specs]
+    found = list(dict.fromkeys(named))
+    for spec in found:
+        if (count := named.count(spec)) > 1:
+            warn(f"victim {spec} is named {count} times and taken once")
+    return found
 
 
 @contextlib.contextmanager

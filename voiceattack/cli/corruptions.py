@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, hold, parse_params, progress, say, stdout, warn
+from voiceattack.cli.console import (
+    DeviceOption,
+    InputsArgument,
+    QuietOption,
+    distinct,
+    hold,
+    parse_params,
+    progress,
+    say,
+    stdout,
+    warn,
+)
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -65,7 +76,7 @@ def corruptions(
     for path in output or []:
         if path.suffix.lower() not in (*SUFFIXES, ".html"):
             raise SpecError(f"--output {path}: the suffix names the format; use one of {', '.join((*SUFFIXES, '.html'))}")
-    specs = list(dict.fromkeys(victim or ["whisper-tiny.en"]))
+    specs = distinct(victim or ["whisper-tiny.en"])
     request = CorruptionsRequest(
         inputs=tuple(inputs),
         victim=specs[0],

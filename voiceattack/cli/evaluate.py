@@ -15,6 +15,7 @@ from voiceattack.cli.console import (
     RunArgument,
     TermsOption,
     TrustOption,
+    distinct,
     formats_of,
     hold,
 )
@@ -47,7 +48,7 @@ def evaluate(
     attacked = [str(spec) for spec in [opened.request.get("victim")] if spec]
     trusted = Trust.of(victim, trust)
     trusted.check([] if victim else attacked, opened.path / "run.json")
-    victims = [remembering(load_victim(spec, device), cache) for spec in dict.fromkeys(victim or attacked)]
+    victims = [remembering(load_victim(spec, device), cache) for spec in distinct(victim or attacked)]
     if is_text:
         from voiceattack.cli.text import ask_and_show
         from voiceattack.text.runs import TextRun

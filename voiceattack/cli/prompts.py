@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, hold, progress, say, warn
+from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, distinct, hold, progress, say, warn
 
 __all__ = ["prompts"]
 
@@ -54,7 +54,7 @@ def prompts(
     from voiceattack.victims import load_victim
 
     hold(out)
-    loaded = [load_victim(spec, device) for spec in dict.fromkeys([victim, *(also or [])])]
+    loaded = [load_victim(spec, device) for spec in distinct([victim, *(also or [])])]
     for item in items:
         if isinstance(item, BadItem):
             warn(f"{item.where}: {item.error}")

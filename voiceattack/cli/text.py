@@ -14,6 +14,7 @@ from voiceattack.cli.console import (
     OutputOption,
     QuietOption,
     TermsOption,
+    distinct,
     formats_of,
     hold,
     parse_params,
@@ -122,14 +123,14 @@ def text(
     from voiceattack.victims.trust import Trust
 
     hold(out)
-    loaded = None if victim is None else load_victim(victim, device)
-    others = [load_victim(spec, device) for spec in evaluate or ()]
+    named = [] if victim is None else distinct([victim, *(evaluate or ())])
+    asked = [load_victim(spec, device) for spec in named]
+    loaded = asked[0] if asked else None
     with progress("changing texts", quiet=quiet) as on_progress:
         run = craft_texts(request, out, victim=loaded, keep_answers=not no_cache, on_progress=on_progress, on_error=warn)
     examples = run.texts()
     if all(example.error for example in examples):
         raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")
-    asked = [] if loaded is None else [loaded, *others]
     own = Trust(everything=True)  # of this command line
     ask_and_show(run, asked, trust=own, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
 

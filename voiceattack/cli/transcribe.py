@@ -12,6 +12,7 @@ import typer
 
 from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, tell_warnings, warn
 from voiceattack.errors import CorpusError, RunError, SpecError, as_error
+from voiceattack.unicode_text import csv_cell
 
 __all__ = ["transcribe"]
 
@@ -83,5 +84,6 @@ def _rendered(rows: list[dict[str, Any]], suffix: str) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "warnings": "; ".join(row["warnings"])} for row in rows)
+    shown = ({**row, "warnings": "; ".join(row["warnings"])} for row in rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in shown)
     return stream.getvalue()

@@ -161,6 +161,11 @@ def _other_machines(baseline: Side, run: Side) -> list[str]:
         if old.get(name) != new.get(name)
     ]
     notes = [f"other versions: {', '.join(other)}"] if other else []
+    if before.get("normalizer") != after.get("normalizer"):
+        notes.append(
+            f"another normaliser: {before.get('normalizer')} then, {after.get('normalizer')} now; error rates may differ though "
+            "nothing is heard otherwise: evaluate the older run again"
+        )
     if before.get("platform") != after.get("platform"):
         notes.append(f"another machine: {before.get('platform')} then, {after.get('platform')} now")
     return notes

@@ -99,6 +99,8 @@ def load_side(path: Path) -> Side:
         run = Run.open(path)
         rows = [row for row in run.results() if row["control_for"] is None and row.get("stage_of") is None]
         made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
+        if (path / "summary.json").exists():  # an evaluation may be younger than what it heard
+            made_with["normalizer"] = (run.summary().get("made_with") or made_with).get("normalizer")
         return _side(path, [_example(compact(row)) for row in rows], made_with)
     try:
         found = json.loads(read_bytes(summary))

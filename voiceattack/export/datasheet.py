@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from voiceattack.export.base import Item, Selection
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.runs import Run
 
 __all__ = ["Tally", "datasheet"]
@@ -52,7 +52,7 @@ class Tally:
 
 def datasheet(run: Run, name: str, selection: Selection, tally: Tally) -> str:
     """The datasheet as Markdown."""
-    groups = [(f"`{a}`", f"`{v}`", o, outcome, str(n)) for (a, v, o, outcome), n in sorted(tally.groups.items())]
+    groups = [(code(a), code(v), escape(o), escape(outcome), str(n)) for (a, v, o, outcome), n in sorted(tally.groups.items())]
     rows = [
         (label, f"{min(values):.2f}", f"{statistics.median(values):.2f}", f"{max(values):.2f}")
         for label in SIZES
@@ -69,12 +69,12 @@ def datasheet(run: Run, name: str, selection: Selection, tally: Tally) -> str:
         ),
     ]
     texts = ", ".join(f"{count} from {source}" for source, count in sorted(tally.texts.items()))
-    victims = ", ".join(sorted({f"`{victim}`" for _, victim, _, _ in tally.groups}))
+    victims = ", ".join(sorted({code(victim) for _, victim, _, _ in tally.groups}))
     versions = ", ".join(f"{package} {version}" for package, version in run.info.get("versions", {}).items())
     shares = ", ".join(f"{split} {share:g}" for split, share in selection.splits.items())
     return f"""# Datasheet
 
-After Gebru et al. 2021. Written by `voiceattack export` from the run `{run.id}`; what a person must add
+After Gebru et al. 2021. Written by `voiceattack export` from the run {code(run.id)}; what a person must add
 is marked *to be filled in*.
 
 ## Motivation
@@ -85,25 +85,25 @@ so that {victims} would mishear it. Who made it and who paid for it: *to be fill
 ## Composition
 
 {tally.items} clips of 16 kHz mono 16-bit audio, {tally.seconds / 60:.1f} minutes,
-made from {len(tally.sources)} different recordings. Format: `{name}`.
-Splits: {splits}.
+made from {len(tally.sources)} different recordings. Format: {code(name)}.
+Splits: {escape(splits)}.
 
 {table(("attack", "victim", "objective", "outcome", "clips"), groups)}
 {table(("size of the change", "least", "median", "most"), rows)}
-* `text` is what was said ({texts}); `heard` is what the attacked victim heard in
+* `text` is what was said ({escape(texts)}); `heard` is what the attacked victim heard in
   the saved file.
 * Outcomes other than `fooled` are attacks that failed or clips misheard already when clean: no
   successes, whatever they sound like.
 * Left out: {escape(tally.why_skipped()) if tally.skipped else "nothing"}. Filters: {", ".join(filters) or "none"}. Noise
   controls and intermediate stages of a search are never exported.
-* Splits are drawn by a hash of the source recording's samples (shares asked: {shares}), so
+* Splits are drawn by a hash of the source recording's samples (shares asked: {escape(shares)}), so
   that everything made from one recording is in one split, in this export and in any other. Speakers are not known to
   the tool: one speaker may be in several splits.
 * Whether recordings hold personal data is a matter of the sources: *to be filled in*.
 
 ## Collection process
 
-Crafted by voiceattack on {escape(str(run.info.get("platform", "")))}, begun {run.info.get("created", "")}.
+Crafted by voiceattack on {escape(str(run.info.get("platform", "")))}, begun {escape(run.info.get("created", ""))}.
 `recipe` of each item holds all that is needed to craft it again, with its own seed; `sha256` is of the file,
 `source_sha256` of what it was made from.
 Versions: {escape(versions)}.

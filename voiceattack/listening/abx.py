@@ -24,6 +24,7 @@ from voiceattack.errors import RunError
 from voiceattack.files import append_line, one_line, whole_lines, write_whole, writing
 from voiceattack.metrics.intervals import wilson
 from voiceattack.runs import Run
+from voiceattack.unicode_text import csv_cell
 
 __all__ = ["Answer", "Session", "Trial", "detection", "read_answers", "trials_of", "write_csv"]
 
@@ -161,7 +162,7 @@ def write_csv(answers: Sequence[Answer], path: Path) -> Path:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Answer)])
     writer.writeheader()
-    writer.writerows(asdict(answer) for answer in answers)
+    writer.writerows({name: csv_cell(value) for name, value in asdict(answer).items()} for answer in answers)
     with writing(path, "choose another place"):
         write_whole(path, text.getvalue().encode())
     return path

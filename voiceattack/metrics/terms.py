@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from voiceattack.errors import SpecError
 from voiceattack.files import read_text
 from voiceattack.metrics.intervals import bootstrap_ratio
-from voiceattack.metrics.text import normalize
+from voiceattack.metrics.said import language_of
+from voiceattack.metrics.text import normalize, tokens_as_said
 
-__all__ = ["critical_term_error_rate", "missed_terms", "names_of", "read_terms", "summarize_terms", "term_errors", "term_facts"]
+__all__ = [
+    "critical_term_error_rate",
+    "missed_terms",
+    "names_of",
+    "read_terms",
+    "summarize_terms",
+    "term_errors",
+    "term_facts",
+    "unsaid_notes",
+]
+
+MOST_NAMED = 8
 
 
 def term_errors(reference: str, hypothesis: str, terms: Iterable[str], language: str = "en") -> tuple[int, int]:
@@ -20,7 +33,7 @@ def term_errors(reference: str, hypothesis: str, terms: Iterable[str], language:
 
     Args:
         reference, hypothesis: raw transcripts.
-        terms: words or phrases, in any spelling that the normaliser folds ("thirty", "30").
+        terms: words or phrases, in any spelling that the normaliser folds ("thirty", "30"); matched word by word.
         language: of the normaliser.
     """
     said, missed = missed_terms(reference, hypothesis, terms, language)
@@ -30,16 +43,79 @@ def term_errors(reference: str, hypothesis: str, terms: Iterable[str], language:
 def missed_terms(
     reference: str, hypothesis: str, terms: Iterable[str], language: str = "en"
 ) -> tuple[Counter[str], Counter[str]]:
-    """How often each term is said, and how often one said is not heard, by normalised term; see :func:`term_errors`."""
-    said_words, heard_words = (f" {normalize(text, language)} " for text in (reference, hypothesis))
+    """How often each term is said, and how often one said is not heard, by the term's words; see :func:`term_errors`."""
     said: Counter[str] = Counter()
     missed: Counter[str] = Counter()
-    for term in dict.fromkeys(normalize(term, language) for term in terms):
-        count = said_words.count(f" {term} ") if term else 0
-        if count:
-            said[term] = count
-            missed[term] = max(0, count - heard_words.count(f" {term} "))
+    for name, forms in _forms(terms, language).items():
+        if count := _count(reference, forms, language):
+            said[name] = count
+            missed[name] = max(0, count - _count(hypothesis, forms, language))
     return said, +missed
+
+
+def unsaid_notes(
+    rows: Iterable[Mapping[str, Any]], terms: Iterable[str], own: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
+    """A note on the terms that are said in no reference, and so counted nowhere; none when all are said.
+
+    Args:
+        rows: with ``id``, ``reference`` and ``language`` of what was heard.
+        terms: to look for in every row.
+        own: by id, terms to look for in the rows of that id alone.
+    """
+    texts: dict[str, set[tuple[str, str]]] = {}
+    for row in rows:
+        if row["reference"]:
+            texts.setdefault(row["id"], set()).add((row["reference"], language_of(row)))
+    if not texts:
+        return []
+    whole = set().union(*texts.values())
+    unsaid = [term for term in dict.fromkeys(terms) if not _said(term, whole)]
+    unsaid += [term for name, some in (own or {}).items() for term in some if name in texts and not _said(term, texts[name])]
+    if not (unsaid := list(dict.fromkeys(unsaid))):
+        return []
+    named = ", ".join(repr(term) for term in unsaid[:MOST_NAMED]) + (", ..." if len(unsaid) > MOST_NAMED else "")
+    return [f"critical terms that no reference says, so that nothing is counted for them: {named}; check their spelling"]
+
+
+def _said(term: str, texts: Iterable[tuple[str, str]]) -> bool:
+    return any(missed_terms(text, "", [term], language)[1] for text, language in texts)
+
+
+@lru_cache(maxsize=4096)
+def _views(text: str, language: str) -> tuple[tuple[str, ...], ...]:
+    """The words of a text as they were said and with numbers folded: each alone loses some, as in "seven o'clock" (70 clock)
+    and "30%" (thirty percent)."""
+    return tuple(dict.fromkeys((tuple(tokens_as_said(text, language)), tuple(normalize(text, language).split()))))
+
+
+def _forms(terms: Iterable[str], language: str) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """By name, the words that stand for each term; two spellings of one term count once."""
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    folded: set[tuple[str, ...]] = set()
+    for term in terms:
+        as_said, *rest = _views(term, language)
+        whole = (rest or [as_said])[0]
+        if as_said and whole and whole not in folded:
+            folded.add(whole)
+            # "seven thirty" may be written 7:30: each word folded alone.
+            alone = tuple(normalize(word, language) for word in as_said)
+            found[" ".join(as_said)] = tuple(form for form in dict.fromkeys((as_said, whole, alone)) if all(form))
+    return found
+
+
+def _count(text: str, forms: Sequence[tuple[str, ...]], language: str) -> int:
+    """How often one of ``forms`` is in ``text``, by words, none counted in two; the view of the text that holds most of them."""
+    return max(_occurrences(words, forms) for words in _views(text, language))
+
+
+def _occurrences(words: tuple[str, ...], forms: Sequence[tuple[str, ...]]) -> int:
+    count = place = 0
+    while place < len(words):
+        size = max((len(form) for form in forms if words[place : place + len(form)] == form), default=0)
+        count += size > 0
+        place += max(1, size)
+    return count
 
 
 def critical_term_error_rate(reference: str, hypothesis: str, terms: Iterable[str], language: str = "en") -> float:
@@ -112,7 +188,7 @@ def read_terms(given: str) -> list[str]:
         terms = [line.partition("#")[0].strip() for line in lines]
     else:
         terms = [term.strip() for term in given.split(",")]
-    found = [term for term in terms if normalize(term)]
+    found = [term for term in terms if any(character.isalnum() for character in term)]
     if not found:
         raise SpecError(f"critical terms {given!r}: no term with a letter or digit is in it; give some, as thirty,kitchen")
     return found

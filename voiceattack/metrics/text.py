@@ -1,50 +1,115 @@
-"""Error rates of transcripts, by jiwer, after the Whisper normaliser."""
+"""Error rates of transcripts, by jiwer, after the Whisper normaliser, which see: docs/normalisation.md."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import jiwer
+import regex
 
-__all__ = ["NORMALIZER", "WordErrors", "cer", "corpus_wer", "normalize", "wer", "word_errors"]
+from voiceattack.languages import error_unit, language_code
+from voiceattack.unicode_text import plain_apostrophes
+
+__all__ = [
+    "NORMALIZER",
+    "WordErrors",
+    "cer",
+    "corpus_wer",
+    "letters",
+    "normalize",
+    "spaced",
+    "tokens_as_said",
+    "wer",
+    "word_errors",
+]
+
+RULES = 2
+"""Raise it with every change of what :func:`normalize` returns."""
 
 
 def _normalizer_name() -> str:
     try:
-        return f"whisper-normalizer {version('whisper-normalizer')} (English)"
+        return f"whisper-normalizer {version('whisper-normalizer')}, rules {RULES}"
     except PackageNotFoundError:
-        return "whisper-normalizer (English)"
+        return f"whisper-normalizer, rules {RULES}"
 
 
 NORMALIZER = _normalizer_name()
-"""Name and version of the normaliser, for run.json."""
+"""Name and version of the normaliser, for run.json and baselines: figures of two are not comparable."""
+
+_HIDDEN = regex.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]|\\p{Me}|(?!\u200b)\\p{Cf}|(?<![\\p{L}\\p{N}\\p{M}])\\p{M}+")
+"""What is no part of a word: variation selectors, enclosing and format characters, marks without a letter."""
+DOTTED = frozenset({"tr", "az"})
+"""Languages in which ``I`` is the capital of the dotless i (Unicode's SpecialCasing)."""
+
+Fold = Callable[[str], str]
 
 
-@lru_cache(maxsize=4)
-def _normalizer(language: str) -> Any:
+@lru_cache(maxsize=64)
+def _normalizer(language: str) -> Fold:
     if language == "en":
-        from whisper_normalizer.english import EnglishTextNormalizer
-
-        return EnglishTextNormalizer()
+        return _english(numbers=True)
     from whisper_normalizer.basic import BasicTextNormalizer
 
-    return BasicTextNormalizer()
+    # Vowel signs, viramas and points are marks: without them other words are left.
+    basic: Fold = BasicTextNormalizer(preserve_marks=True, split_letters=error_unit(language) == "character")
+
+    def fold(text: str) -> str:
+        text = unicodedata.normalize("NFKC", text)
+        if language in DOTTED:
+            text = text.replace("\u0130", "i").replace("I", "\u0131")
+        return basic(_HIDDEN.sub("", text).replace("\u200b", " "))
+
+    return fold
+
+
+@lru_cache(maxsize=2)
+def _english(numbers: bool) -> Fold:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    folding = EnglishTextNormalizer()
+    if not numbers:
+        folding.standardize_numbers = str
+    fold: Fold = folding
+    return fold
 
 
 def normalize(text: str, language: str = "en") -> str:
-    """Case, punctuation, numbers and spelling folded as Whisper's authors do (Radford et al. 2022, appendix C).
+    """Case, punctuation, numbers and spelling folded as Whisper's authors do (Radford et al. 2022, appendix C), with
+    typographic apostrophes read as apostrophes; docs/normalisation.md says where it differs from theirs.
 
     Args:
         text: a raw transcript.
-        language: two-letter code; other languages than English get the basic normaliser.
+        language: see :func:`voiceattack.languages.language_code`; other languages than English get the basic normaliser, marks
+            kept. Where words are not set apart by spaces each character becomes a word of its own, so that what counts words
+            counts characters.
+
+    Raises:
+        SpecError: no such language.
     """
-    folded = str(_normalizer(language)(text)).strip()
+    return _folded(text, language_code(language))
+
+
+@lru_cache(maxsize=1 << 15)
+def _folded(text: str, code: str) -> str:
+    folded = _normalizer(code)(plain_apostrophes(text)).strip()
     # The normaliser leaves the odd full stop of "..." behind; punctuation alone is nothing heard.
     return folded if any(character.isalnum() for character in folded) else ""
+
+
+def tokens_as_said(text: str, language: str = "en") -> list[str]:
+    """The words of :func:`normalize` before numbers are folded: ``seven o clock``, where that makes ``70 clock`` of it."""
+    code = language_code(language)
+    return (_english(numbers=False)(plain_apostrophes(text)) if code == "en" else normalize(text, code)).split()
+
+
+def spaced(text: str, language: str) -> str:
+    """A raw text with spaces between its characters where the language has none between its words, else as it is."""
+    return text if error_unit(language) == "word" else " ".join(regex.findall(r"\X", "".join(text.split())))
 
 
 @dataclass(frozen=True)
@@ -89,11 +154,19 @@ def wer(reference: str, hypothesis: str) -> float:
     return word_errors(reference, hypothesis).wer
 
 
-def cer(reference: str, hypothesis: str) -> float:
-    """Character error rate, >= 0. Raises ValueError on an empty reference."""
+def cer(reference: str, hypothesis: str, language: str = "en") -> float:
+    """Character error rate, >= 0, of normalised texts; what a character is: :func:`letters`. Raises ValueError on an empty
+    reference."""
     if not reference.strip():
         raise ValueError("the reference is empty: CER is undefined")
+    if error_unit(language) == "character":
+        return wer(reference, hypothesis)
     return float(jiwer.cer(reference, hypothesis))
+
+
+def letters(text: str, language: str = "en") -> int:
+    """How many characters of a normalised text its CER is over: spaces count in languages that set words apart by them."""
+    return len(text.split() if error_unit(language) == "character" else text)
 
 
 def corpus_wer(references: Sequence[str], hypotheses: Sequence[str]) -> float:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voiceattack.metrics.said import heard
 from voiceattack.report.console import number
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
 
 __all__ = ["Command", "Parted", "actions", "by_command", "parted"]
 
@@ -78,7 +79,7 @@ def by_command(rows: Sequence[Row]) -> list[Command]:
 def parted(rows: Sequence[Row]) -> Parted:
     """Where a change of words changed no action, and the reverse, both against the clean clip; noise controls left out."""
     members = [row for row in _acted(rows) if row["control_for"] is None]
-    reworded = [(row, row["hypothesis_normalized"] != row["clean_hypothesis_normalized"]) for row in members]
+    reworded = [(row, heard(row) != heard(row, "clean_hypothesis")) for row in members]
     return Parted(
         [row for row, words in reworded if words and row["action"] == row["clean_action"]],
         [row for row, words in reworded if not words and row["action"] != row["clean_action"]],
@@ -97,7 +98,7 @@ def actions(rows: Sequence[Row]) -> str:
     cells = []
     for one in by_command(rows):
         shares = (f"{one.clean_right} of {one.n}", f"{one.right} of {one.n}", f"{one.noise_right} of {one.noise_n}")
-        texts = (escape(one.said), escape(one.means), f"`{one.victim}`")
+        texts = (escape(one.said), escape(one.means), code(one.victim))
         cells.append((*texts, *shares, str(one.intent_errors), number(one.slot_error_rate)))
     head = ("said", "means", "heard by", "right when clean", "right", "right under noise", "intent errors", "slot error rate")
     found = parted(rows)
@@ -118,6 +119,6 @@ def _listed(title: str, rows: Sequence[Row]) -> str:
     cells = []
     for row in rows:
         texts = (row["reference"], row["clean_action"], row["hypothesis"], row["action"], row["outcome"])
-        cells.append((escape(row["id"]), f"`{row['victim']}`", *(escape(text) for text in texts)))
+        cells.append((escape(row["id"]), code(row["victim"]), *(escape(text) for text in texts)))
     head = ("example", "heard by", "said", "action when clean", "heard", "action", "outcome")
     return f"### {title} ({len(rows)})\n\n" + table(head, cells)

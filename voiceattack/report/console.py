@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from voiceattack.metrics.text import NORMALIZER
+from voiceattack.runs import Run
 from voiceattack.summarize import attack_name
 from voiceattack.unicode_text import visible
 
-__all__ = ["number", "summary_table", "term_lines", "text_table", "with_interval"]
+__all__ = ["normalizer_of", "number", "rate_label", "summary_table", "term_lines", "text_table", "with_interval"]
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
@@ -18,7 +21,8 @@ def summary_table(summary: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("attack", "victim"):
         table.add_column(name, overflow="fold")
-    for name in ("n", "clean WER", "WER [95% CI]", "success [95% CI]", "SNR dB", "PESQ"):
+    rate = rate_label(summary["groups"])
+    for name in ("n", f"clean {rate}", f"{rate} [95% CI]", "success [95% CI]", "SNR dB", "PESQ"):
         table.add_column(name, justify="right")
     for group in sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"])):
         table.add_row(
@@ -32,6 +36,19 @@ def summary_table(summary: dict[str, Any]) -> Table:
             number(group["pesq_median"]),
         )
     return table
+
+
+def rate_label(groups: Sequence[dict[str, Any]]) -> str:
+    """What the error rates of these groups are called together: WER, or CER where characters are counted."""
+    units = {group.get("error_unit", "word") for group in groups}
+    return "WER or CER" if len(units) > 1 else "CER" if units == {"character"} else "WER"
+
+
+def normalizer_of(run: Run) -> str:
+    """The normaliser that the run's figures were made with, and what to do when it is not the one of this version."""
+    made_with = run.summary().get("made_with") or {}
+    used = str(made_with.get("normalizer") or run.info.get("normalizer", ""))
+    return used if used == NORMALIZER else f"{used}; this version has {NORMALIZER}: evaluate the run again"
 
 
 def number(value: float | None, digits: int = 2) -> str:

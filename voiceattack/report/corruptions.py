@@ -20,7 +20,7 @@ from voiceattack.files import inside, whole_text, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
 from voiceattack.report.markdown_text import code, escape, table
-from voiceattack.unicode_text import escape_json
+from voiceattack.unicode_text import csv_cell, escape_json
 
 __all__ = [
     "COLUMNS",
@@ -167,7 +167,7 @@ def _write_csv(lines: Sequence[Line], path: Path) -> None:
                 low, high = cell.wer_ci95 or ("", "")
                 sizes = (cell.n, cell.n_error, cell.wer, low, high, cell.wer_capped, cell.wer_from_clean, cell.cer, cell.werd)
                 values = (line.victim, line.name, cell.severity, cell.value, line.unit, *sizes, cell.pesq)
-                writer.writerow(["" if v is None else v for v in (*values, *(getattr(line, name) for name in whole))])
+                writer.writerow([csv_cell(v) for v in (*values, *(getattr(line, name) for name in whole))])
 
 
 def _write_json(lines: Sequence[Line], path: Path) -> None:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from voiceattack.curve import KEY, Curve, Defect
 from voiceattack.drawing import plain_text, save_picture
 from voiceattack.files import inside, whole_text, write_whole, writing
+from voiceattack.unicode_text import csv_cell
 
 __all__ = ["draw_curves", "labels", "write_curves"]
 
@@ -101,7 +102,7 @@ def _write_csv(curves: Sequence[Curve], stream: TextIO) -> None:
     for curve in curves:
         for point in curve.points:
             cells = [value for name in points for value in (point[name] or ("", "") if _ends(name) != [""] else [point[name]])]
-            writer.writerow([*(getattr(curve, name) for name in KEY), json.dumps(curve.params, ensure_ascii=False), *cells])
+            writer.writerow([csv_cell(cell) for cell in (*(getattr(curve, name) for name in KEY), curve.params, *cells)])
 
 
 def _ends(name: str) -> list[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 from voiceattack.files import whole_text, write_whole, writing
 from voiceattack.runs import Run
-from voiceattack.unicode_text import escape_json, visible
+from voiceattack.unicode_text import csv_cell, escape_json
 
-__all__ = ["csv_cell", "render_csv", "render_json"]
+__all__ = ["render_csv", "render_json"]
 
 
 def render_json(run: Run) -> Path:
@@ -33,13 +32,3 @@ def render_csv(run: Run) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-def csv_cell(value: Any) -> Any:
-    """A value for a CSV cell: nested ones as JSON, text as text only."""
-    if isinstance(value, (dict, list)):
-        return escape_json(json.dumps(value, ensure_ascii=False))
-    if isinstance(value, str):
-        value = visible(value)
-    # A spreadsheet would run a transcript that begins like a formula.
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value[:1] else value

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from voiceattack.drawing import plain_text, save_picture
 from voiceattack.files import whole_text, writing
 from voiceattack.report.curve import COLOURS
+from voiceattack.unicode_text import csv_cell
 from voiceattack.wakeword_sweep import Sweep
 
 __all__ = ["SUFFIXES", "write_sweep"]
@@ -76,7 +77,7 @@ def write_csv(found: Sweep, path: Path) -> None:
         writer.writerow(names)
         for point in points:
             cells = [v for name in point for v in ((point[name] or ("", "")) if name in INTERVALS else (point[name],))]
-            writer.writerow(["" if value is None else value for value in cells])
+            writer.writerow([csv_cell(value) for value in cells])
 
 
 SUFFIXES = {".png": write_png, ".csv": write_csv}

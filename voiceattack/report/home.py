@@ -63,9 +63,9 @@ def home_did(rows: Sequence[Row], link: Callable[[Row, str], str] | None = None)
         clean = deed.outcome is None
         name = escape(deed.row["id"]) if link is None else link(deed.row, "clean_audio" if clean else "audio")
         size = "" if clean else number(deed.snr_db, 1)
-        told = "; ".join(map(escape_entity, deed.changes)) or "-"
+        told = "; ".join(map(escape, deed.changes)) or "-"
         taken = escape(deed.heard) or "-"
-        lines.append((name, escape(deed.made), size, escape(deed.said), taken, escape(deed.answer), told, deed.outcome or ""))
+        lines.append((name, escape(deed.made), size, escape(deed.said), taken, escape(deed.answer), told, escape(deed.outcome)))
     if not lines:
         return ""
     text = (
@@ -83,8 +83,3 @@ def _said(row: Row, which: str) -> tuple[str, str, str, tuple[str, ...]]:
     heard = row.get(f"{which}heard") if typed else row[f"{which}hypothesis"]
     changes = tuple(f"{line['entity']}: {line['before']} → {line['after']}" for line in seen.get("changes", []))
     return said or "", heard or "", seen.get("answer") or "", changes
-
-
-def escape_entity(text: str) -> str:
-    """As :func:`escape`, but underscores inside words stay readable: Markdown leaves them alone there."""
-    return escape(text).replace("\\_", "_")

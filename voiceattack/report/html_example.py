@@ -13,6 +13,7 @@ from torch import Tensor
 from voiceattack import audio
 from voiceattack.errors import AudioError, RunError
 from voiceattack.files import read_bytes
+from voiceattack.metrics.said import heard as words_heard
 from voiceattack.metrics.said import said
 from voiceattack.objectives import wanted
 from voiceattack.report.commands import replay_command, run_name
@@ -103,11 +104,11 @@ def _heard(row: Row, controls: Sequence[Row]) -> dict[str, Any]:
     control = next((other for other in controls if other["victim"] == row["victim"]), None)
     words_said = said(row)
     versions = [
-        ("adversarial", row["hypothesis"], row["hypothesis_normalized"], row["wer"]),
-        ("clean", row["clean_hypothesis"], row["clean_hypothesis_normalized"], row["wer_clean"]),
+        ("adversarial", row["hypothesis"], words_heard(row), row["wer"]),
+        ("clean", row["clean_hypothesis"], words_heard(row, "clean_hypothesis"), row["wer_clean"]),
     ]
     if control is not None:
-        versions.append(("noise, same SNR", control["hypothesis"], control["hypothesis_normalized"], control["wer"]))
+        versions.append(("noise, same SNR", control["hypothesis"], words_heard(control), control["wer"]))
     return {
         "victim": row["victim"],
         "attacked": row["victim"] == row["source_victim"],

@@ -11,6 +11,7 @@ from voiceattack.listening import detection, read_answers
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import by_command, parted
 from voiceattack.report.commands import make_command
+from voiceattack.report.console import normalizer_of, rate_label
 from voiceattack.report.corruptions import table_facts
 from voiceattack.report.home import deeds
 from voiceattack.report.html_chart import charts
@@ -50,6 +51,7 @@ def page(run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "lead": groups[0] if groups and run.request.get("attack") != ALL else None,
         "corruptions": table_facts(rows),
         "notes": summary["warnings"],
+        "rate": rate_label(summary["groups"]),
         "goal": wanted(run.request.get("objective", "untargeted"), run.request.get("target")),
         "commands": by_command(rows),
         "parted": parted(rows),
@@ -114,7 +116,7 @@ def _asked(run: Run) -> list[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in info.get("versions", {}).items())
     facts = [
         ("Run", f"{run.id}, begun {info.get('created', '')}"),
-        ("Normaliser", str(info.get("normalizer", ""))),
+        ("Normaliser", normalizer_of(run)),
         ("Versions", versions),
         ("Platform", str(info.get("platform", ""))),
         ("Git commit", str(info.get("git_commit") or "")),

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from voiceattack.files import write_whole, writing
 from voiceattack.report import render
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
+from voiceattack.report.markdown_text import link as markdown_link
 from voiceattack.runs import Run
 
 __all__ = ["render_joint"]
@@ -36,7 +36,7 @@ def render_joint(runs: Sequence[Run], path: Path) -> Path:
 
 
 def _relative(run: Run, name: str, path: Path) -> str:
-    return quote(Path(os.path.relpath(run.path / name, path.parent)).as_posix())
+    return Path(os.path.relpath(run.path / name, path.parent)).as_posix()
 
 
 def _figures(runs: Sequence[Run], path: Path) -> str:
@@ -44,10 +44,10 @@ def _figures(runs: Sequence[Run], path: Path) -> str:
     for run in runs:
         for group in run.summary()["groups"]:
             made = group.get("perturbation") or ("equal-SNR noise (control)" if group.get("is_control") else group["attack"])
-            asked = f"`{group['victim']}`" if group["victim"] else "-"
+            asked = code(group["victim"]) if group["victim"] else "-"
             success = with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}"
             facts = (escape(made), escape(group["objective"]), asked, success, str(group["n_clean_wrong"]), str(group["n_error"]))
-            lines.append((f"[{escape(run.path.name)}]({_relative(run, 'report.md', path)})", *facts, _snr(group)))
+            lines.append((markdown_link(run.path.name, _relative(run, "report.md", path)), *facts, _snr(group)))
     head = (
         "run",
         "attack or change",
@@ -70,6 +70,6 @@ def _homes(runs: Sequence[Run], path: Path) -> str:
 
     def link(row: Row, field: str) -> str:
         file = row.get(field)
-        return f"[{escape(row['id'])}]({_relative(runs[row['run']], file, path)})" if file else escape(row["id"])
+        return markdown_link(row["id"], _relative(runs[row["run"]], file, path)) if file else escape(row["id"])
 
     return home_did(rows, link)

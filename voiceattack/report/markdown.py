@@ -13,10 +13,10 @@ from voiceattack.files import write_whole, writing
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
 from voiceattack.report.commands import replay_command, run_name
-from voiceattack.report.console import number, with_interval
+from voiceattack.report.console import normalizer_of, number, rate_label, with_interval
 from voiceattack.report.corruptions import corruptions
 from voiceattack.report.home import home_did
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, link, table
 from voiceattack.report.plots import draw_example
 from voiceattack.report.terms import terms
 from voiceattack.report.text import render_text
@@ -61,7 +61,7 @@ def render(run: Run) -> Path:
 def _write(run: Run, text: str) -> Path:
     path = run.resolve("report.md")
     with _writing(run):
-        write_whole(path, visible(text).encode())  # specs and file names in it are not escaped one by one
+        write_whole(path, visible(text).encode())
     return path
 
 
@@ -74,15 +74,17 @@ def _head(run: Run) -> str:
     budget = request.get("budget", {}).items()
     limits = ", ".join(f"{name} {limit if isinstance(limit, str) else format(limit, 'g')}" for name, limit in budget) or "none"
     params = ", ".join(f"{name}={value}" for name, value in request.get("params", {}).items()) or "none"
-    goal = request.get("objective", "untargeted") + (f', target "{escape(request["target"])}"' if request.get("target") else "")
+    goal = escape(request.get("objective", "untargeted")) + (
+        f', target "{escape(request["target"])}"' if request.get("target") else ""
+    )
     facts = [
-        ("victim attacked", f"`{request.get('victim')}`"),
-        ("attack", f"`{request.get('attack')}` ({params})"),
+        ("victim attacked", code(request.get("victim"))),
+        ("attack", f"{code(request.get('attack'))} ({escape(params)})"),
         ("objective", goal),
-        ("budget", limits),
-        ("seed", str(request.get("seed"))),
-        ("run", f"`{run.id}`, begun {run.info.get('created', '')}"),
-        ("normaliser", str(run.info.get("normalizer", ""))),
+        ("budget", escape(limits)),
+        ("seed", escape(request.get("seed"))),
+        ("run", f"{code(run.id)}, begun {escape(run.info.get('created', ''))}"),
+        ("normaliser", escape(normalizer_of(run))),
     ]
     warning = "The files under `audio/` are adversarial: made to be misheard. Use them on systems that you own.\n"
     return f"# voiceattack report\n\n{warning}\n" + table(("asked", ""), facts)
@@ -92,7 +94,7 @@ def _figures(summary: dict[str, Any]) -> str:
     groups = sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"]))
     rows = []
     for group in groups:
-        name = "equal-SNR noise (control)" if group["is_control"] else f"{attack_name(group)}, {group['objective']}"
+        name = "equal-SNR noise (control)" if group["is_control"] else escape(f"{attack_name(group)}, {group['objective']}")
         success = with_interval(group["success_rate"], group["success_ci95"]) + f" of {group['n_scored']}"
         wer = with_interval(group["wer"], group["wer_ci95"])
         sizes = [
@@ -102,7 +104,7 @@ def _figures(summary: dict[str, Any]) -> str:
         rows.append(
             (
                 name,
-                f"`{group['victim']}`",
+                code(group["victim"]),
                 str(group["n"]),
                 number(group["wer_clean"]),
                 wer,
@@ -111,12 +113,13 @@ def _figures(summary: dict[str, Any]) -> str:
                 *sizes,
             )
         )
+    rate = rate_label(groups)
     head = (
         "attack",
         "heard by",
         "n",
-        "clean WER",
-        "WER [95%]",
+        f"clean {rate}",
+        f"{rate} [95%]",
         "CER",
         "success [95%]",
         "SNR dB",
@@ -155,7 +158,7 @@ def _apart(rows: Sequence[Row]) -> str:
         ("example", "heard by", "said", "heard clean", "clean WER", "success all the same"),
         lambda row: (
             _link(row),
-            f"`{row['victim']}`",
+            code(row["victim"]),
             escape(row["reference"]),
             escape(row["clean_hypothesis"]),
             number(row["wer_clean"]),
@@ -168,7 +171,7 @@ def _apart(rows: Sequence[Row]) -> str:
         ("example", "heard by", "wanted", "heard", "WER", "nearest"),
         lambda row: (
             _link(row),
-            f"`{row['victim']}`",
+            code(row["victim"]),
             _wanted(row),
             escape(row["hypothesis"]),
             number(row["wer"]),
@@ -179,10 +182,10 @@ def _apart(rows: Sequence[Row]) -> str:
         "No effect: the saved file equals the clean one",
         "no_effect",
         ("example", "heard by"),
-        lambda r: (_link(r), f"`{r['victim']}`"),
+        lambda r: (_link(r), code(r["victim"])),
     )
     section(
-        "Errors", "error", ("example", "heard by", "error"), lambda row: (_link(row), f"`{row['victim']}`", escape(row["error"]))
+        "Errors", "error", ("example", "heard by", "error"), lambda row: (_link(row), code(row["victim"]), escape(row["error"]))
     )
     return "".join(parts)
 
@@ -198,11 +201,11 @@ def _nearest(row: Row) -> str:
     if shares:
         return f"{min(shares):.0%} of tokens still wrong at best"
     losses = [line["loss"] for line in trace if line.get("loss") is not None]
-    return f"loss {losses[0]:.3g} to {min(losses):.3g} in {row['steps']} steps" if losses else "no search was needed"
+    return f"loss {losses[0]:.3g} to {min(losses):.3g} in {escape(row['steps'])} steps" if losses else "no search was needed"
 
 
 def _link(row: Row) -> str:
-    return f"[{row['id']}](#{row['id'].replace('.', '')})" if row["audio"] else escape(row["id"])
+    return link(row["id"], f"#{str(row['id']).replace('.', '')}") if row["audio"] else escape(row["id"])
 
 
 def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterable[str]:
@@ -212,39 +215,39 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
         controls = [row for row in rows if row["control_for"] == identifier]
         first = heard[0]
         source = "" if first["reference_source"] != "clean transcript" else " (no reference given: the clean transcript)"
-        yield f"\n### {identifier}\n"
+        yield f"\n### {escape(identifier)}\n"
         yield f"Said{source}: {escape(first['reference'])}\n"
         cells = []
         for row in [*heard, *controls]:
-            name = "equal-SNR noise (control)" if row["control_for"] else row["attack"]
+            name = "equal-SNR noise (control)" if row["control_for"] else escape(row["attack"])
             cells.append(
                 (
                     name,
-                    f"`{row['victim']}`",
+                    code(row["victim"]),
                     escape(row["hypothesis"]),
                     number(row["wer"]),
-                    str(row["outcome"]),
+                    escape(row["outcome"]),
                     number(row["snr_db"], 1),
                 )
             )
             if row["control_for"] is None:
-                cells.append(("clean", f"`{row['victim']}`", escape(row["clean_hypothesis"]), number(row["wer_clean"]), "", ""))
+                cells.append(("clean", code(row["victim"]), escape(row["clean_hypothesis"]), number(row["wer_clean"]), "", ""))
         yield table(("audio", "heard by", "heard", "WER", "outcome", "SNR dB"), cells)
         files = [
             ("adversarial", first["audio"]),
             ("clean", first["clean_audio"]),
             *(("noise", row["audio"]) for row in controls[:1]),
         ]
-        yield "Listen: " + ", ".join(f"[{name}]({path})" for name, path in files if path) + "\n"
+        yield "Listen: " + ", ".join(link(name, path) for name, path in files if path) + "\n"
         sizes = [
             f"{name} {number(first.get(name), 4 if name == 'linf' else 2)}"
             for name in ("seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db", "masking_excess_share")
         ]
         cost = f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}"
-        yield f"Size: {', '.join(sizes)}. Cost: {cost}.\n"
+        yield f"Size: {', '.join(sizes)}. Cost: {escape(cost)}.\n"
         if first["warnings"]:
             yield "Warnings: " + "; ".join(escape(text) for text in first["warnings"]) + "\n"
-        yield f"Again: `{replay_command(run_name(run), first)}`\n"
+        yield f"Again: {code(replay_command(run_name(run), first))}\n"
         if identifier in pictures:
             yield pictures[identifier]
 
@@ -263,10 +266,10 @@ def _picture(run: Run, row: Row) -> str:
         )
     except AudioError as error:
         return f"No picture: {escape(str(error))}\n"
-    return f"![Waveforms and spectrograms of clean, adversarial and perturbation](plots/{out.name})\n"
+    return link("Waveforms and spectrograms of clean, adversarial and perturbation", f"plots/{out.name}", image=True) + "\n"
 
 
 def _how(run: Run) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in run.info.get("versions", {}).items())
-    commit = f"; git commit {run.info['git_commit']}" if run.info.get("git_commit") else ""
+    commit = f"; git commit {escape(run.info['git_commit'])}" if run.info.get("git_commit") else ""
     return f"\n## Made with\n\n{escape(versions)}; {escape(str(run.info.get('platform', '')))}{commit}\n"

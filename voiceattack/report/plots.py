@@ -62,7 +62,7 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     axes[0].set_xlim(0, max(len(clean) / SAMPLE_RATE, 1 / SAMPLE_RATE))
     _draw_masking(spectrum, clean, delta)
     figure.colorbar(image, ax=list(axes[1:]), label="dB re full scale")
-    figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
     save_picture(figure, out)
     return out
 
@@ -85,7 +85,7 @@ def _draw_pair(clean: NDArray[np.float64], adversarial: NDArray[np.float64], tit
     axes[-1].set_xlabel("seconds")
     axes[-1].set_xlim(0, max(len(clean), len(adversarial)) / SAMPLE_RATE)
     figure.colorbar(image, ax=list(axes), label="dB re full scale")
-    figure.suptitle(title.replace("$", r"\$"), fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
     save_picture(figure, out)
     return out
 
@@ -114,7 +114,7 @@ def draw_perturbation(clean_path: Path, audio_path: Path, title: str, out: Path)
         axis.set_title(name, fontsize="small", loc="left")
     axes[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(axes), label="dB re full scale")
-    figure.suptitle(title.replace("$", r"\$"), fontsize="small")
+    figure.suptitle(title, fontsize="small")
     save_picture(figure, out)
     return out
 

@@ -20,14 +20,14 @@ def render_text(run: Run) -> str:
     rows, summary = run.results(), run.summary()
     request = run.request
     facts = [
-        ("perturbations", ", ".join(f"`{name}`" for name in request.get("perturbations", {}))),
+        ("perturbations", ", ".join(code(name) for name in request.get("perturbations", {}))),
         ("victim attacked", code(request["victim"]) if request.get("victim") else "none: a fixed corpus"),
-        ("search", str(request.get("search", "none"))),
-        ("objective", str(request.get("objective")) + (f", {escape(request['target'])}" if request.get("target") else "")),
-        ("limits", ", ".join(f"{key} {value}" for key, value in request.get("limits", {}).items() if value is not None)),
+        ("search", escape(request.get("search", "none"))),
+        ("objective", escape(request.get("objective")) + (f", {escape(request['target'])}" if request.get("target") else "")),
+        ("limits", ", ".join(escape(f"{key} {value}") for key, value in request.get("limits", {}).items() if value is not None)),
         ("spoken by", code(request["speak"]) if request.get("speak") else "nobody: typed"),
-        ("language, seed", f"{request.get('language')}, {request.get('seed')}"),
-        ("run", f"`{run.id}`, begun {run.info.get('created', '')}"),
+        ("language, seed", escape(f"{request.get('language')}, {request.get('seed')}")),
+        ("run", f"{code(run.id)}, begun {escape(run.info.get('created', ''))}"),
     ]
     notes = "".join(f"- {escape(line)}\n" for line in summary["warnings"])
     parts = [
@@ -90,5 +90,5 @@ def _cells(row: Row) -> tuple[str, ...]:
         escape(row["clean_answer"]),
         escape(row["answer"]),
         escape(row["heard"]),
-        f"{row['outcome']}{'' if row['error'] is None else ': ' + escape(row['error'])}",
+        f"{escape(row['outcome'])}{'' if row['error'] is None else ': ' + escape(row['error'])}",
     )

@@ -12,7 +12,7 @@ from voiceattack.files import inside
 from voiceattack.metrics.said import said
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
 
 __all__ = ["TransferRow", "robustness", "transfer", "transfer_rows"]
 
@@ -81,7 +81,7 @@ def _line(row: TransferRow, shown: Sequence[str]) -> tuple[str, ...]:
     cells = ["-" if curve.clips.get(clip) is None else number(curve.clips[clip], 1) for clip in shown]
     cells = ["left out" if clip not in curve.clips else cell for clip, cell in zip(shown, cells, strict=True)]
     return (
-        f"`{curve.victim}`" + (" (attacked)" if row.attacked else ""),
+        code(curve.victim) + (" (attacked)" if row.attacked else ""),
         with_interval(loosest["success_rate"], loosest["success_ci95"]) + f" of {loosest['n']}",
         number(row.wer),
         f"{row.noise_fooled} of {row.noise_heard}" if row.noise_heard else "-",

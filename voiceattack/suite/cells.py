@@ -13,6 +13,7 @@ from typing import Any
 from voiceattack.craft import craft
 from voiceattack.evaluate import evaluate
 from voiceattack.files import inside, read_bytes, write_whole, writing
+from voiceattack.metrics.said import language_of
 from voiceattack.metrics.terms import term_errors
 from voiceattack.provenance import canonical
 from voiceattack.runs import Example, Run
@@ -148,7 +149,7 @@ def samples_of(out: Path, cell: Cell, terms: Sequence[str] = ()) -> Iterator[Sam
         if item is None:
             continue
         if (wanted := (*terms, *item.terms)) and row["hypothesis"] is not None:
-            missed, said = term_errors(row["reference"], row["hypothesis"], wanted)
+            missed, said = term_errors(row["reference"], row["hypothesis"], wanted, language_of(row))
             row = {"critical_term_errors": missed, "critical_terms": said, **row}
         kind: Kind = "attack" if row["control_for"] is None else "control"
         for name in names.get(row["victim"], []):

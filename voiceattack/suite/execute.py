@@ -13,6 +13,8 @@ from typing import Any
 from voiceattack.errors import CorpusError, RunError, SpecError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.locks import LOCK_FILE, locked, locking
+from voiceattack.metrics.said import unit_notes
+from voiceattack.metrics.terms import unsaid_notes
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
@@ -73,9 +75,13 @@ class Outcome:
 
     @property
     def hints(self) -> list[str]:
-        """Gates that look turned round."""
+        """Gates that look turned round, and critical terms that nobody says."""
         hints = {str(one.gate): one.gate.hint for one in self.judgements if one.gate.hint}
-        return [f"gate '{gate}': {hint}" for gate, hint in hints.items()]
+        own = {example: item.terms for cell in self.cells for example, item in cell.ids.items()}
+        attacked = [{**sample.row, "id": sample.clip} for sample in self.samples if sample.kind == "attack"]
+        unsaid = unsaid_notes(attacked, self.suite.critical_terms, own) if self.part is None else []
+        units = unit_notes(sample.row for sample in self.samples)
+        return [*(f"gate '{gate}': {hint}" for gate, hint in hints.items()), *unsaid, *units]
 
     @property
     def exit_code(self) -> int:

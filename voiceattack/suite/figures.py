@@ -15,8 +15,9 @@ from voiceattack.attacks.base import MinimizationAttack
 from voiceattack.errors import VoiceAttackError
 from voiceattack.metrics.intervals import bootstrap_ratio, poisson, wilson
 from voiceattack.metrics.repetition import loops
-from voiceattack.metrics.said import said
-from voiceattack.metrics.text import word_errors
+from voiceattack.metrics.said import heard as heard_words
+from voiceattack.metrics.said import language_of, said
+from voiceattack.metrics.text import cer, letters, word_errors
 from voiceattack.suite.samples import Sample, of_kind
 
 __all__ = ["FIGURES", "SIZES", "UNTRIED", "Condition", "Figure", "FigureKind", "always"]
@@ -141,14 +142,35 @@ def _untried(clips: Sequence[_Clip]) -> str:
 
 
 def _word_rate(reference: str, heard: str, key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
+    """An error rate over words, or characters where the victim's language sets no words apart."""
+
+    def count(sample: Sample) -> tuple[int, int]:
+        found = word_errors(said(sample.row, reference), heard_words(sample.row, heard))
+        return min(found.errors, found.reference_words) if capped else found.errors, found.reference_words
+
+    return _error_rate(count, key)
+
+
+def _letter_rate(reference: str, heard: str, key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+    """An error rate over characters."""
+
+    def count(sample: Sample) -> tuple[int, int]:
+        words, language = said(sample.row, reference), language_of(sample.row)
+        length = letters(words, language)
+        return round(cer(words, heard_words(sample.row, heard), language) * length), length
+
+    return _error_rate(count, key)
+
+
+def _error_rate(count: Callable[[Sample], tuple[int, int]], key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         clips = [clip for clip in _heard(samples, condition, key)]
         errors: list[int] = []
         words: list[int] = []
         for sample in clips:
-            count = word_errors(said(sample.row, reference), sample.row[heard])
-            errors.append(min(count.errors, count.reference_words) if capped else count.errors)
-            words.append(count.reference_words)
+            wrong, length = count(sample)
+            errors.append(wrong)
+            words.append(length)
         if not clips:
             return _nothing("no clip with a reference was heard")
         worst = max(zip(errors, words, clips, strict=True), key=lambda one: one[0] / one[1])
@@ -281,11 +303,13 @@ def _ratio_of(above: str, below: str) -> Callable[[Sequence[Sample], Condition],
     return compute
 
 
-_SAID, _HEARD = "reference", "hypothesis_normalized"
+_SAID, _HEARD = "reference", "hypothesis"
 FIGURES: dict[str, FigureKind] = {
     "wer_clean": FigureKind(
         _word_rate(_SAID, _HEARD, "clean"), "clean", "more", "word error rate of the clean clips, over the corpus"
     ),
+    "cer_clean": FigureKind(_letter_rate(_SAID, _HEARD, "clean"), "clean", "more", "character error rate of the clean clips"),
+    "cer": FigureKind(_letter_rate(_SAID, _HEARD, "attack"), "attack", "more", "character error rate of the artefacts"),
     "wer": FigureKind(_word_rate(_SAID, _HEARD, "attack"), "attack", "more", "word error rate of the artefacts"),
     "wer_capped": FigureKind(
         _word_rate(_SAID, _HEARD, "attack", True), "attack", "more", "the same, at most one error a reference word"

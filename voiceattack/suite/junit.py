@@ -11,7 +11,7 @@ from voiceattack.unicode_text import visible
 __all__ = ["to_junit"]
 
 Json = dict[str, Any]
-BLAMING = ("success_rate", "wer", "wer_capped", "max_snr_db_to_fool", "median_snr_db_to_fool", "critical_term_error_rate")
+BLAMING = ("success_rate", "wer", "wer_capped", "cer", "max_snr_db_to_fool", "median_snr_db_to_fool", "critical_term_error_rate")
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

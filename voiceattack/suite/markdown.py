@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from voiceattack.report.console import number
-from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.unicode_text import visible
 
 __all__ = ["to_markdown"]
@@ -32,7 +32,7 @@ def to_markdown(summary: Json) -> str:
 def _head(summary: Json) -> str:
     counts, gates = summary["counts"], summary["gates"]
     if summary["shard"]:
-        verdict = f"shard {summary['shard']}: gates are judged after the merge"
+        verdict = f"shard {escape(summary['shard'])}: gates are judged after the merge"
     else:
         told = [f"{n} {name}" for name in SIGNS if (n := sum(gate["verdict"] == name for gate in gates))]
         verdict = f"**{summary['verdict']}** ({', '.join(told) or 'no gates'})"
@@ -44,7 +44,7 @@ def _head(summary: Json) -> str:
 def _gates(gates: list[Json]) -> str:
     if not gates:
         return ""
-    rows = [(SIGNS[one["verdict"]], escape(one["name"]), escape(one["reason"]), one["decides"]) for one in gates]
+    rows = [(SIGNS[one["verdict"]], escape(one["name"]), escape(one["reason"]), escape(one["decides"])) for one in gates]
     return "## Gates\n\n" + table(("verdict", "gate", "figure [95% interval]", "decides"), rows)
 
 
@@ -55,7 +55,7 @@ def _worst(gates: list[Json]) -> str:
         if one["verdict"] in ("failed", "unreliable") and worst is not None:
             heard = f"{worst['heard']} → {worst['action']}" if "action" in worst else worst["heard"]
             cells = (one["gate"], worst["id"], worst["said"], worst["heard_clean"], heard)
-            rows.append((*(escape(cell) for cell in cells), number(worst["snr_db"], 1), f"`{worst['file']}`"))
+            rows.append((*(escape(cell) for cell in cells), number(worst["snr_db"], 1), code(worst["file"])))
     head = ("gate", "worst example", "said", "heard clean", "heard", "SNR dB", "play")
     return "## Worst examples\n\n" + table(head, rows) if rows else ""
 
@@ -72,7 +72,7 @@ def _figures(summary: Json) -> str:
         snrs = [member["snr_db"] for member in members if member["snr_db"] is not None]
         tally = [str(outcomes.count(name)) for name in ("fooled", "held", "no_effect", "clean_wrong", "error")]
         median = number(statistics.median(snrs), 1) if snrs else "-"
-        rows.append((escape(attack), f"`{victim}`", str(len(members)), *tally, *(number(rate) for rate in rates), median))
+        rows.append((escape(attack), code(victim), str(len(members)), *tally, *(number(rate) for rate in rates), median))
     head = ("attack", "victim", "n", "fooled", "held", "no effect", "clean wrong", "errors", "clean WER", "WER", "SNR dB")
     return "## Attacks\n\n" + table(head, rows) if rows else ""
 
@@ -84,7 +84,7 @@ def _silence(summary: Json) -> str:
         return ""
     text = f"## No speech\n\n{len(heard)} of {len(silent)} clips without speech are heard as words, or wake the device.\n"
     rows = [
-        (escape(one["id"]), f"`{one['victim']}`", str(one["words"]), str(one.get("wake_ups") or 0), escape(one["hypothesis"]))
+        (escape(one["id"]), code(one["victim"]), str(one["words"]), str(one.get("wake_ups") or 0), escape(one["hypothesis"]))
         for one in heard
     ]
     return text + ("\n" + table(("clip", "victim", "words", "wake-ups", "heard"), rows) if rows else "")

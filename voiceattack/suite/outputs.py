@@ -14,13 +14,13 @@ from voiceattack.errors import UnknownNameError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.report import render
-from voiceattack.report.data import csv_cell
 from voiceattack.runs import Run
 from voiceattack.suite.cells import directory
 from voiceattack.suite.execute import Outcome
 from voiceattack.suite.junit import to_junit
 from voiceattack.suite.load import nearest
 from voiceattack.suite.markdown import to_markdown
+from voiceattack.unicode_text import csv_cell
 
 __all__ = ["FORMATS", "append_step_summary", "check_outputs", "write_cell_reports", "write_outputs"]
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voiceattack.errors import SpecError
+from voiceattack.languages import language_code
 from voiceattack.text.edits import Edit, Word, words_of
 
 __all__ = ["Params", "Perturbation", "build"]
@@ -25,7 +26,7 @@ class Perturbation(ABC):
     Attributes:
         name: as registered.
         summary: one line.
-        languages: two-letter codes it serves; None for any. Others are refused, never quietly left unchanged.
+        languages: codes it serves; None for any. Others are refused, never quietly left unchanged.
         imperceptible: whether a reader sees nothing, or nothing but a slightly other glyph.
         spoken: whether the change can be heard, so that it makes sense to speak the text.
     """
@@ -50,7 +51,7 @@ class Perturbation(ABC):
         Raises:
             SpecError: so it is; the message names those it does.
         """
-        if self.languages is not None and language not in self.languages:
+        if self.languages is not None and language_code(language) not in self.languages:
             known = ", ".join(sorted(self.languages))
             raise SpecError(f"perturbation {self.name!r} has no data for language {language!r}; it serves: {known}")
 

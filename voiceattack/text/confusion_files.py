@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from voiceattack.drawing import plain_text, save_picture
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.text.confusions import NONE, Confusions
-from voiceattack.unicode_text import escape_json, visible
+from voiceattack.unicode_text import csv_cell, escape_json, visible
 
 __all__ = ["write_confusions"]
 
@@ -35,7 +35,7 @@ def write_confusions(found: Confusions, out: Path) -> list[Path]:
     names = [visible(command) for command in found.commands]
     matrix = found.matrix()
     shares = [[name, *(f"{share:.4f}" for share in row)] for name, row in zip(names, matrix, strict=True)]
-    sheets = {
+    sheets: dict[str, Sequence[Sequence[object]]] = {
         "confusions.csv": [["said", *names, NONE], *shares],
         "conditions.csv": _rows(found.conditions()),
         "ranking.csv": _rows(found.ranking()),
@@ -52,13 +52,13 @@ def write_confusions(found: Confusions, out: Path) -> list[Path]:
     return [out / name for name in ("confusions.png", "conditions.png", *files)]
 
 
-def _rows(table: Sequence[dict[str, object]]) -> list[list[str]]:
-    return [list(table[0]), *(["" if value is None else visible(str(value)) for value in row.values()] for row in table)]
+def _rows(table: Sequence[dict[str, object]]) -> list[list[object]]:
+    return [list(table[0]), *(list(row.values()) for row in table)]
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> bytes:
+def _csv(rows: Sequence[Sequence[object]]) -> bytes:
     sheet = io.StringIO()
-    csv.writer(sheet).writerows(rows)
+    csv.writer(sheet).writerows([csv_cell(cell) for cell in row] for row in rows)
     return sheet.getvalue().encode()
 
 

@@ -44,6 +44,7 @@ class Confusions:
 
     commands: list[str]
     hearings: list[Hearing]
+    language: str = "en"
 
     def matrix(self) -> list[list[float]]:
         """Share of times each command (row) was heard as each command or as none (columns), 0 to 1."""
@@ -85,7 +86,7 @@ class Confusions:
         """For each word said, the words heard in its place and how often: what ``squatting`` learns from."""
         found: dict[str, Counter[str]] = {}
         for hearing in self.hearings:
-            said, heard = normalize(hearing.said), normalize(hearing.heard)
+            said, heard = (normalize(text, self.language) for text in (hearing.said, hearing.heard))
             if not said or not heard:
                 continue
             aligned = jiwer.process_words(said, heard)
@@ -131,6 +132,7 @@ def confuse(
     if len(distinct) < 2:
         raise SpecError("a catalogue needs at least two different commands; give a .txt file with one a line")
     voices = {(spec, speed): load_speaker(_at(spec, speed)) for spec in dict.fromkeys(speakers) for speed in speeds}
+    language = listener.victim.language
     actions: dict[str, str] = {}
     for command in distinct if listener.acts else ():
         with _costing(command, on_error):
@@ -147,13 +149,13 @@ def confuse(
                     drawn = example_seed(seed, f"{command}:{spec}:{speed}:{snr_db}", "confusions")
                     answer = listener.hear(_noisy(clean, snr_db, drawn))
                     heard = answer.heard or ""
-                    place = _by_action(command, answer.label, actions) if actions else _nearest(heard, distinct)
+                    place = _by_action(command, answer.label, actions) if actions else _nearest(heard, distinct, language)
                     found.append(Hearing(command, spec, speed, snr_db, heard, answer.label, place))
                     if on_progress is not None:
                         on_progress(len(found), total, command[:40])
     if not found:
         raise VictimError(f"victim {listener.victim.spec!r} could hear none of the commands; check it and the voice")
-    return Confusions(distinct, found)
+    return Confusions(distinct, found, language)
 
 
 @contextlib.contextmanager
@@ -189,8 +191,9 @@ def _by_action(said: str, label: str, actions: dict[str, str]) -> str:
     return next((command for command, action in actions.items() if action == label), NONE)
 
 
-def _nearest(heard: str, commands: Sequence[str]) -> str:
-    text = normalize(heard)
-    errors = {command: word_errors(normalize(command), text).wer if normalize(command) else 1.0 for command in commands}
+def _nearest(heard: str, commands: Sequence[str], language: str) -> str:
+    text = normalize(heard, language)
+    words = {command: normalize(command, language) for command in commands}
+    errors = {command: word_errors(said, text).wer if said else 1.0 for command, said in words.items()}
     best = min(commands, key=lambda command: errors[command])
     return best if errors[best] <= NEAR else NONE

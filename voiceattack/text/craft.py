@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from voiceattack import audio
 from voiceattack.asked import LARGEST, Asked
 from voiceattack.errors import SpecError, as_error
+from voiceattack.languages import language_code
 from voiceattack.locks import locking
 from voiceattack.provenance import example_seed, slug
 from voiceattack.specs import without_patience
@@ -49,7 +50,7 @@ class TextRequest(Asked):
         interpreter: spec of who acts on what ``victim`` heard, when that does not itself.
         speak: spec of a speaker, when the victim is to hear the texts.
         variants: texts to draw from each, without a victim.
-        language: two-letter code of the texts.
+        language: of the texts, see :func:`voiceattack.languages.language_code`.
         seed: of the run; each example derives its own from it and from its text.
     """
 
@@ -66,6 +67,11 @@ class TextRequest(Asked):
     variants: int = Field(default=1, ge=1, le=1000)
     language: str = "en"
     seed: int = Field(default=0, ge=0, le=LARGEST)
+
+    @field_validator("language")
+    @classmethod
+    def _one_code(cls, given: str) -> str:
+        return language_code(given, "--language")
 
     def build(self) -> list[Perturbation]:
         """The perturbations, parameters and language checked.

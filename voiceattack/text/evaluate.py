@@ -11,7 +11,7 @@ from voiceattack.commands import command_line
 from voiceattack.errors import RunError, as_error
 from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
-from voiceattack.metrics.terms import summarize_terms, term_facts
+from voiceattack.metrics.terms import summarize_terms, term_facts, unsaid_notes
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
@@ -77,6 +77,11 @@ def evaluate_texts(
         rows = [_row(run, example, None, None, {}) for example in examples]
     run.write_results(rows)
     summary = {"run_id": run.id, "kind": "text", **summarize_texts(rows)}
+    languages = {victim.spec: victim.language for victim in victims}
+    spoken_rows = [row for row in rows if row.get("heard") is not None and row["victim"] in languages]
+    summary["warnings"] += unsaid_notes(
+        [{"id": row["id"], "reference": row["text"], "language": languages[row["victim"]]} for row in spoken_rows], critical_terms
+    )
     run.write_summary(summary)
     return summary
 

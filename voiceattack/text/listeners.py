@@ -31,12 +31,14 @@ class Answer:
         heard: the raw transcript, when the text was spoken.
         confidences: of each label in [0, 1], when the victim tells.
         evidence: what a running assistant was seen to do, see :class:`~voiceattack.victims.intent.Intent`.
+        language: of ``heard``.
     """
 
     label: str
     heard: str | None = None
     confidences: dict[str, float] | None = None
     evidence: dict[str, Any] = field(default_factory=dict, compare=False)
+    language: str = field(default="en", compare=False)
 
     def away_from(self, clean: Answer) -> float:
         """How far this answer is from ``clean``: what a search climbs. In [0, 1], and 1 to 2 once it differs."""
@@ -45,8 +47,11 @@ class Answer:
         if self.confidences is not None:
             return 1.0 - self.confidences.get(clean.label, 0.0)
         if self.heard is not None and clean.heard is not None:
-            return Levenshtein.normalized_distance(normalize(clean.heard).split(), normalize(self.heard).split())
+            return Levenshtein.normalized_distance(self._words(clean), self._words(self))
         return 0.0
+
+    def _words(self, answer: Answer) -> list[str]:
+        return normalize(answer.heard or "", self.language).split()
 
 
 class Listener:
@@ -105,8 +110,8 @@ class Listener:
         if self.acts:
             done = transcript.action if self.interpreter is self.victim else None
             intent = self.interpreter.interpret(heard) if done is None else done
-            return Answer(str(intent) if intent else NOTHING, heard, evidence=dict(intent.evidence))
-        return Answer(normalize(heard, self.victim.language) or NOTHING, heard)
+            return Answer(str(intent) if intent else NOTHING, heard, None, dict(intent.evidence), self.victim.language)
+        return Answer(normalize(heard, self.victim.language) or NOTHING, heard, language=self.victim.language)
 
     def guess(self, text: str) -> Answer | None:
         """What the spoken text would do if it were heard to the letter: costs nothing and orders the search; None if unknown."""

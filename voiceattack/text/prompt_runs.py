@@ -20,7 +20,7 @@ from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.text.prompts import changed
-from voiceattack.unicode_text import escape_json, visible
+from voiceattack.unicode_text import csv_cell, escape_json, visible
 from voiceattack.victims.base import Victim
 from voiceattack.victims.prompted import Prompted, PromptKind
 
@@ -192,7 +192,7 @@ def write_results(
     sheet = io.StringIO()
     writer = csv.writer(sheet)
     writer.writerow([field.name for field in fields(PromptResult)])
-    writer.writerows([["" if value is None else visible(str(value)) for value in asdict(row).values()] for row in results])
+    writer.writerows([[csv_cell(value) for value in asdict(row).values()] for row in results])
     heads = (
         "victim",
         "given as",
@@ -231,7 +231,7 @@ def _figures(row: dict[str, Any], escape: Callable[[str | None], str]) -> tuple[
     which = f"{row['choice']}: {row['prompt']}" if row["prompt"] else row["choice"]
     wer = "-" if row["wer_capped"] is None else f"{row['wer_capped']:.2f}"
     searched = f"{row['decoded_mean']:.1f}" if row["choice"] == "searched" and row["decoded_mean"] is not None else "-"
-    return escape(row["victim"]), row["kind"], escape(which), share, str(row["n"]), str(row["repeats"]), wer, searched
+    return escape(row["victim"]), escape(row["kind"]), escape(which), share, str(row["n"]), str(row["repeats"]), wer, searched
 
 
 def _lines(rows: Sequence[Any]) -> str:

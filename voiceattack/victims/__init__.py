@@ -11,6 +11,7 @@ import torch
 from voiceattack._torchaudio import mismatch
 from voiceattack.errors import MissingExtraError, SpecError, VictimError
 from voiceattack.files import check_folder, one_line
+from voiceattack.languages import language_code
 from voiceattack.registry import Outside, Registry
 from voiceattack.specs import OUTSIDE, parse_spec, without_patience
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
@@ -196,7 +197,8 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
 
     Args:
         spec: ``scheme[:rest][?option=value&...]``, for example ``hf:./my-model`` or ``whisper-tiny.en``. Any victim that reads
-            text takes the option ``normalise=nfkc+confusables``, a defence before it.
+            text takes the option ``normalise=nfkc+confusables``, a defence before it. ``language=`` is whatever
+            :func:`voiceattack.languages.language_code` reads.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``; None takes CUDA when there.
 
     Raises:
@@ -214,6 +216,9 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         return ensemble
     options = dict(parsed.options)
     _check_characters(spec, parsed.scheme, options)
+    if "language" in options:
+        # For every victim that has the option, before anything is loaded for it.
+        language_code(options["language"], f"victim {spec.strip()!r}")
     defence = options.pop("normalise", None)
     victim: Victim
     try:
@@ -230,6 +235,8 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         if (reason := mismatch(error)) is None:
             raise
         raise MissingExtraError(reason) from error
+    if (code := language_code(victim.language, f"victim {spec.strip()!r}")) != victim.language:
+        victim.language = code
     if defence is not None:
         from voiceattack.victims.normalised import NormalisedVictim
 

@@ -55,7 +55,7 @@ class Victim(ABC):
         sample_rate: Hz of the audio it is given; batches always come at 16 kHz, the victim resamples inside if it must.
         max_seconds: longest clip it accepts, None for no limit.
         mute_text: the text to aim at so that the normalised hypothesis is empty.
-        language: two-letter code of the speech it expects.
+        language: code of the speech it expects, as :func:`voiceattack.languages.language_code` gives it.
         costly: whether it is a server or a program outside this process, whose answers are worth keeping; see
             :mod:`voiceattack.victims.remembering`.
         hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import number, wav
 from voiceattack.victims.base import Transcript, Victim
@@ -43,14 +44,14 @@ class CommandVictim(Victim):
     Args:
         words: the program and its arguments; ``{audio}`` in any of them stands for a mono 16-bit WAV file of 16 kHz.
         timeout: seconds it may take for one clip.
-        language: two-letter code of the speech it expects.
+        language: of the speech it expects.
     """
 
     costly = True
 
     def __init__(self, words: list[str], timeout: float = TIMEOUT_SECONDS, language: str = "en") -> None:
         self.spec = f"command:{shlex.join(words)}"
-        self.language = language
+        self.language = language_code(language)
         self._words, self._timeout, self._keys = words, timeout, Keys.of_environment()
 
     def describe(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voiceattack.errors import SpecError, TargetError
+from voiceattack.unicode_text import plain_apostrophes
 
 __all__ = ["Vocabulary", "align", "edit_distance", "frames_needed"]
 
@@ -52,8 +53,11 @@ class Vocabulary:
         return index
 
     def folded(self, text: str) -> str:
-        """``text`` in the vocabulary's case, words parted by single spaces."""
+        """``text`` in the vocabulary's case and with its apostrophe, words parted by single spaces."""
         letters = "".join(token for token in self.tokens if len(token) == 1)
+        text = plain_apostrophes(text)
+        if "'" not in letters and "\u2019" in letters:
+            text = text.replace("'", "\u2019")
         if letters == letters.upper():
             text = text.upper()
         elif letters == letters.lower():

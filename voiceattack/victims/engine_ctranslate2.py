@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
+from voiceattack.languages import language_code, model_code
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import (
     ConvertedModel,
@@ -27,6 +29,7 @@ from voiceattack.victims.whisper_hearing import Hearing, features, parse_hearing
 __all__ = ["CTranslate2Whisper", "load"]
 
 OPTIONS = ("compute_type", "beam_size", "timestamps", "frontend", "language")
+LANGUAGE_TOKEN = re.compile(r"<\|[a-z]{2,3}\|>")
 BEAM_SIZE = 5
 """The default of ``ctranslate2.models.Whisper.generate``."""
 
@@ -42,7 +45,7 @@ class CTranslate2Whisper(Victim):
         place: device and compute type.
         beam_size: hypotheses kept in the search; 1 is greedy.
         hearing: front end, and whether timestamps are decoded.
-        language: two-letter code; English-only models take ``"en"`` alone.
+        language: see :func:`voiceattack.languages.language_code`; English-only models take ``"en"`` alone.
 
     Raises:
         SpecError: the model does not know ``language``.
@@ -55,7 +58,7 @@ class CTranslate2Whisper(Victim):
         self, engine: Any, model: ConvertedModel, place: Placement, beam_size: int, hearing: Hearing, language: str = "en"
     ) -> None:
         self.spec = model.spec
-        self.language = language
+        self.language = language_code(language, self.spec)
         self._engine, self._model, self._place = engine, model, place
         self._beam_size, self._hearing = beam_size, hearing
         with engine_errors(self.spec, place.device):
@@ -105,11 +108,10 @@ class CTranslate2Whisper(Victim):
     def _prompt_of(self, language: str) -> list[int]:
         prompt = [self._id("<|startoftranscript|>")]
         if self._whisper.is_multilingual:
-            if self._tokenizer.token_to_id(f"<|{language}|>") is None:
-                raise SpecError(f"{self.spec}: language={language!r} is not known to the model; use a code such as en or fr")
-            prompt += [self._id(f"<|{language}|>"), self._id("<|transcribe|>")]
-        elif language != "en":
-            raise SpecError(f"{self.spec}: language={language!r}, but the model knows English only; leave the option out")
+            known = [token[2:-2] for token in self._tokenizer.get_vocab() if LANGUAGE_TOKEN.fullmatch(token)]
+            prompt += [self._id(f"<|{model_code(language, known, self.spec)}|>"), self._id("<|transcribe|>")]
+        else:
+            model_code(language, ("en",), self.spec)
         return prompt if self._hearing.timestamps else [*prompt, self._id("<|notimestamps|>")]
 
     def _id(self, token: str) -> int:

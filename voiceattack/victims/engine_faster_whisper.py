@@ -11,6 +11,7 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
+from voiceattack.languages import language_code, model_code
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import (
     ConvertedModel,
@@ -45,7 +46,7 @@ class FasterWhisper(Victim):
         beam_size: hypotheses kept at temperature 0.
         timestamps: whether timestamps are decoded.
         vad: whether the library's voice-activity detector (Silero, in its package) cuts out what it takes for no speech.
-        language: two-letter code; None lets the library detect it (English-only models: English).
+        language: see :func:`voiceattack.languages.language_code`; None lets the library detect it (English-only models: English).
 
     Raises:
         SpecError: the model does not know ``language``.
@@ -64,13 +65,12 @@ class FasterWhisper(Victim):
         language: str | None = None,
     ) -> None:
         self.spec = model.spec
-        self.language = language or "en"
         self._library, self._engine, self._model, self._place = library, engine, model, place
         self._beam_size, self._timestamps, self._vad, self._asked = beam_size, timestamps, vad, language
         self._whisper = self._fresh()
-        if language is not None and language not in self._whisper.supported_languages:
-            known = self._whisper.supported_languages
-            raise SpecError(f"{self.spec}: language={language!r} is not known to the model; known: {', '.join(known)}")
+        if language is not None:
+            self._asked = model_code(language, self._whisper.supported_languages, self.spec)
+            self.language = language_code(language)
 
     def describe(self) -> dict[str, Any]:
         return {

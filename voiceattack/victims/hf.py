@@ -33,9 +33,9 @@ def _whisper(name: str, device: torch.device, options: dict[str, str], local_fil
 
 
 FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
-    "wav2vec2": (_ctc, frozenset()),
-    "hubert": (_ctc, frozenset()),
-    "wavlm": (_ctc, frozenset()),
+    "wav2vec2": (_ctc, frozenset({"language"})),
+    "hubert": (_ctc, frozenset({"language"})),
+    "wavlm": (_ctc, frozenset({"language"})),
     "whisper": (_whisper, frozenset({"language", "frontend", "timestamps"})),
 }
 """``model_type`` in a model's config to its family's loader and the options it takes."""

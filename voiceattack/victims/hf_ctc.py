@@ -11,6 +11,7 @@ from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, file_sha256
 from voiceattack.errors import VictimError
+from voiceattack.languages import language_code
 from voiceattack.victims.ctc import CTCVictim, Emissions
 from voiceattack.victims.ctc_text import Vocabulary
 
@@ -59,7 +60,7 @@ def from_pretrained(
     Args:
         name: local folder, or an id on the hub.
         device: where the model goes.
-        options: none are known; the caller refuses them.
+        options: ``language`` of what it writes, English unless said.
         local_files_only: never touch the network.
 
     Raises:
@@ -67,7 +68,6 @@ def from_pretrained(
     """
     from transformers import AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
 
-    del options
     where: dict[str, Any] = {"local_files_only": local_files_only}
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(name, **where)
@@ -91,7 +91,7 @@ def from_pretrained(
     config = model.config
     # Group norm in the first layer averages over the padding too: only layer-norm models may be batched with a mask.
     masked = config.feat_extract_norm == "layer"
-    return CTCVictim(
+    victim = CTCVictim(
         emissions_of(model, normalize=bool(extractor.do_normalize), masked=masked),
         _vocabulary(name, tokenizer, config.vocab_size),
         device,
@@ -100,6 +100,8 @@ def from_pretrained(
         decode=lambda ids: str(tokenizer.decode(ids)),
         facts={"model": name, "model_type": config.model_type, "weights_sha256": _digests(name)},
     )
+    victim.language = language_code((options or {}).get("language", "en"), f"hf:{name}")
+    return victim
 
 
 def _digests(name: str) -> dict[str, str] | None:

@@ -15,6 +15,7 @@ from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
 from voiceattack.files import read_text
+from voiceattack.languages import language_code, model_code
 from voiceattack.samples import sample_commands
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.home import Home, default_home
@@ -42,10 +43,10 @@ class IntentsVictim(Victim):
     capabilities: ClassVar[frozenset[str]] = frozenset({"acts"})
 
     def __init__(self, intents: Any, home: Home, language: str = "en", commands: Sequence[str] = ()) -> None:
-        self.language = language
+        self.language, self._spoken = language_code(language), language
         self.home = home
         switched = [f"Turn {way} the {entity.name}." for entity in home.entities for way in ("on", "off")]
-        self.commands = (*commands, *(switched if language == "en" else ()))
+        self.commands = (*commands, *(switched if self.language == "en" else ()))
         self._hassil = optional_import("hassil", extra=EXTRA, feature=FEATURE)
         self._intents = intents
         self._lists = _slot_lists(home)
@@ -53,7 +54,7 @@ class IntentsVictim(Victim):
     def interpret(self, text: str) -> Intent:
         """The action of one sentence, an empty Intent when it is not understood."""
         result = self._hassil.recognize_best(
-            text, self._intents, slot_lists=self._lists, language=self.language, best_slot_name="name"
+            text, self._intents, slot_lists=self._lists, language=self._spoken, best_slot_name="name"
         )
         if result is None:
             return Intent()
@@ -96,8 +97,6 @@ def _slot_lists(home: Home) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def _builtin(language: str) -> Any:
     data = optional_import("home_assistant_intents", extra=EXTRA, feature=FEATURE).get_intents(language)
-    if data is None:
-        raise SpecError(f"home-assistant-intents has no sentences for language {language!r}; use another")
     return optional_import("hassil", extra=EXTRA, feature=FEATURE).Intents.from_dict(data)
 
 
@@ -140,6 +139,9 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> IntentsVic
     folder = Path(rest)
     if rest != "home" and not folder.is_dir():
         raise SpecError(f"intents:{rest}: no such folder; name home or a folder of YAML files with sentences")
+    if rest == "home":
+        sentences = optional_import("home_assistant_intents", extra=EXTRA, feature=FEATURE)
+        language = model_code(language, sentences.get_languages(), "intents:home")
     intents = _builtin(language) if rest == "home" else _custom(folder, language)
     home_file = Path(options["entities"]) if "entities" in options else default_home()
     known = [command["text"] for command in sample_commands()] if rest == "home" and language == "en" else []

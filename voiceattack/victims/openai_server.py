@@ -19,6 +19,7 @@ from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.languages import language_code
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import Asking, TryAgain, until, wav
@@ -55,7 +56,7 @@ class OpenAIVictim(Victim):
 
     def __init__(self, url: str, fields: dict[str, str], key: str | None = None, asking: Asking | None = None) -> None:
         self.spec = f"openai+{url}"
-        self.language = fields.get("language", "en")
+        self.language = language_code(fields.get("language", "en"))
         self._address = Address.parse(url, "openai+http(s)://host:port/v1?model=M", self.spec)
         self._fields, self._key, self._keys, self._asking = fields, key, Keys(key), asking or Asking()
         self._path = f"{self._address.path.rstrip('/')}/audio/transcriptions"

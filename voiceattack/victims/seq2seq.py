@@ -13,6 +13,8 @@ from transformers.utils import logging as transformers_logging
 
 from voiceattack.audio import Batch
 from voiceattack.errors import TargetError, VictimError
+from voiceattack.languages import language_code, model_code
+from voiceattack.unicode_text import plain_apostrophes
 from voiceattack.victims import seq2seq_losses
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
@@ -174,10 +176,10 @@ class WhisperVictim(DifferentiableVictim):
             )
 
     def target_variants(self, text: str) -> list[str]:
-        words = text.strip()
+        words = plain_apostrophes(text.strip())
         sentence = words[:1].upper() + words[1:]
         ended = sentence if sentence[-1:] in ".?!" else sentence + "."
-        return list(dict.fromkeys([ended, sentence, words]))
+        return list(dict.fromkeys([ended, sentence, words, text.strip()]))
 
     def _teacher_forced(
         self,
@@ -315,13 +317,15 @@ class WhisperVictim(DifferentiableVictim):
         Args:
             name: id on the hub, or a local folder.
             device: where the model goes.
-            options: ``language`` (code, multilingual models only); ``frontend`` and ``timestamps``, see ``parse_hearings``.
+            options: ``language`` (of multilingual models); ``frontend`` and ``timestamps``, see ``parse_hearings``.
             local_files_only: never touch the network.
 
         Raises:
+            SpecError: the model does not know the language.
             VictimError: the folder is incomplete or the model is not of Whisper type.
         """
         from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+        from transformers.models.whisper.tokenization_whisper import LANGUAGES as WHISPER_LANGUAGES
 
         options = dict(options or {})
         try:
@@ -330,8 +334,10 @@ class WhisperVictim(DifferentiableVictim):
         except (OSError, ValueError) as error:
             raise VictimError(f"hf:{name}: cannot be loaded as a Whisper model: {str(error).splitlines()[0]}") from error
         prompt = [int(model.generation_config.decoder_start_token_id or model.config.decoder_start_token_id)]
-        language = options.get("language", "en")
         multilingual = bool(getattr(model.generation_config, "is_multilingual", False))
+        tokens = getattr(model.generation_config, "lang_to_id", None) or {}
+        known = [token.strip("<|>") for token in tokens] if multilingual else ["en"]
+        language = model_code(options.get("language", "en"), known or WHISPER_LANGUAGES, f"hf:{name}")
         if multilingual:
             tokenizer.set_prefix_tokens(language=language, task="transcribe", predict_timestamps=False)
             prompt = list(tokenizer.prefix_tokens)
@@ -346,7 +352,7 @@ class WhisperVictim(DifferentiableVictim):
             {"model": name, "multilingual": multilingual},
             parse_hearings(options, f"hf:{name}"),
         )
-        victim.language = language
+        victim.language = language_code(language)
         if multilingual:
             victim.generate_options = {"language": language, "task": "transcribe"}
         return victim

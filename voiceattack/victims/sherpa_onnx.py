@@ -14,6 +14,7 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import, python_line
+from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
@@ -63,12 +64,12 @@ class SherpaVictim(Victim):
     Args:
         recognizer: an ``OfflineRecognizer``.
         folder, kind: what it was loaded from, and as what.
-        language: two-letter code of the speech it expects.
+        language: of the speech it expects.
     """
 
     def __init__(self, recognizer: Any, folder: Path, kind: str, language: str = "en") -> None:
         self.spec = f"sherpa-onnx:{folder}"
-        self.language = language
+        self.language = language_code(language)
         self._recognizer, self._folder, self._kind = recognizer, folder, kind
 
     def describe(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> SherpaVict
     kind, files = _files(where, folder, options.get("kind"), int8 == "yes")
     arguments: dict[str, Any] = {**{name: str(path) for name, path in files.items()}, "num_threads": THREADS}
     if KINDS[kind].language:
-        arguments["language"] = language
+        arguments["language"] = language_code(language)
     _probe(where, kind, arguments)
     recognizer = getattr(module.OfflineRecognizer, KINDS[kind].factory)(**arguments)
     return SherpaVictim(recognizer, folder, kind, language)

@@ -14,6 +14,7 @@ from torch import Tensor
 from voiceattack.audio import Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
+from voiceattack.languages import language_code
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
 
@@ -32,7 +33,7 @@ class VoskVictim(Victim):
     Args:
         module: the module ``vosk``.
         folder: of the model.
-        language: two-letter code of the speech it expects.
+        language: of the speech it expects.
 
     Raises:
         VictimError: the model cannot be loaded.
@@ -40,7 +41,7 @@ class VoskVictim(Victim):
 
     def __init__(self, module: Any, folder: Path, language: str = "en") -> None:
         self.spec = f"vosk:{folder}"
-        self.language = language
+        self.language = language_code(language)
         self._folder, self._recognizer = folder, module.KaldiRecognizer
         module.SetLogLevel(-1)
         try:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from voiceattack.audio import SAMPLE_RATE, Batch, pcm16
 from voiceattack.errors import SpecError, VictimError
+from voiceattack.languages import language_code
 from voiceattack.specs import PATIENCE
 from voiceattack.unicode_text import visible
 from voiceattack.victims.asking import Asking, TryAgain, until
@@ -42,7 +43,7 @@ class WyomingVictim(Victim):
     Args:
         address: of the server.
         asking: timeout, retries, rate limit.
-        language: two-letter code to ask for; None leaves it to the server.
+        language: to ask for, as the server calls it; None leaves it to the server.
         model: name of the model to ask for; None leaves it to the server.
     """
 
@@ -52,7 +53,7 @@ class WyomingVictim(Victim):
         self, address: Address, asking: Asking | None = None, language: str | None = None, model: str | None = None
     ) -> None:
         self.spec = f"wyoming://{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
-        self.language = language or "en"
+        self.language = language_code(language or "en")
         self._address, self._asking = address, asking or Asking()
         asked = {"language": language, "name": model}
         self._wanted = {name: value for name, value in asked.items() if value is not None}
