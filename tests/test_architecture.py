@@ -15,6 +15,7 @@ PACKAGE = ROOT / "voiceattack"
 # Lowest first; ARCHITECTURE.md says the same in words.
 ORDER = (
     "errors",
+    "numbers",
     "asked",
     "registry",
     "extras",

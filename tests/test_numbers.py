@@ -9,10 +9,10 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from speechlike import in_process, write_clips
 
-from voiceattack.asked import number, numbers
 from voiceattack.cli import app
 from voiceattack.cli.console import parse_params
 from voiceattack.errors import SpecError
+from voiceattack.numbers import number, numbers
 
 COMMANDS = {str(command.name): command.callback for command in app.registered_commands}
 WRONG = ("nan", "-inf", "1e999", "1" + "0" * 400)

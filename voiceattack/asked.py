@@ -1,4 +1,4 @@
-"""What users ask for, checked: models whose errors are plain usage errors, and numbers read from texts."""
+"""What users ask for, checked: models whose errors are plain usage errors."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing_extensions import Self
 
 from voiceattack.errors import SpecError
 
-__all__ = ["LARGEST", "Asked", "number", "numbers", "reason_of", "usable"]
-
-LARGEST = 2**63 - 1
-"""No whole number that is asked for is larger: beyond it, libraries overflow."""
+__all__ = ["Asked", "reason_of"]
 
 
 class Asked(BaseModel):
@@ -38,28 +35,3 @@ def reason_of(error: ValidationError, model: type[BaseModel] | None = None) -> s
     message = str(first["msg"]).removeprefix("Value error, ")
     given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f", got {repr(first['input'])[:60]}"
     return f"{shown + ': ' if shown else ''}{message[:1].lower()}{message[1:]}{given}"
-
-
-def usable(value: float) -> bool:
-    """Whether it is finite and no larger than :data:`LARGEST`; NaN is not."""
-    return abs(value) <= LARGEST
-
-
-def number(text: str, where: str, low: float, high: float) -> float:
-    """``text`` as a number from ``low`` to ``high``; ``where`` names it in errors.
-
-    Raises:
-        SpecError: it is none, or lies outside; NaN does.
-    """
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise SpecError(f"{where} {text!r}: must be a number") from error
-    if not low <= value <= high:
-        raise SpecError(f"{where} {text!r}: must be from {low:g} to {high:g}")
-    return value
-
-
-def numbers(text: str, where: str, low: float, high: float) -> list[float]:
-    """``text`` as numbers with commas between; see :func:`number`."""
-    return [number(word.strip(), where, low, high) for word in text.split(",")]

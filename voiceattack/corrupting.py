@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from voiceattack.asked import LARGEST, Asked
+from voiceattack.asked import Asked
 from voiceattack.attacks.corruptions import CORRUPTIONS, SCHEME
 from voiceattack.attacks.corruptions.base import Corruption
 from voiceattack.attacks.corruptions.severities import LEVELS, table
@@ -18,6 +18,7 @@ from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.crafting import Job, Progress, craft_items
 from voiceattack.errors import CorpusError, SpecError
 from voiceattack.locks import locking
+from voiceattack.numbers import LARGEST
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.specs import without_patience

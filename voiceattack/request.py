@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import Field
 
-from voiceattack.asked import LARGEST, Asked
+from voiceattack.asked import Asked
 from voiceattack.attacks import ATTACKS, build_attack
 from voiceattack.attacks.base import Attack
 from voiceattack.commands import command_line, param_text
 from voiceattack.constraints import Budget
 from voiceattack.errors import SpecError, UnknownNameError
+from voiceattack.numbers import LARGEST
 from voiceattack.objectives import Objective, ObjectiveKind
 from voiceattack.specs import without_patience
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.asked import LARGEST, number, numbers, usable
 from voiceattack.commands import command_line, param_value
 from voiceattack.errors import SpecError
+from voiceattack.numbers import LARGEST, number, numbers, usable
 from voiceattack.unicode_text import visible
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from voiceattack.asked import usable
+from voiceattack.numbers import usable
 
 __all__ = ["Command"]
 

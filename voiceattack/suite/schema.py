@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from voiceattack.asked import LARGEST
+from voiceattack.numbers import LARGEST
 from voiceattack.objectives import ObjectiveKind
 from voiceattack.specs import without_patience
 from voiceattack.victims.trust import specs_in

@@ -12,10 +12,11 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from voiceattack import audio
-from voiceattack.asked import LARGEST, Asked
+from voiceattack.asked import Asked
 from voiceattack.errors import SpecError, as_error
 from voiceattack.languages import language_code
 from voiceattack.locks import locking
+from voiceattack.numbers import LARGEST
 from voiceattack.provenance import example_seed, slug
 from voiceattack.specs import without_patience
 from voiceattack.text import PERTURBATIONS, build_perturbation
