@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from speechlike import in_process, write_clips
+from suite_fixture import run as run_suite
+from suite_fixture import summary as suite_summary
+from suite_fixture import write_suite
 
 from voiceattack import audio
 from voiceattack.errors import SpecError
 from voiceattack.metrics import METRICS
-from voiceattack.metrics.terms import critical_term_error_rate, read_terms, summarize_terms, term_facts
+from voiceattack.metrics.terms import (
+    critical_term_error_rate,
+    missed_terms,
+    read_terms,
+    summarize_terms,
+    term_errors,
+    term_facts,
+    unsaid_notes,
+)
 from voiceattack.victims import load_victim
 
 
@@ -80,6 +92,8 @@ def test_attack_evaluate_and_the_report_count_them(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert all(row["critical_terms"] >= 1 and row["critical_term_errors_clean"] == 0 for row in rows)
     assert all(len(row["critical_terms_missed"]) == row["critical_term_errors"] for row in rows)
+    unsaid = "critical terms that no reference says, so that nothing is counted for them: 'xyzzy'; check their spelling"
+    assert unsaid in done.stdout and unsaid in json.loads((out / "summary.json").read_text())["warnings"]
     missed = sum(row["critical_term_errors"] for row in rows)
     assert missed > 0, "noise louder than the tones is misheard"
     (group,) = json.loads((out / "summary.json").read_text())["groups"]
@@ -91,3 +105,43 @@ def test_attack_evaluate_and_the_report_count_them(tmp_path: Path) -> None:
     assert again.returncode == 0 and [row.get("critical_terms", 0) >= 1 for row in rows] == [False, True], "the manifest's stay"
     wrong = in_process("evaluate", out, "--critical-terms", "...")
     assert wrong.returncode == 2 and "no term" in wrong.stderr
+
+
+def test_terms_are_found_word_by_word_before_numbers_are_folded_and_after() -> None:
+    assert term_errors("Set an alarm for seven o'clock.", "Set an alarm for eleven o'clock.", ["seven"]) == (1, 1)
+    assert term_errors("seven o'clock", "7 o'clock", ["seven", "seven o'clock"]) == (0, 2)
+    assert term_errors("seven thirty", "it is 7:30", ["seven", "thirty", "seven thirty"]) == (0, 3)
+    assert term_errors("thirty percent, thirty percent", "30%", ["thirty percent", "30%"]) == (1, 2), "one term, said twice"
+    assert term_errors("bye bye bye", "bye bye", ["bye"]) == (1, 3) and term_errors("bye bye bye", "bye", ["bye bye"]) == (1, 1)
+    assert term_errors("Don\u2019t stop", "do not stop", ["don't"]) == (0, 1)
+    assert term_errors("the seventh", "the seventh", ["seven"]) == (0, 0), "words, not parts of them"
+    said, missed = missed_terms("seven o'clock", "", ["seven o'clock"])
+    assert list(said) == list(missed) == ["seven o clock"], "named as it is said, not as 70 clock"
+
+
+def test_notes_on_terms_that_nobody_says() -> None:
+    rows = [{"id": "a", "reference": "the lamp"}, {"id": "b", "reference": "the door"}, {"id": "c", "reference": None}]
+    assert unsaid_notes(rows, ["lamp", "door"], {"a": ["lamp"]}) == [] == unsaid_notes(rows[2:], ["lamp"])
+    (note,) = unsaid_notes(rows, ["lamp", "lmap"], {"a": ["door"], "b": ["door"]})
+    assert "'lmap', 'door'; check" in note
+
+
+def test_a_suite_says_which_terms_nobody_says_and_counts_in_the_victims_language(tmp_path: Path) -> None:
+    (tmp_path / "asr.py").write_text("print('打开厨房的门', flush=True)", encoding="utf-8")
+    spec = f"command:{sys.executable} -X utf8 {tmp_path / 'asr.py'} {{audio}}?language=zh"
+    suite = write_suite(
+        tmp_path,
+        1,
+        victims=[{"name": "zh", "spec": spec}],
+        attacks=[{"attack": "noise", "budget": {"snr_db": 20}, "control": False}],
+        critical_terms=["灯", "厨房", "窗"],
+        gates=["critical_term_error_rate <= 0.5"],
+    )
+    line = {"audio_filepath": "clip0.wav", "text": "打开厨房的灯"}
+    (tmp_path / "in" / "m.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    suite.write_text(suite.read_text().replace("in/clip0.wav", "in/m.jsonl"))
+    code, out, err = run_suite(suite)
+    assert code == 0, (out, err)
+    found = suite_summary(suite)
+    assert found["gates"][0]["value"] == 0.5
+    assert any("no reference says" in hint and "'窗'" in hint for hint in found["hints"]) and "'窗'" in out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,3 +220,53 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, er
     with pytest.raises(error, match=says) as caught:
         load_victim(spec, "cpu")
     assert "\n" not in str(caught.value)
+
+
+def whisper_folder(folder: Path, languages: tuple[str, ...]) -> Path:
+    """An untrained Whisper with tokens for ``languages``; English-only without any."""
+    import transformers
+
+    names = ["endoftext", "startoftranscript", *languages, "translate", "transcribe", "startofprev", "notimestamps"]
+    tokens = [*map(chr, range(97, 123)), "Ġ", *(f"<|{name}|>" for name in names)]
+    place = {token: index for index, token in enumerate(tokens)}
+    library: Any = transformers  # untyped
+    special = {f"{kind}_token": "<|endoftext|>" for kind in ("unk", "bos", "eos", "pad")}
+    tokenizer = library.WhisperTokenizer(vocab=place, merges=[], **special)
+    tokenizer.add_special_tokens({"additional_special_tokens": tokens[27:]})
+    tokenizer.save_pretrained(folder)
+    library.WhisperFeatureExtractor().save_pretrained(folder)
+    end, start = place["<|endoftext|>"], place["<|startoftranscript|>"]
+    sizes = dict.fromkeys(("encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_attention_heads"), 1)
+    model = library.WhisperForConditionalGeneration(
+        library.WhisperConfig(
+            **{**sizes, "vocab_size": len(tokens), "d_model": 8, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8},
+            **{"pad_token_id": end, "bos_token_id": end, "eos_token_id": end, "decoder_start_token_id": start},
+        )
+    )
+    config = model.generation_config
+    config._from_model_config = False  # else the library makes it anew when it loads the model
+    config.is_multilingual, config.no_timestamps_token_id = bool(languages), place["<|notimestamps|>"]
+    config.suppress_tokens = config.begin_suppress_tokens = None
+    config.lang_to_id = {f"<|{name}|>": place[f"<|{name}|>"] for name in languages}
+    config.task_to_id = {"transcribe": place["<|transcribe|>"], "translate": place["<|translate|>"]}
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_the_languages_of_a_whisper_model(tmp_path: Path) -> None:
+    folder = whisper_folder(tmp_path / "many", ("en", "zh", "no", "fr"))
+    for given, own, code in (("fr-CA", "fr", "fr"), ("Norwegian", "no", "no"), ("nb", "no", "no"), ("zh-TW", "zh", "zh")):
+        victim: Any = load_victim(f"hf:{folder}?language={given}", "cpu")
+        assert victim.language == code and victim.generate_options["language"] == own
+    with pytest.raises(SpecError, match=r"language='de' \(de\) is not one of the model's; it has: en, fr, no, zh"):
+        load_victim(f"hf:{folder}?language=de", "cpu")
+    english = whisper_folder(tmp_path / "one", ())
+    assert load_victim(f"hf:{english}?language=en-GB", "cpu").language == "en"
+    with pytest.raises(SpecError, match=r"language='fr' \(fr\) is not one of the model's; it has: en"):
+        load_victim(f"hf:{english}?language=fr", "cpu")
+
+
+def test_the_language_of_a_ctc_model(tmp_path: Path) -> None:
+    build(tmp_path / "model").save_pretrained(tmp_path / "model")
+    assert load_victim(f"hf:{tmp_path / 'model'}", "cpu").language == "en"
+    assert load_victim(f"hf:{tmp_path / 'model'}?language=German", "cpu").language == "de"
