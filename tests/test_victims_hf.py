@@ -254,12 +254,15 @@ def whisper_folder(folder: Path, languages: tuple[str, ...]) -> Path:
 
 
 def test_the_languages_of_a_whisper_model(tmp_path: Path) -> None:
-    folder = whisper_folder(tmp_path / "many", ("en", "zh", "no", "fr"))
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    known = tuple(LANGUAGES)[: list(LANGUAGES).index("no") + 1]  # the library counts on their order
+    folder = whisper_folder(tmp_path / "many", known)
     for given, own, code in (("fr-CA", "fr", "fr"), ("Norwegian", "no", "no"), ("nb", "no", "no"), ("zh-TW", "zh", "zh")):
         victim: Any = load_victim(f"hf:{folder}?language={given}", "cpu")
         assert victim.language == code and victim.generate_options["language"] == own
-    with pytest.raises(SpecError, match=r"language='de' \(de\) is not one of the model's; it has: en, fr, no, zh"):
-        load_victim(f"hf:{folder}?language=de", "cpu")
+    with pytest.raises(SpecError, match=r"language='yue' \(yue\) is not one of the model's; it has: .*en, .*no"):
+        load_victim(f"hf:{folder}?language=yue", "cpu")
     english = whisper_folder(tmp_path / "one", ())
     assert load_victim(f"hf:{english}?language=en-GB", "cpu").language == "en"
     with pytest.raises(SpecError, match=r"language='fr' \(fr\) is not one of the model's; it has: en"):
