@@ -101,7 +101,7 @@ def test_the_package_alone_is_light() -> None:
     assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False).returncode == 0
 
 
-# Files of users and of runs are opened by files.py: regular files only, through no planted link, written whole. These open others:
+# Files of users and of runs are opened by files.py: regular ones only, through no planted link, written whole. Exceptions:
 OPENS = {
     "attacks/corruptions/severities.py": "its own table",
     "attacks/starts.py": "the samples",
