@@ -107,3 +107,59 @@ def test_torchaudio_is_imported_in_one_place(path: Path) -> None:
 def test_the_package_alone_is_light() -> None:
     code = "import sys, voiceattack; sys.exit(bool({'torch', 'transformers', 'librosa', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False).returncode == 0
+
+
+# Files of users and of runs are opened by files.py: regular ones only, through no planted link, written whole. Exceptions:
+OPENS = {
+    "attacks/corruptions/severities.py": "its own table",
+    "attacks/starts.py": "the samples",
+    "audio_files.py": "a look before libsndfile opens a file that is a regular one",
+    "cli/__init__.py": "/dev/null",
+    "cli/demo.py": "the samples",
+    "doctor.py": "a package's data",
+    "export/audiofolder.py": "new files in a new folder",
+    "export/kaldi.py": "new files in a new folder",
+    "export/lhotse_cuts.py": "new files in a new folder",
+    "export/nemo.py": "new files in a new folder",
+    "export/webdataset_tar.py": "new files in a new folder",
+    "files.py": "the place for it",
+    "listening/server.py": "its own page",
+    "report/html.py": "its own templates",
+    "report/text_html.py": "its own templates",
+    "samples.py": "the samples",
+    "suite/cost.py": "a temporary file",
+    "suite/fingerprint.py": "a Python module",
+    "suite/init.py": "its own schema",
+    "suite/outputs.py": "what GITHUB_STEP_SUMMARY names, appended to",
+    "unicode_text.py": "a package's data",
+    "victims/asking.py": "a file in memory",
+    "victims/command.py": "a temporary file",
+    "victims/whisper_bundled.py": "a package's data",
+}
+OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "savefig", "copyfile", "copytree"}
+OURS = {"Run", "TextRun", "cls", "super"}  # whose open() opens a run
+
+
+def opens(path: Path) -> Iterator[int]:
+    """Lines that open a file by other means than files.py."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = node.func
+            if isinstance(called, ast.Name) and called.id == "open":
+                yield node.lineno
+            elif isinstance(called, ast.Attribute) and called.attr in OPENERS:
+                owner = called.value.func if isinstance(called.value, ast.Call) else called.value
+                if not (isinstance(owner, ast.Name) and owner.id in OURS) and not _is_given_a_file(node):
+                    yield node.lineno
+
+
+def _is_given_a_file(call: ast.Call) -> bool:
+    """Whether it gets an open file of ours (``gzip.open(packed)``, ``figure.savefig(file)``), not a path."""
+    return bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id in ("file", "packed", "out")
+
+
+def test_files_are_opened_in_one_place() -> None:
+    found = {path.relative_to(PACKAGE).as_posix(): list(opens(path)) for path in FILES}
+    found = {name: lines for name, lines in found.items() if lines}
+    assert {name: lines for name, lines in found.items() if name not in OPENS} == {}, "use voiceattack.files"
+    assert OPENS.keys() <= found.keys() | {"cli/__init__.py"}, "opens nothing any more: take it off the list"

@@ -206,16 +206,17 @@ def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) ->
         RunError: a file cannot be written.
     """
     from voiceattack.files import copy_whole, writing
-    from voiceattack.report import ALONE, check_formats, render
+    from voiceattack.report import ALONE, READ_ONLY, check_formats, render
 
     check_formats(run, outputs.values())
-    alone = {path: name for path, name in outputs.items() if name in ALONE.names()}
+    apart = ALONE if os.access(run.path, os.W_OK) else READ_ONLY
+    alone = {path: name for path, name in outputs.items() if name in apart.names()}
     wanted = list(dict.fromkeys([*formats, *(name for path, name in outputs.items() if path not in alone)]))
     written = dict(zip(wanted, render(run, wanted), strict=True))
     for path, name in outputs.items():
         target = run.output(path)
         if path in alone:
-            ALONE.get(name)(run, target)
+            apart.get(name)(run, target)
         elif not (target.exists() and target.samefile(written[name])):
             with writing(path, f"make room or choose another file, then: {command_line('report', run.path)}"):
                 copy_whole(written[name], target)

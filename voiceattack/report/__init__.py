@@ -9,7 +9,7 @@ from voiceattack.errors import RunError
 from voiceattack.registry import Registry
 from voiceattack.runs import Run
 
-__all__ = ["ALONE", "FORMATS", "check_formats", "render"]
+__all__ = ["ALONE", "FORMATS", "READ_ONLY", "check_formats", "render"]
 
 FORMATS: Registry[Callable[[Run], Path]] = Registry("report format", group="voiceattack.formats")
 
@@ -25,6 +25,14 @@ ALONE: Registry[Callable[[Run, Path], Path]] = Registry("report format that need
 """For formats whose file in the run refers to others there: a function that writes one that stands alone elsewhere."""
 
 ALONE.add("html", "voiceattack.report.html:render_alone", "with the sounds inside")
+
+READ_ONLY: Registry[Callable[[Run, Path], Path]] = Registry("report format that leaves the run as it is")
+"""For runs that cannot be written: a function that writes a report elsewhere, with its pictures beside it."""
+
+READ_ONLY.add("html", "voiceattack.report.html:render_alone", "with the sounds inside")
+READ_ONLY.add("md", "voiceattack.report.markdown:render_at", "with plots/ beside it")
+READ_ONLY.add("json", "voiceattack.report.data:render_json_at", "one file")
+READ_ONLY.add("csv", "voiceattack.report.data:render_csv_at", "one file")
 
 
 def check_formats(run: Run, formats: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from voiceattack.commands import command_line
 from voiceattack.errors import AudioError
-from voiceattack.files import write_whole, writing
+from voiceattack.files import inside, write_whole, writing
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
 from voiceattack.report.commands import replay_command, run_name
@@ -25,7 +25,7 @@ from voiceattack.runs import Run
 from voiceattack.summarize import attack_name
 from voiceattack.unicode_text import visible
 
-__all__ = ["render"]
+__all__ = ["render", "render_at"]
 
 Row = dict[str, Any]
 
@@ -36,37 +36,46 @@ def render(run: Run) -> Path:
     Raises:
         RunError: not evaluated yet, or cannot be written.
     """
+    return render_at(run, run.path / "report.md")
+
+
+def render_at(run: Run, path: Path) -> Path:
+    """As :func:`render`, to ``path`` and ``plots/`` beside it; the run is only read.
+
+    Raises:
+        RunError: not evaluated yet, or cannot be written.
+    """
+    path = run.output(path)
     if run.request.get("kind") == "text":
-        return _write(run, render_text(run))
+        return _write(run, path, render_text(run))
     every, summary = run.results(), run.summary()
     rows = [row for row in every if row.get("stage_of") is None]
-    with _writing(run):
-        pictures = {row["id"]: _picture(run, row) for row in rows if row["audio"] and row["control_for"] is None}
+    with _writing(run, path):
+        pictures = {row["id"]: _picture(run, row, path.parent) for row in rows if row["audio"] and row["control_for"] is None}
         parts = [
             _head(run),
             _figures(summary),
             _notes(summary),
             transfer(every),
-            robustness(every, run.path),
-            corruptions(every, run.path),
+            robustness(every, path.parent),
+            corruptions(every, path.parent),
             actions(rows),
             home_did(rows),
             terms(summary, rows),
             _apart(rows),
         ]
         parts += [*_examples(run, rows, pictures), _how(run)]
-    return _write(run, "\n".join(part for part in parts if part))
+    return _write(run, path, "\n".join(part for part in parts if part))
 
 
-def _write(run: Run, text: str) -> Path:
-    path = run.resolve("report.md")
-    with _writing(run):
+def _write(run: Run, path: Path, text: str) -> Path:
+    with _writing(run, path):
         write_whole(path, visible(text).encode())
     return path
 
 
-def _writing(run: Run) -> AbstractContextManager[None]:
-    return writing(run.path / "report.md", f"make room, then: {command_line('report', run.path)}")
+def _writing(run: Run, path: Path) -> AbstractContextManager[None]:
+    return writing(path, f"make room, then: {command_line('report', run.path)}")
 
 
 def _head(run: Run) -> str:
@@ -252,8 +261,8 @@ def _examples(run: Run, rows: Sequence[Row], pictures: dict[str, str]) -> Iterab
             yield pictures[identifier]
 
 
-def _picture(run: Run, row: Row) -> str:
-    out = run.resolve(f"plots/{row['id']}.png")
+def _picture(run: Run, row: Row, folder: Path) -> str:
+    out = inside(folder, f"plots/{row['id']}.png")
     heard = " ".join((row["hypothesis"] or "").split())
     short = heard if len(heard) <= 90 else heard[:87] + "..."
     snr = number(row["snr_db"], 1)

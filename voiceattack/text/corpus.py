@@ -59,7 +59,7 @@ def read_texts(inputs: Iterable[str]) -> Iterator[TextItem]:
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.exists() and not path.is_dir()  # a pipe is no file either, and refused as one
     except (OSError, ValueError):  # a long text is no file name
         return False
 
