@@ -1,4 +1,4 @@
-"""Hugging Face folders of all kinds: half precision, sharded, incomplete, damaged, and with code of their own that is never run."""
+"""Hugging Face folders of all kinds: in half precision, sharded, incomplete, damaged, with code of their own that is never run."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_half_precision_is_chosen_on_cuda_alone() -> None:
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
 def test_whisper_that_computes_in_half_precision_hears_scores_and_differentiates(tmp_path: Path, half: torch.dtype) -> None:
-    """What ``dtype`` asks for on CUDA runs on the CPU too, slowly: features are cast where they enter, logits come out float32."""
+    """What ``dtype`` asks for on CUDA runs on the CPU too: features are cast where they enter, logits come out float32."""
     write_whisper(tmp_path)
     whole = load_victim(f"hf:{tmp_path}", "cpu")
     assert isinstance(whole, WhisperVictim)
@@ -352,7 +352,7 @@ def test_a_sharded_folder_loads_what_lies_in_it_and_nothing_else(tmp_path: Path)
     for stranger in ("../other.safetensors", "weights.bin", "/etc/passwd"):
         names = {key: stranger if key.endswith("conv1.bias") else value for key, value in good["weight_map"].items()}
         index.write_text(json.dumps({**good, "weight_map": names}))
-        with pytest.raises(VictimError, match="which is no \\*.safetensors file of the folder"):
+        with pytest.raises(VictimError, match=r"which is no \*\.safetensors file of the folder"):
             load_victim(f"hf:{tmp_path}", "cpu")
     index.write_text(json.dumps(good))
     next(iter(sorted(tmp_path.glob("model-*.safetensors")))).unlink()
@@ -430,8 +430,9 @@ def test_from_pretrained_is_called_in_one_place() -> None:
     callers = set()
     for path in (ROOT / "voiceattack").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "from_pretrained":
-                # WhisperVictim's own of that name is not transformers'.
-                if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "WhisperVictim"):
-                    callers.add(path.name)
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "from_pretrained":
+                continue
+            # WhisperVictim's own of that name is not transformers'.
+            if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "WhisperVictim"):
+                callers.add(path.name)
     assert callers == {"pretrained.py"}
