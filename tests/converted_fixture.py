@@ -15,8 +15,10 @@ LANGUAGES = ["en", "zh", "de", "es", "ru", "ko", "fr", *(f"l{place}" for place i
 
 
 def write_converted(folder: Path, quantization: str = "float32") -> Path:
-    """Write ``model.bin``, ``config.json``, ``vocabulary.json`` and ``tokenizer.json`` to ``folder``; the same weights always, stored
-    as ``quantization``, CTranslate2's name for a type."""
+    """Write ``model.bin``, ``config.json``, ``vocabulary.json`` and ``tokenizer.json`` to ``folder``.
+
+    The weights are the same always, stored as ``quantization``, CTranslate2's name for a type.
+    """
     from ctranslate2.converters.transformers import WhisperLoader
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 

@@ -145,7 +145,7 @@ def test_a_search_that_fails_keeps_its_nearest_candidate_and_says_how_near(
         assert last["snr_db"] >= 44.9
         if last["reached"] is None:  # scored to the last query, so that it was never heard
             assert "scores" in build_attack(name).needs and isinstance(last["score"], float)
-        else:
+        elif not from_outside:  # these may have heard nothing within the budget
             assert last["heard"] == heard.text and last["reached"] == pytest.approx(
                 abs(HARD[kind].nearness(text, heard.text)), abs=1e-4
             )

@@ -50,5 +50,7 @@ def test_patience_waits_while_the_loss_falls_and_a_failed_search_keeps_its_neare
     last = patient.trace[-1]
     assert last["nearest"] == "wer_to_target" and last["reached"] > 0 and 0 < last["tokens_wrong"] <= 1
     # A loss that cannot fall ends it.
-    stuck = build_attack("cw", steps=120, start_snr_db=80, patience=15).craft(victim, batch, heard, objective, Budget(snr_db=80), [0])
+    stuck = build_attack("cw", steps=120, start_snr_db=80, patience=15).craft(
+        victim, batch, heard, objective, Budget(snr_db=80), [0]
+    )
     assert isinstance(stuck[0], Crafted) and stuck[0].steps < 120

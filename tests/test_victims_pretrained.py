@@ -1,4 +1,4 @@
-"""Hugging Face folders of all kinds: in half precision, sharded, incomplete, damaged, with code of their own that is never run."""
+"""Hugging Face folders of all kinds: in half precision, sharded, incomplete, damaged, with code that is never run."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class ClipLog:
         trace: how the search went.
         draws: what was drawn at random, JSON-safe.
         cut_short: whether the search would have asked more than ``max_queries`` allows.
-        tokens_wrong, score, over_budget: how near the search came otherwise; see :class:`~voiceattack.attacks.shortfall.Shortfall`.
+        tokens_wrong, score, over_budget: how near the search came otherwise; see
+            :class:`~voiceattack.attacks.shortfall.Shortfall`.
     """
 
     steps: int = 0
@@ -57,7 +58,7 @@ class ClipLog:
     over_budget: float | None = None
 
     def nearer(self, name: Literal["tokens_wrong", "score"], value: float, direction: Literal["away", "toward"]) -> None:
-        """Keep the nearest value so far: shares of wrong tokens fall toward a text, its log-likelihood rises, and away the reverse."""
+        """Keep the nearest value so far: toward a text shares of wrong tokens fall and its log-likelihood rises; away the reverse."""
         before = getattr(self, name)
         least = (name == "tokens_wrong") == (direction == "toward")
         setattr(self, name, value if before is None else min(before, value) if least else max(before, value))

@@ -57,7 +57,7 @@ class CarliniWagner(base.MinimizationAttack):
         patience: int = Field(
             0,
             ge=0,
-            description="stop a clip after this many steps without a new success, before the first without a lower loss (0: never)",
+            description="stop a clip after so many steps without a new success, before the first without a lower loss (0: never)",
         )
 
     config: Params

@@ -131,7 +131,6 @@ class Decisions:
         if len(names) < len(waves):
             raise Spent
 
-
     def _keep_near(self, verdict: Verdict) -> None:
         within = verdict.size[0] <= 1.0
         kept = self.nearest if within else self.outside
@@ -150,7 +149,7 @@ class Decisions:
         if self.nearest is not None or outside is None:
             log.best = None if self.nearest is None else self.nearest.heard
             return problem.clean.waveforms[row] if log.best is None else log.best.waveform
-        log.best = None
+        log.best = None if outside.fools else outside.heard  # for the record: nothing within budget was heard
         delta = outside.heard.waveform - problem.clean.waveforms[row]
         scaled = problem.realize(delta[None], [row])
         if self.asked < self.limit and problem.queries_left(row) != 0:

@@ -22,7 +22,8 @@ class Shortfall:
     Attributes:
         nearest: what ``reached`` and ``wanted`` count: see :data:`~voiceattack.objectives.Measure`; or ``times_over_budget``, the
             size of the quietest candidate that fooled, where searches walk in from outside the budget.
-        reached: by the nearest candidate heard, >= 0; None where none was heard.
+        reached: by the nearest candidate heard, >= 0; None where none was heard. Searches that walk in from outside the budget
+            may have heard none within it.
         wanted: the value that is a success; None where the victim's action decides, not the words.
         heard: transcript of that candidate, raw.
         tokens_wrong: share of tokens in [0, 1] in which the victim's own check differed from the text at best: from the text

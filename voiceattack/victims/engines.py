@@ -89,7 +89,7 @@ def find_model(scheme: str, rest: str) -> ConvertedModel:
 
 
 def _check_tokens(spec: str, folder: Path) -> None:
-    """Refuse token ids in config.json that the vocabulary does not have: CTranslate2 writes past its memory with them and dies."""
+    """Refuse token ids in config.json that the vocabulary does not have: CTranslate2 would write past its memory and die."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         listed, lines = folder / "vocabulary.json", folder / "vocabulary.txt"
