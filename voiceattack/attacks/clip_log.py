@@ -58,7 +58,7 @@ class ClipLog:
     over_budget: float | None = None
 
     def nearer(self, name: Literal["tokens_wrong", "score"], value: float, direction: Literal["away", "toward"]) -> None:
-        """Keep the nearest value so far: toward a text shares of wrong tokens fall and its log-likelihood rises; away the reverse."""
+        """Keep the nearest value so far: toward a text wrong tokens get fewer and it likelier; away the reverse."""
         before = getattr(self, name)
         least = (name == "tokens_wrong") == (direction == "toward")
         setattr(self, name, value if before is None else min(before, value) if least else max(before, value))
