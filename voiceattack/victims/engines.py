@@ -13,6 +13,7 @@ import torch
 
 from voiceattack.audio import file_sha256
 from voiceattack.errors import AudioError, SpecError, VictimError, VoiceAttackError
+from voiceattack.files import read_text
 from voiceattack.victims import whisper_bundled
 
 __all__ = ["ConvertedModel", "Placement", "engine_errors", "find_model", "placement", "refuse_unknown", "take_beam_size"]
@@ -91,9 +92,10 @@ def find_model(scheme: str, rest: str) -> ConvertedModel:
 def _check_tokens(spec: str, folder: Path) -> None:
     """Refuse token ids in config.json that the vocabulary does not have: CTranslate2 would write past its memory and die."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        listed, lines = folder / "vocabulary.json", folder / "vocabulary.txt"
-        words = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else lines.read_bytes().splitlines()
+        config = json.loads(read_text(folder / "config.json"))
+        listed = folder / "vocabulary.json"
+        # One token a line; a token may hold other ends of lines.
+        words = json.loads(read_text(listed)) if listed.is_file() else read_text(folder / "vocabulary.txt").split("\n")[:-1]
     except FileNotFoundError as error:
         raise VictimError(f"{spec}: holds no vocabulary.json or vocabulary.txt; convert the model again") from error
     except (OSError, ValueError, RecursionError) as error:
