@@ -14,8 +14,11 @@ LANGUAGES = ["en", "zh", "de", "es", "ru", "ko", "fr", *(f"l{place}" for place i
 """Only the first few are real codes; Whisper has 99."""
 
 
-def write_converted(folder: Path) -> Path:
-    """Write ``model.bin``, ``config.json``, ``vocabulary.json`` and ``tokenizer.json`` to ``folder``; the same weights always."""
+def write_converted(folder: Path, quantization: str = "float32") -> Path:
+    """Write ``model.bin``, ``config.json``, ``vocabulary.json`` and ``tokenizer.json`` to ``folder``.
+
+    The weights are the same always, stored as ``quantization``, CTranslate2's name for a type.
+    """
     from ctranslate2.converters.transformers import WhisperLoader
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
@@ -49,7 +52,7 @@ def write_converted(folder: Path) -> Path:
     spec.config.lang_ids = list(range(start + 1, start + 1 + len(LANGUAGES)))
     spec.config.alignment_heads = [(0, 0)]
     spec.validate()
-    spec.optimize(quantization="float32")
+    spec.optimize(quantization=quantization)
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
     vocabulary = {token: place for place, token in enumerate(tokens)}

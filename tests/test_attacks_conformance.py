@@ -12,7 +12,7 @@ from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, SpecError, TargetError
 from voiceattack.objectives import Objective
 from voiceattack.universal import Recipe, save_artefact
-from voiceattack.victims import Victim, load_victim
+from voiceattack.victims import Transcript, Victim, load_victim
 
 BUDGETS = [
     Budget(snr_db=30),
@@ -111,6 +111,55 @@ def test_no_attack_asks_more_than_it_may(name: str, victim: Victim, batch: Batch
     (result,) = attack.craft(victim, alone, clean, Objective(), budget, SEEDS[:1], max_queries=1)
     assert isinstance(result, Crafted) and result.queries <= 1, result
     assert budget.excess(next(iter(alone.clips())), result.waveform) <= 1.0
+
+
+HARD = {
+    "untargeted": Objective(wer_threshold=50.0),
+    "targeted": Objective("targeted", "zebras juggle quartz"),
+}
+SEARCHES = [name for name in ATTACKS.names() if name != "noise"]  # which asks the victim nothing
+
+
+@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_that_fails_keeps_its_nearest_candidate_and_says_how_near(
+    name: str, kind: str, victim: Victim, batch: Batch
+) -> None:
+    """``no_effect`` is for what changed nothing though it should: a search that fails ends as ``held``, with a figure."""
+    from_outside = name in ("boundary", "hop-skip-jump", "pointwise", "tf-evolution")
+    if kind == "targeted" and from_outside:
+        pytest.skip("starts at a recording of the target, and there is none of this one")
+    params = {**FEW_STEPS.get(name, {}), **({"patience": 2} if name == "cw" else {})}
+    budget = Budget(snr_db=45)
+    clean = [transcript.text for transcript in victim.transcribe(batch)]
+    results = build_attack(name, **params).craft(victim, batch, clean, HARD[kind], budget, SEEDS)
+    for original, text, result in zip(batch.clips(), clean, results, strict=True):
+        assert isinstance(result, Crafted), result
+        (heard,) = victim.transcribe(Batch.of([result.waveform]))
+        assert not HARD[kind].met(Transcript(text), heard), "not hard enough"
+        assert not torch.equal(result.waveform, original), "the clean clip was kept"
+        assert budget.excess(original, result.waveform) <= 1.0
+        last = result.trace[-1]
+        assert last["success"] is False and last["nearest"] == ("wer_from_clean" if kind == "untargeted" else "wer_to_target")
+        assert last["wanted"] == (50.0 if kind == "untargeted" else 0.0)
+        assert last["snr_db"] >= 44.9
+        if last["reached"] is None:  # scored to the last query, so that it was never heard
+            assert "scores" in build_attack(name).needs and isinstance(last["score"], float)
+        elif not from_outside:  # these may have heard nothing within the budget
+            assert last["heard"] == heard.text and last["reached"] == pytest.approx(
+                abs(HARD[kind].nearness(text, heard.text)), abs=1e-4
+            )
+
+
+@pytest.mark.parametrize("name", ["boundary", "hop-skip-jump", "pointwise", "tf-evolution"])
+def test_what_fools_outside_the_budget_is_made_quieter_until_it_fits(name: str, victim: Victim, batch: Batch) -> None:
+    budget = Budget(snr_db=70)
+    (result, _) = crafted(victim, batch, name, budget, Objective(), SEEDS)
+    clean = next(iter(batch.clips()))
+    assert not torch.equal(result.waveform, clean) and budget.excess(clean, result.waveform) <= 1.0
+    last = result.trace[-1]
+    assert last["nearest"] == "times_over_budget" and last["reached"] > 1.0 == last["wanted"]
+    assert any("outside the budget" in text for text in result.warnings)
 
 
 def test_noise_fills_its_snr(victim: Victim, batch: Batch) -> None:

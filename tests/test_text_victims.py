@@ -78,7 +78,7 @@ def test_a_classifier_from_a_folder(classifier: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert any(row["outcome"] == "fooled" and row["clean_answer"] != row["answer"] for row in rows)
-    with pytest.raises(VictimError, match="cannot be loaded"):
+    with pytest.raises(VictimError, match="holds no config"):
         load_victim(f"hf-text:{tmp_path}", "cpu")
     with pytest.raises(VictimError, match="hears nothing"):
         victim.transcribe(audio.Batch.of([torch.zeros(1600)]))

@@ -236,6 +236,48 @@ def test_folders_are_checked_and_nothing_is_downloaded(scheme: str, tmp_path: Pa
 
 
 @both
+@pytest.mark.parametrize("stored", ["float16", "bfloat16"])
+def test_a_folder_in_half_precision_computes_in_float32(scheme: str, stored: str, untrained: Path, tmp_path: Path) -> None:
+    needs(scheme)
+    from converted_fixture import write_converted
+
+    folder = write_converted(tmp_path / "half", stored)
+    assert (folder / "model.bin").stat().st_size < 0.6 * (untrained / "model.bin").stat().st_size
+    victim = load_victim(f"{scheme}:{folder}?language=en&beam_size=1", "cpu")
+    assert victim.describe()["compute_type"] == "float32"
+    assert victim.transcribe(Batch.of(clips(1)))[0].text
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        # CTranslate2 would write past its memory and take the process down.
+        ("config.json", {"suppress_ids": [10**9]}, "suppress_ids in config.json is no list of tokens from 0 to 51864"),
+        ("config.json", {"suppress_ids_begin": [-5]}, "suppress_ids_begin in config.json"),
+        ("config.json", {"lang_ids": "en"}, "lang_ids in config.json"),
+        ("config.json", [], "config.json must hold an object"),
+        ("vocabulary.json", {}, "vocabulary.json a list"),
+        ("vocabulary.json", None, "holds no vocabulary.json or vocabulary.txt"),
+        ("config.json", "{", "cannot be read"),
+        ("tokenizer.json", "{", "EOF while parsing"),
+    ],
+)
+def test_damaged_folders_are_refused(scheme: str, name: str, content: object, says: str, untrained: Path, tmp_path: Path) -> None:
+    needs(scheme)
+    for path in untrained.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / name).unlink()
+    if isinstance(content, dict) and content:
+        content = {**json.loads((untrained / name).read_text(encoding="utf-8")), **content}
+    if content is not None:
+        (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    with pytest.raises(VictimError, match=says) as caught:
+        load_victim(f"{scheme}:{tmp_path}?language=en", "cpu")
+    assert "\n" not in str(caught.value)
+
+
+@both
 def test_the_bundled_weights_digest_is_checked(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs(scheme)
     (tmp_path / "model.bin").write_bytes(b"not the weights")

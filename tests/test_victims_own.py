@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_page_runs(home: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     scope: dict[str, Any] = {"clips": tones(8000, 6000)}
     for block in blocks:
         named = re.match(r"# (\w+\.py)\n", block)
@@ -53,6 +53,15 @@ def test_the_page_runs(home: Path) -> None:
         if not named:
             exec(compile(block, str(DOCS), "exec"), scope)
     assert len(scope["crafted"]) == 2 and all(hasattr(result, "waveform") for result in scope["crafted"]), scope["crafted"]
+    for spec, found in (("python:my_model:ctc", "crafted"), ("python:my_function:engine", "black_box")):
+        heard = [load_victim(spec, "cpu").transcribe(Batch.of([result.waveform]))[0].text for result in scope[found]]
+        assert len(heard) == 2 and all(
+            result.waveform.shape == clip.shape for result, clip in zip(scope[found], scope["clips"], strict=True)
+        )
+        if found == "black_box":
+            clean = [load_victim(spec, "cpu").transcribe(Batch.of([clip]))[0].text for clip in scope["clips"]]
+            assert all(before != after for before, after in zip(clean, heard, strict=True)), "a function is fooled"
+            assert all(0 < result.queries <= 200 for result in scope[found])
     for spec in (
         "python:my_model:ctc",
         "python:my_loss_model:spotter",

@@ -12,12 +12,15 @@ from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent, parse_action
 
-__all__ = ["KINDS", "Interpret", "Objective", "ObjectiveKind", "action_of", "wanted"]
+__all__ = ["KINDS", "Interpret", "Measure", "Objective", "ObjectiveKind", "action_of", "wanted"]
 
 ObjectiveKind = str
 KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger")
 """And ``action:<Intent{slot=value}>``."""
 Interpret = Callable[[str], Intent]
+Measure = Literal["wer_to_target", "wer_from_clean", "words_heard"]
+"""What tells how near a transcript is to success: its WER against the text wanted, its WER against the clean transcript, or its
+number of words (of a wake-word detector: whether it was detected)."""
 
 
 def action_of(heard: Transcript, interpret: Interpret) -> Intent:
@@ -148,6 +151,15 @@ class Objective:
         if self.kind in ("mute", "evade"):
             return -float(len(heard.split()))
         return -word_errors(self._words(str(self.target)), heard).wer
+
+    @property
+    def measure(self) -> tuple[Measure, float | None]:
+        """What the size of :meth:`nearness` counts, and the value that is a success; None where the victim's action decides."""
+        if self.kind in ("mute", "evade", "false-trigger"):
+            return "words_heard", float(self.kind == "false-trigger")
+        if self.direction == "away":
+            return "wer_from_clean", None if self.acts else self.wer_threshold
+        return "wer_to_target", 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe, for recipes."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
+from voiceattack.attacks.shortfall import shortfall
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, BudgetError, SpecError, TargetError, VoiceAttackError
@@ -45,7 +46,8 @@ class Crafted:
         queries: transcriptions and scores asked of the victim for this clip.
         seconds: wall-clock seconds of the batch divided by its clips.
         warnings: what makes this example doubtful.
-        trace: how the search went: step, loss, snr_db, what the check said.
+        trace: how the search went: step, loss, snr_db, what the check said; where it failed, the last line says how near it came,
+            see :class:`~voiceattack.attacks.shortfall.Shortfall`.
         stages: other candidates met on the way, the best of each bin of SNR: the bin's lower edge in dB and the waveform.
         draws: what was drawn at random, JSON-safe, for the example's recipe.
     """
@@ -227,6 +229,8 @@ class Attack(ABC):
                 results[row].queries = problem.logs[place].queries
                 continue
             log = problem.logs[place]
+            if (short := shortfall(problem, place, waveform)) is not None:
+                problem.note(place, step=log.steps, **short.note())
             stages = _stages(log.stages, waveform, list(clean.clips())[place].cpu(), budget)
             results[row] = Crafted(
                 waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages, log.draws

@@ -54,13 +54,17 @@ class CarliniWagner(base.MinimizationAttack):
         hallucinate: bool = Field(True, description=base.HALLUCINATE)
         check_every: int = Field(10, ge=1, description="untargeted: steps between two decodes")
         stop_at_success: bool = Field(False, description="end a clip at its first success instead of making it quieter")
-        patience: int = Field(0, ge=0, description="stop a clip after this many steps without a new success (0: never)")
+        patience: int = Field(
+            0,
+            ge=0,
+            description="stop a clip after so many steps without a new success, before the first without a lower loss (0: never)",
+        )
 
     config: Params
 
     @property
     def max_queries(self) -> int:
-        return self.config.steps
+        return self.config.steps + 2
 
     def search(self, problem: Problem) -> Tensor:
         problem = problem.aimed(self.config.hallucinate)
@@ -72,6 +76,7 @@ class CarliniWagner(base.MinimizationAttack):
         best: list[Heard | None] = [None] * len(clean)
         last_success = [0] * len(clean)
         sizes = [_Size(config.step_size) for _ in range(len(clean))]
+        lowest = [_Lowest() for _ in range(len(clean))]
         active = list(range(len(clean)))
         for step in range(config.steps):
             radius = self._radius(problem, bounds)
@@ -80,6 +85,8 @@ class CarliniWagner(base.MinimizationAttack):
             (grad,) = torch.autograd.grad(result.loss.sum(), waveforms)
             grad = torch.nan_to_num(grad)
             problem.step(active, step + 1)
+            for place, row in enumerate(active):
+                lowest[row].see(float(result.loss[place].detach()), delta[row], step)
             candidates = self._candidates(active, result.matches, direction, step)
             for row, heard in self._listen(problem, candidates, delta, bounds, checked=result.matches is not None):
                 value = float(result.loss[active.index(row)].detach())
@@ -104,12 +111,13 @@ class CarliniWagner(base.MinimizationAttack):
                 length[row] = sizes[row].next(float(result.loss[place].detach())) * radius[row]
             delta = self._project(problem, delta - rule(push, length), bounds)
             if config.patience:
-                active = [row for row in active if step - last_success[row] < config.patience]
+                since = [last_success[row] if _won(best[row]) else lowest[row].step for row in range(len(clean))]
+                active = [row for row in active if step - since[row] < config.patience]
             if config.stop_at_success:
                 active = [row for row in active if not _won(best[row])]
             if not active:
                 break
-        self._final_listen(problem, delta, bounds, best, active)
+        self._final_listen(problem, delta, bounds, best, lowest)
         problem.tell(problem.max_steps)
         return torch.stack([heard.waveform if heard is not None else clean.waveforms[row] for row, heard in enumerate(best)])
 
@@ -159,15 +167,20 @@ class CarliniWagner(base.MinimizationAttack):
         realized = [problem.realize(delta[[row]], [row], self._bound(problem, float(bounds[row]))) for row in rows]
         return list(zip(rows, problem.hear(torch.cat(realized), rows, checked=checked), strict=True))
 
-    def _final_listen(self, problem: Problem, delta: Tensor, bounds: Tensor, best: list[Heard | None], active: list[int]) -> None:
-        """A clip that never passed the cheap check is heard once, so that the report can say how near it came."""
-        unheard = [row for row in active if not _won(best[row])]
-        for row, heard in self._listen(problem, unheard, delta, bounds):
-            kept = best[row]
-            if kept is None or (heard.success, heard.nearness) > (kept.success, kept.nearness):
-                best[row] = heard
-            snr = problem.snr(row, heard.waveform)
-            problem.note(row, step=problem.logs[row].steps, loss=None, snr_db=snr, heard=heard.text, success=heard.success)
+    def _final_listen(
+        self, problem: Problem, delta: Tensor, bounds: Tensor, best: list[Heard | None], lowest: list[_Lowest]
+    ) -> None:
+        """A clip without a success keeps its nearest candidate: it is heard where it ended, and where its loss was lowest."""
+        for where in (delta, torch.stack([delta[row] if one.delta is None else one.delta for row, one in enumerate(lowest)])):
+            unheard = [row for row, kept in enumerate(best) if not _won(kept)]
+            for row, heard in self._listen(problem, unheard, where, bounds):
+                kept = best[row]
+                # Where words do not tell candidates apart, the loss does: the last one heard has the lowest.
+                if kept is None or (heard.success, heard.nearness) >= (kept.success, kept.nearness):
+                    best[row] = heard
+                    problem.prefer(row, heard)
+                snr = problem.snr(row, heard.waveform)
+                problem.note(row, step=problem.logs[row].steps, loss=None, snr_db=snr, heard=heard.text, success=heard.success)
 
     @staticmethod
     def _note_progress(
@@ -192,6 +205,18 @@ class _Size:
         elif self.since >= STALL:
             self.size, self.since = max(FINER * self.size, min(FINEST, self.size)), 0
         return self.size
+
+
+class _Lowest:
+    """Where a clip's loss was lowest: the step and the perturbation float (samples,)."""
+
+    def __init__(self) -> None:
+        self.loss, self.step = float("inf"), 0
+        self.delta: Tensor | None = None
+
+    def see(self, loss: float, delta: Tensor, step: int) -> None:
+        if loss < self.loss:
+            self.loss, self.step, self.delta = loss, step, delta.clone()
 
 
 def _won(heard: Heard | None) -> bool:

@@ -51,6 +51,8 @@ class Decisions:
     Attributes:
         clean: float (samples,), the clip without padding.
         best: the quietest candidate so far that fooled the victim, or None.
+        nearest: within the budget, the candidate so far that came nearest to fooling it, or None.
+        outside: the same of those outside the budget.
 
     Args:
         problem: the batch under attack.
@@ -63,6 +65,8 @@ class Decisions:
         self.batch = problem.clean.select([row])
         self.clean = problem.clean.waveforms[row, : int(problem.clean.lengths[row])]
         self.best: Verdict | None = None
+        self.nearest: Verdict | None = None
+        self.outside: Verdict | None = None
         self._support = problem.budget.support
         self._known: dict[str, Verdict] = {}
         self._first = problem.logs[row].queries
@@ -118,6 +122,7 @@ class Decisions:
             for name, candidate in zip(names, heard, strict=True):
                 wave = candidate.waveform[:length]
                 self._known[name] = verdict = Verdict(candidate, self.size(wave), problem.snr(self.row, candidate.waveform))
+                self._keep_near(verdict)
                 if verdict.fools and (self.best is None or verdict.size < self.best.size):
                     self.best = verdict
                     problem.note(
@@ -125,6 +130,32 @@ class Decisions:
                     )
         if len(names) < len(waves):
             raise Spent
+
+    def _keep_near(self, verdict: Verdict) -> None:
+        within = verdict.size[0] <= 1.0
+        kept = self.nearest if within else self.outside
+        if kept is None or verdict.heard.nearness > kept.heard.nearness:
+            self.nearest, self.outside = (verdict, self.outside) if within else (self.nearest, verdict)
+
+    def fallback(self) -> Tensor:
+        """What to keep of a search that found nothing within budget, float (samples,) with the batch's padding.
+
+        It is the candidate within budget that came nearest, or else the quietest that fooled (the nearest, where none did) made
+        quieter until it fits; that is heard where a query is left.
+        """
+        problem, row, log = self.problem, self.row, self.problem.logs[self.row]
+        log.over_budget = None if self.best is None else self.best.size[0]
+        outside = self.best or self.outside
+        if self.nearest is not None or outside is None:
+            log.best = None if self.nearest is None else self.nearest.heard
+            return problem.clean.waveforms[row] if log.best is None else log.best.waveform
+        log.best = None if outside.fools else outside.heard  # for the record: nothing within budget was heard
+        delta = outside.heard.waveform - problem.clean.waveforms[row]
+        scaled = problem.realize(delta[None], [row])
+        if self.asked < self.limit and problem.queries_left(row) != 0:
+            (heard,) = problem.hear(scaled, [row])
+            log.over_budget = None if heard.success else log.over_budget
+        return scaled[0]
 
 
 def quietest(problem: Problem, limit: int, search: Callable[[Decisions, int], None]) -> Tensor:
@@ -136,7 +167,8 @@ def quietest(problem: Problem, limit: int, search: Callable[[Decisions, int], No
         search: given a clip's decisions and its seed; ends by returning or by :class:`Spent`.
 
     Returns:
-        Float (batch, samples) on the 16-bit grid; the clean clip where nothing within budget fooled, which a warning says.
+        Float (batch, samples) on the 16-bit grid; where nothing within budget fooled, which a warning says, the nearest within
+        budget, see :meth:`Decisions.fallback`.
     """
     found = problem.clean.waveforms.clone()
     for row, seed in enumerate(problem.seeds):
@@ -149,6 +181,8 @@ def quietest(problem: Problem, limit: int, search: Callable[[Decisions, int], No
             search(decisions, seed)
         log.cut_short = problem.queries_left(row) == 0 and decisions.asked < limit
         best = decisions.best
+        if best is None or best.size[0] > 1.0:
+            found[row] = decisions.fallback()
         if best is None:
             log.warnings.append(f"no starting point that fools the victim was found in {decisions.asked} queries")
         elif best.size[0] > 1.0:

@@ -86,7 +86,7 @@ class Space:
 class FoolboxDecisions(base.MinimizationAttack):
     """A decision-based attack of Foolbox, clip by clip: subclasses say which, with which arguments.
 
-    The output is the quietest candidate that fooled the victim and lies within the budget; without one, the clean clip.
+    The output is the quietest candidate that fooled the victim and lies within the budget; without one, the nearest within it.
     """
 
     Params: ClassVar[type[base.Params]] = DecisionParams

@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from voiceattack.attacks import validity
+from voiceattack.attacks.clip_log import ClipLog, Heard, OutOfQueries
 from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.errors import TargetError, VictimError
@@ -26,50 +26,7 @@ from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfi
 __all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
 
 
-class OutOfQueries(Exception):
-    """A clip has asked the victim as often as it may. ``Attack.craft`` then takes each clip's best candidate heard."""
-
-
 NEAREST = 4  # commands of which the likeliest is aimed at
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One candidate heard through the victim's ordinary path: its 16-bit samples, transcript, success, and nearness to it."""
-
-    waveform: Tensor
-    text: str
-    success: bool
-    nearness: float
-
-
-@dataclass
-class ClipLog:
-    """What was spent on one clip, and how it went.
-
-    Attributes:
-        steps, queries: gradient steps; transcriptions and scores asked of the victim.
-        zero_gradients: steps at which the gradient was zero.
-        checked, denied: candidates heard after the victim's cheap check had passed, and those of them that were heard otherwise.
-        best: the candidate heard that is nearest to success.
-        warnings: what else makes this clip's result doubtful; see :mod:`voiceattack.attacks.validity`.
-        stages: the best candidate heard of each bin of ``Problem.stages_db`` decibels, by the bin's lower edge in dB.
-        trace: how the search went.
-        draws: what was drawn at random, JSON-safe.
-        cut_short: whether the search would have asked more than ``max_queries`` allows.
-    """
-
-    steps: int = 0
-    queries: int = 0
-    zero_gradients: int = 0
-    checked: int = 0
-    denied: int = 0
-    best: Heard | None = None
-    warnings: list[str] = field(default_factory=list)
-    stages: dict[float, Heard] = field(default_factory=dict)
-    trace: list[dict[str, Any]] = field(default_factory=list)
-    draws: dict[str, Any] = field(default_factory=dict)
-    cut_short: bool = False
 
 
 class Problem:
@@ -191,6 +148,12 @@ class Problem:
             return False
         return _can_say(victim, text)
 
+    def prefer(self, row: int, heard: Heard) -> None:
+        """Take a candidate heard as its clip's best though another is as near; not when another is nearer."""
+        best = self.logs[row].best
+        if best is None or (heard.success, heard.nearness) >= (best.success, best.nearness):
+            self.logs[row].best = heard
+
     def standing(self) -> list[int]:
         """Rows of the clips without a success so far."""
         return [row for row, log in enumerate(self.logs) if log.best is None or not log.best.success]
@@ -206,7 +169,11 @@ class Problem:
         if self._search is None:
             assert isinstance(self.victim, DifferentiableVictim)
             self._search = self.victim.search(self.clean)
-        return self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
+        result = self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
+        if result.distance is not None and self.direction == self.objective.direction:
+            for row, share in zip(rows, result.distance.tolist(), strict=True):
+                self.logs[row].nearer("tokens_wrong", share, self.direction)
+        return result
 
     def realize(self, delta: Tensor, rows: Sequence[int] | None = None, budget: Budget | None = None) -> Tensor:
         """Perturbed waveforms float (rows, samples) on the 16-bit grid and within budget.
@@ -283,6 +250,8 @@ class Problem:
             raise VictimError(
                 f"victim {self.victim.spec!r} gives NaN as the score of a candidate, by which nothing can be searched"
             )
+        for row, value in zip(rows, scores.tolist(), strict=True):
+            self.logs[row].nearer("score", value, self.direction)
         return scores
 
     def _score_tokens(self, victim: DifferentiableVictim, waveforms: Tensor, rows: list[int], cap: float) -> Tensor:

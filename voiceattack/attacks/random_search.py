@@ -63,17 +63,22 @@ class RandomSearch(base.BudgetAttack):
         if limit <= log.queries:
             return kept
         value, helped = sign * self._score(problem, row, kept), False
+        nearest, nearest_value = None, float("-inf")
         while log.queries < limit:
             delta = best + radius * self._tone(length, len(best), problem.clean.sample_rate, generator).to(best)
             candidate = problem.realize(delta[None], [row])
             new = sign * self._score(problem, row, candidate[0])
             # At the score's floor no tone helps at first; those that change nothing are kept there, to see more of the budget.
             if new < value or (new == value and helped):
+                if new > nearest_value:
+                    nearest, nearest_value = candidate[0], new
                 continue
             better, helped = new > value, helped or new > value
             best, kept, value = candidate[0] - problem.clean.waveforms[row], candidate[0], new
             if better and log.queries < limit and problem.hear(candidate, [row])[0].success:
                 break
+        if nearest is not None and not bool(best.any()):  # no tone helped: the one that did least harm, not the clean clip
+            kept, value = nearest, nearest_value
         problem.note(row, step=log.queries, loss=-value, snr_db=problem.snr(row, kept))
         return kept
 

@@ -203,14 +203,29 @@ def _wanted(row: Row) -> str:
     return escape(wanted(row["objective"], row["target"]))
 
 
+NEARNESS = {
+    "wer_to_target": "WER to the target",
+    "wer_from_clean": "WER from the clean transcript",
+    "words_heard": "words heard",
+    "times_over_budget": "times over the budget, of the quietest that fooled,",
+}
+
+
 def _nearest(row: Row) -> str:
-    """The last facts of the search's trace, in words."""
+    """How near the search came, in words: the last line of its trace says it, or what the lines before it hold."""
     trace = row.get("trace") or []
+    words = []
+    last = trace[-1] if trace else {}
+    if last.get("nearest") in NEARNESS and isinstance(last.get("reached"), (int, float)):
+        wanted = f" (wanted: {last['wanted']:g})" if isinstance(last.get("wanted"), (int, float)) else ""
+        words.append(f"{NEARNESS[last['nearest']]} {last['reached']:.2f}{wanted}")
     shares = [line["tokens_wrong"] for line in trace if line.get("tokens_wrong") is not None]
-    if shares:
-        return f"{min(shares):.0%} of tokens still wrong at best"
     losses = [line["loss"] for line in trace if line.get("loss") is not None]
-    return f"loss {losses[0]:.3g} to {min(losses):.3g} in {escape(row['steps'])} steps" if losses else "no search was needed"
+    if shares and row["objective"] != "untargeted":
+        words.append(f"{min(shares):.0%} of tokens still wrong at best")
+    elif losses:
+        words.append(f"loss {losses[0]:.3g} to {min(losses):.3g} in {escape(row['steps'])} steps")
+    return "; ".join(words) or "no search was needed"
 
 
 def _link(row: Row) -> str:

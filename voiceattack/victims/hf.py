@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from voiceattack.errors import SpecError, VictimError
-from voiceattack.files import read_text
 from voiceattack.victims.base import Victim
+from voiceattack.victims.pretrained import checked_config, checked_folder
 
 __all__ = ["FAMILIES", "is_here", "load"]
 
@@ -33,10 +31,10 @@ def _whisper(name: str, device: torch.device, options: dict[str, str], local_fil
 
 
 FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
-    "wav2vec2": (_ctc, frozenset({"language"})),
-    "hubert": (_ctc, frozenset({"language"})),
-    "wavlm": (_ctc, frozenset({"language"})),
-    "whisper": (_whisper, frozenset({"language", "frontend", "timestamps"})),
+    "wav2vec2": (_ctc, frozenset({"dtype", "language"})),
+    "hubert": (_ctc, frozenset({"dtype", "language"})),
+    "wavlm": (_ctc, frozenset({"dtype", "language"})),
+    "whisper": (_whisper, frozenset({"dtype", "language", "frontend", "timestamps"})),
 }
 """``model_type`` in a model's config to its family's loader and the options it takes."""
 
@@ -94,17 +92,8 @@ def _is_id(rest: str) -> bool:
 
 def _folder_type(folder: Path) -> str:
     """``model_type`` of a local folder, its weights checked to be safetensors."""
-    try:
-        config = json.loads(read_text(folder / "config.json"))
-    except FileNotFoundError as error:
-        raise VictimError(f"hf:{folder}: holds no config.json; give the folder that save_pretrained() wrote") from error
-    except (OSError, ValueError) as error:
-        raise VictimError(f"hf:{folder}: config.json cannot be read ({error}); save the model again") from error
-    if not any(folder.glob("*.safetensors")):
-        raise VictimError(
-            f"hf:{folder}: holds no *.safetensors weights (pickled ones are not loaded); save it with save_pretrained()"
-        )
-    return str(config.get("model_type")) if isinstance(config, dict) else "None"
+    config = checked_folder(f"hf:{folder}", folder)
+    return str(config.get("model_type"))
 
 
 def _hub_type(name: str) -> tuple[str, bool]:
@@ -115,6 +104,7 @@ def _hub_type(name: str) -> tuple[str, bool]:
     try:
         config, _ = PretrainedConfig.get_config_dict(name, local_files_only=True)
         if config.get("model_type"):
+            checked_config(f"hf:{name}", config)
             return str(config["model_type"]), True
     except (OSError, HFValidationError):
         pass
@@ -123,6 +113,7 @@ def _hub_type(name: str) -> tuple[str, bool]:
         config, _ = PretrainedConfig.get_config_dict(name, local_files_only=False)
     except Exception as error:  # the hub client fails in many ways: no network, no such id, gated
         raise VictimError(_unreachable(name, error)) from error
+    checked_config(f"hf:{name}", config)
     return str(config.get("model_type")), False
 
 
@@ -137,8 +128,7 @@ def _loaded(loader: Family, name: str, device: torch.device, options: dict[str, 
     """Load from disk; a cache that holds the config but not all files is completed from the hub, with a notice."""
     if local:
         try:
-            with _no_bars():
-                return loader(name, device, options, True)
+            return loader(name, device, options, True)
         except VictimError:
             if Path(name).is_dir():
                 raise
@@ -149,20 +139,6 @@ def _loaded(loader: Family, name: str, device: torch.device, options: dict[str, 
         raise
     except Exception as error:
         raise VictimError(_unreachable(name, error)) from error
-
-
-@contextlib.contextmanager
-def _no_bars() -> Iterator[None]:
-    """transformers draws a bar for reading a local file; bars are kept for downloads."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _first_line(error: Any) -> str:

@@ -14,6 +14,7 @@ from voiceattack.errors import VictimError
 from voiceattack.languages import language_code
 from voiceattack.victims.ctc import CTCVictim, Emissions
 from voiceattack.victims.ctc_text import Vocabulary
+from voiceattack.victims.pretrained import load_model, load_part, precision, stored_dtype, take_dtype
 
 __all__ = ["emissions_of", "from_pretrained", "normalized"]
 
@@ -46,7 +47,7 @@ def emissions_of(model: Any, *, normalize: bool, masked: bool) -> Emissions:
         mask = None
         if masked:
             mask = (torch.arange(values.shape[1], device=values.device)[None, :] < lengths[:, None]).long()
-        logits = model(values, attention_mask=mask).logits
+        logits = model(values.to(model.dtype), attention_mask=mask).logits
         return logits, model._get_feat_extract_output_lengths(lengths).to(torch.int64)
 
     return emissions
@@ -60,7 +61,7 @@ def from_pretrained(
     Args:
         name: local folder, or an id on the hub.
         device: where the model goes.
-        options: ``language`` of what it writes, English unless said.
+        options: ``language`` of what it writes, English unless said; ``dtype``, see ``take_dtype``.
         local_files_only: never touch the network.
 
     Raises:
@@ -68,26 +69,14 @@ def from_pretrained(
     """
     from transformers import AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
 
+    spec, options = f"hf:{name}", dict(options or {})
+    dtype = take_dtype(spec, options, device)
     where: dict[str, Any] = {"local_files_only": local_files_only}
-    try:
-        extractor = Wav2Vec2FeatureExtractor.from_pretrained(name, **where)
-        tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(name, **where)
-        model, report = AutoModelForCTC.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **where
-        )
-    except Exception as error:  # each file has its own reader, and each reader its own errors
-        reason = " ".join(str(error).split())[:240]
-        raise VictimError(
-            f"hf:{name}: cannot be loaded as a CTC model ({reason}); save model, tokenizer and feature extractor there"
-        ) from error
-    untrained = sorted(key for key in report["missing_keys"] if key.startswith("lm_head"))
-    if untrained:
-        raise VictimError(
-            f"hf:{name}: its weights hold no CTC head ({', '.join(untrained)}); use a model fine-tuned to transcribe"
-        )
+    extractor = load_part(spec, "a CTC model", Wav2Vec2FeatureExtractor, name, **where)
+    tokenizer = load_part(spec, "a CTC model", Wav2Vec2CTCTokenizer, name, **where)
+    model = load_model(spec, "a CTC model", AutoModelForCTC, name, device, head="lm_head", dtype=dtype, **where)
     if extractor.sampling_rate != SAMPLE_RATE:
         raise VictimError(f"hf:{name}: wants {extractor.sampling_rate} Hz audio; only {SAMPLE_RATE} Hz models are supported")
-    model = model.eval().requires_grad_(False).to(device)
     config = model.config
     # Group norm in the first layer averages over the padding too: only layer-norm models may be batched with a mask.
     masked = config.feat_extract_norm == "layer"
@@ -98,7 +87,12 @@ def from_pretrained(
         batched=masked,
         min_samples=_field(config.conv_kernel, config.conv_stride),
         decode=lambda ids: str(tokenizer.decode(ids)),
-        facts={"model": name, "model_type": config.model_type, "weights_sha256": _digests(name)},
+        facts={
+            "model": name,
+            "model_type": config.model_type,
+            "weights_sha256": _digests(name),
+            "precision": precision(stored_dtype(name), dtype),
+        },
     )
     victim.language = language_code((options or {}).get("language", "en"), f"hf:{name}")
     return victim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -10,6 +11,7 @@ from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent
+from voiceattack.victims.pretrained import checked_folder, load_model, load_part
 
 __all__ = ["TextClassifierVictim", "load"]
 
@@ -61,17 +63,13 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> TextClassi
 
     if not rest or options:
         raise SpecError(f"hf-text: name a folder or a cached id, without options, got {rest!r} {options or ''}")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(rest, local_files_only=True)
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            rest, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except Exception as error:  # transformers raises whatever its parts raise
-        lines = str(error).splitlines() or [""]
-        raise VictimError(f"hf-text:{rest}: cannot be loaded ({type(error).__name__}: {lines[0]}); check the folder") from error
-    if missing := list(info["missing_keys"]):
-        raise VictimError(f"hf-text:{rest}: its file lacks {missing[0]} and {len(missing) - 1} more: no sequence classifier")
+    spec, name = f"hf-text:{rest}", rest
+    if (folder := Path(rest).expanduser()).is_dir():
+        checked_folder(spec, folder)
+        name = str(folder)
+    tokenizer = load_part(spec, "a sequence classifier", AutoTokenizer, name)
+    model = load_model(spec, "a sequence classifier", AutoModelForSequenceClassification, name, device, head="classifier")
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit and tokenizer.model_max_length > limit:
         tokenizer.model_max_length = limit
-    return TextClassifierVictim(model.to(device), tokenizer, {"model": rest, "labels": len(model.config.id2label)})
+    return TextClassifierVictim(model, tokenizer, {"model": rest, "labels": len(model.config.id2label)})

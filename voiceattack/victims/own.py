@@ -42,13 +42,13 @@ def from_ctc_module(
         delimiter: the token between words, None if there is none.
         batched: whether the module takes padded batches and gives each clip what it gives it alone.
         min_samples: the shortest clip that gives one frame.
-        device: where the module is put.
+        device: where the module is put, its weights made float32, in which the waveforms come.
         name: for ``victim.spec`` and reports.
 
     Raises:
         SpecError: blank or delimiter do not fit the vocabulary.
     """
-    module = module.eval().requires_grad_(False).to(device)
+    module = _placed(module, device)
 
     def emissions(waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         output = module(waveforms, lengths) if batched else module(waveforms)
@@ -77,7 +77,7 @@ def from_loss_module(
             with respect to the waveforms, and ``transcribe(waveforms, lengths) -> list[str]``, its ordinary inference.
             Waveforms are 16 kHz float32 (batch, samples), lengths int64 (batch,).
         batched: whether it takes padded batches; otherwise it is given one clip at a time, without padding.
-        device: where the module is put.
+        device: where the module is put, its weights made float32, in which the waveforms come.
         name: for ``victim.spec`` and reports.
 
     Raises:
@@ -86,9 +86,14 @@ def from_loss_module(
     for method in ("loss", "transcribe"):
         if not callable(getattr(module, method, None)):
             raise SpecError(f"{type(module).__name__} has no method {method!r}; from_loss_module needs loss() and transcribe()")
-    made = LossVictim(module.eval().requires_grad_(False).to(device), torch.device(device), batched)
+    made = LossVictim(_placed(module, device), torch.device(device), batched)
     made.spec = name
     return made
+
+
+def _placed(module: nn.Module, device: torch.device | str) -> nn.Module:
+    """The module in eval mode, frozen, on ``device``, its weights in the float32 of the waveforms it is given."""
+    return module.eval().requires_grad_(False).to(device).float()
 
 
 def from_function(transcribe: Transcriber, *, name: str = "own function") -> FunctionVictim:

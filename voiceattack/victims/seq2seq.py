@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.utils import logging as transformers_logging
 
 from voiceattack.audio import Batch
 from voiceattack.errors import TargetError, VictimError
@@ -18,15 +15,17 @@ from voiceattack.unicode_text import plain_apostrophes
 from voiceattack.victims import seq2seq_losses
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript
 from voiceattack.victims.features import LogMel
+from voiceattack.victims.pretrained import load_model, load_part, precision, quiet_transformers, stored_dtype, take_dtype
 from voiceattack.victims.prompted import PromptKind
 from voiceattack.victims.seq2seq_losses import IGNORE
+from voiceattack.victims.whisper_generation import complete_generation
 from voiceattack.victims.whisper_hearing import PLAIN, Hearing, features, parse_hearings
 from voiceattack.victims.whisper_longform import LongFormSearch, Segment, hear_long, hear_stamped
 from voiceattack.victims.whisper_prompt import hear_prompted
 from voiceattack.victims.whisper_search import WhisperSearch
 from voiceattack.victims.whisper_window import Context, decode, encode
 
-__all__ = ["WhisperVictim", "quiet_transformers"]
+__all__ = ["WhisperVictim"]
 
 WINDOW_SECONDS = 30.0
 # What Whisper's English models write over silence and noise (Koenecke et al. 2024), the easiest to bring about first.
@@ -138,7 +137,9 @@ class WhisperVictim(DifferentiableVictim):
             if hearing.timestamps:
                 return [hear_stamped(self, clip.to(self.device, torch.float32), hearing) for clip in batch.clips()]
             mel = features(self.log_mel, batch.waveforms.to(self.device, torch.float32), batch.lengths, hearing.frontend)
-            tokens = self.model.generate(input_features=mel, do_sample=False, num_beams=1, **self.generate_options)
+            tokens = self.model.generate(
+                input_features=mel.to(self.model.dtype), do_sample=False, num_beams=1, **self.generate_options
+            )
         return [self.words(row.tolist()) for row in tokens]
 
     def transcribe_prompted(self, batch: Batch, prompt: str, kind: PromptKind) -> list[Transcript]:
@@ -317,55 +318,40 @@ class WhisperVictim(DifferentiableVictim):
         Args:
             name: id on the hub, or a local folder.
             device: where the model goes.
-            options: ``language`` (of multilingual models); ``frontend`` and ``timestamps``, see ``parse_hearings``.
+            options: ``language`` (of multilingual models); ``frontend`` and ``timestamps``, see ``parse_hearings``;
+                ``dtype``, see ``take_dtype``.
             local_files_only: never touch the network.
 
         Raises:
             SpecError: the model does not know the language.
-            VictimError: the folder is incomplete or the model is not of Whisper type.
+            VictimError: the folder is incomplete or damaged, or the model is not of Whisper type.
         """
         from transformers import WhisperForConditionalGeneration, WhisperTokenizer
-        from transformers.models.whisper.tokenization_whisper import LANGUAGES as WHISPER_LANGUAGES
 
-        options = dict(options or {})
-        try:
-            model = WhisperForConditionalGeneration.from_pretrained(name, local_files_only=local_files_only, use_safetensors=True)
-            tokenizer = WhisperTokenizer.from_pretrained(name, local_files_only=local_files_only)
-        except (OSError, ValueError) as error:
-            raise VictimError(f"hf:{name}: cannot be loaded as a Whisper model: {str(error).splitlines()[0]}") from error
-        prompt = [int(model.generation_config.decoder_start_token_id or model.config.decoder_start_token_id)]
-        multilingual = bool(getattr(model.generation_config, "is_multilingual", False))
-        tokens = getattr(model.generation_config, "lang_to_id", None) or {}
-        known = [token.strip("<|>") for token in tokens] if multilingual else ["en"]
-        language = model_code(options.get("language", "en"), known or WHISPER_LANGUAGES, f"hf:{name}")
+        spec, options = f"hf:{name}", dict(options or {})
+        dtype = take_dtype(spec, options, device)
+        where = {"local_files_only": local_files_only}
+        tokenizer = load_part(spec, "a Whisper model", WhisperTokenizer, name, **where)
+        model = load_model(spec, "a Whisper model", WhisperForConditionalGeneration, name, device, dtype=dtype, **where)
+        complete_generation(spec, model, tokenizer)
+        prompt = [int(model.generation_config.decoder_start_token_id)]
+        multilingual = bool(model.generation_config.is_multilingual)
+        known = [token.strip("<|>") for token in model.generation_config.lang_to_id] if multilingual else ["en"]
+        language = model_code(options.get("language", "en"), known, spec)
         if multilingual:
             tokenizer.set_prefix_tokens(language=language, task="transcribe", predict_timestamps=False)
             prompt = list(tokenizer.prefix_tokens)
         else:
-            quiet = getattr(model.generation_config, "no_timestamps_token_id", None)
-            prompt += [int(quiet)] if quiet is not None else []
+            prompt.append(int(model.generation_config.no_timestamps_token_id))
         victim = cls(
-            model.to(device),
+            model,
             lambda text: list(tokenizer.encode(text, add_special_tokens=False)),
             lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True)),
             prompt,
-            {"model": name, "multilingual": multilingual},
-            parse_hearings(options, f"hf:{name}"),
+            {"model": name, "multilingual": multilingual, "precision": precision(stored_dtype(name), dtype)},
+            parse_hearings(options, spec),
         )
         victim.language = language_code(language)
         if multilingual:
             victim.generate_options = {"language": language, "task": "transcribe"}
         return victim
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Whisper's generate() warns at every call of how it sets its own defaults; nothing there is for the user to act on."""
-    before = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers_logging.set_verbosity(before)

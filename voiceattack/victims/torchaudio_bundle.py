@@ -62,7 +62,7 @@ def wrap(
         min_samples: the shortest clip that gives one frame.
         facts: JSON-safe facts for run.json.
     """
-    model = model.eval().requires_grad_(False).to(device)
+    model = model.eval().requires_grad_(False).to(device).float()
 
     def emissions(waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         logits, _ = model(waveforms)

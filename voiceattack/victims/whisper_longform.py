@@ -70,7 +70,7 @@ def _windows_of(victim: WhisperVictim, mel: Tensor) -> list[Segment]:
     mask = torch.ones(1, mel.shape[-1], dtype=torch.int64, device=mel.device)
     options: dict[str, Any] = {"do_sample": False, "num_beams": 1, **victim.generate_options}
     output = victim.model.generate(
-        input_features=mel, attention_mask=mask, return_timestamps=True, return_segments=True, **options
+        input_features=mel.to(victim.model.dtype), attention_mask=mask, return_timestamps=True, return_segments=True, **options
     )
     begins: dict[int, int] = {}
     words: dict[int, list[str]] = {}

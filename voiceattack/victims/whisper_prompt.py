@@ -11,6 +11,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.errors import VictimError
 from voiceattack.victims.base import Transcript
+from voiceattack.victims.pretrained import quiet_transformers
 from voiceattack.victims.whisper_hearing import features
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ def generate_prompted(
     Raises:
         VictimError: the victim writes timestamps.
     """
-    from voiceattack.victims.seq2seq import quiet_transformers
-
     if victim.hearings[0].timestamps:
         raise VictimError(f"victim {victim.spec!r} writes timestamps, which take no prompt here; leave timestamps=on out")
     options: dict[str, Any] = dict(victim.generate_options)
@@ -77,7 +76,8 @@ def generate_prompted(
     if states is not None:
         options["encoder_outputs"] = BaseModelOutput(last_hidden_state=states)
     else:
-        options["input_features"] = input_features
+        assert input_features is not None
+        options["input_features"] = input_features.to(victim.model.dtype)
     with torch.no_grad(), quiet_transformers():
         tokens = victim.model.generate(do_sample=False, num_beams=1, **options)
     said: list[int] = tokens[0].tolist()

@@ -109,7 +109,8 @@ def decode(model: Any, states: Tensor, ids: Tensor, first: int, context: Context
 
 
 def _embed(encoder: Any, features: Tensor, front: int | None) -> Tensor:
-    states = torch.nn.functional.gelu(encoder.conv1(features))
+    # Features are float32; the model may compute in half precision.
+    states = torch.nn.functional.gelu(encoder.conv1(features.to(encoder.conv1.weight.dtype)))
     states = torch.nn.functional.gelu(encoder.conv2(states)).transpose(1, 2)
     states = states if front is None else states[:, :front]
     embedded: Tensor = states + encoder.embed_positions.weight[: states.shape[1]]
