@@ -21,7 +21,7 @@ from typing import BinaryIO, TextIO
 
 import soundfile
 
-from voiceattack.errors import DiskError
+from voiceattack.errors import DiskError, RunError
 
 if sys.platform == "win32":
     import msvcrt

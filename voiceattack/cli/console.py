@@ -38,8 +38,8 @@ __all__ = [
     "progress",
     "say",
     "stdout",
-    "tell_writer",
     "tell_warnings",
+    "tell_writer",
     "warn",
     "write_reports",
 ]
