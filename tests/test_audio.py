@@ -23,7 +23,7 @@ from hypothesis.extra import numpy as st_numpy
 from torch import Tensor
 
 from voiceattack import audio
-from voiceattack.errors import AudioError, RunError
+from voiceattack.errors import AudioError, DiskError
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEECH = Path(os.environ.get("VOICEATTACK_SPEECH", ROOT.parent / "shared" / "speech"))
@@ -282,8 +282,9 @@ def test_save_refuses(tmp_path: Path, name: str, waveform: Tensor, word: str) ->
 
 
 def test_a_place_that_cannot_be_written_is_not_an_error_of_the_sound(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="No such file"):
-        audio.save(tmp_path / "no" / "such" / "x.wav", torch.zeros(1600))
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match=r"Not a directory|File exists"):
+        audio.save(tmp_path / "file" / "x.wav", torch.zeros(1600))
 
 
 @contextmanager
@@ -318,7 +319,7 @@ def test_a_write_cut_short_is_one_line_and_keeps_the_old_file(tmp_path: Path, su
     audio.save(path, tone(0.2))
     before = path.read_bytes()
     noise = torch.rand(160_000, generator=torch.Generator().manual_seed(0))
-    with file_size_limit(4096), pytest.raises(RunError, match=r"cannot be written .*free some space") as caught:
+    with file_size_limit(4096), pytest.raises(DiskError, match=r"cannot be written .*free some space") as caught:
         audio.save(path, noise)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
@@ -332,7 +333,7 @@ def test_a_really_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small disk needs root")
     try:
-        with pytest.raises(RunError, match="No space left on device"):
+        with pytest.raises(DiskError, match="No space left on device"):
             audio.save(disk / "x.wav", torch.rand(160_000))
         assert list(disk.iterdir()) == []
         audio.save(disk / "small.wav", tone(0.2))

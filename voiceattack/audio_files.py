@@ -19,7 +19,7 @@ from voiceattack.audio_parts import PLACEHOLDER_BYTES, Part, parts_of
 from voiceattack.audio_view import View
 from voiceattack.downmix import Polarity
 from voiceattack.errors import AudioError
-from voiceattack.files import one_line
+from voiceattack.files import one_line, open_regular
 
 __all__ = ["MAX_AMPLITUDE", "MIN_SECONDS", "AudioInfo", "Recording", "read_info", "read_samples", "reading"]
 
@@ -232,7 +232,7 @@ def _opened(path: str | Path) -> BinaryIO:
         mode = os.stat(path)
         if not stat.S_ISREG(mode.st_mode):
             raise AudioError(f"{path}: is {'a folder' if stat.S_ISDIR(mode.st_mode) else 'no regular file'}; give an audio file")
-        file = open(path, "rb")  # noqa: SIM115  # libsndfile says "System error." where Python gives the reason
+        file = open_regular(path)  # libsndfile says "System error." where Python gives the reason
     except FileNotFoundError as error:
         raise AudioError(f"{path}: no such file; check the path") from error
     except (OSError, ValueError) as error:
