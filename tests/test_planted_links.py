@@ -219,10 +219,10 @@ def test_links_inside_a_run_work(made: Path, tmp_path: Path) -> None:
     assert "cannot be shown" not in "".join(path.read_text() for path in (run / "report_files").iterdir())
 
 
-@pytest.mark.parametrize("name", ["../stolen.json", "/tmp/voiceattack-stolen.json", "link/stolen.json"])
+@pytest.mark.parametrize("name", ["../stolen.json", "{absolute}/stolen.json", "link/stolen.json"])
 def test_a_suite_names_no_output_outside_its_folder(tmp_path: Path, name: str) -> None:
-    suite = write_suite(tmp_path / "suite", count=1, outputs=[name])
+    suite = write_suite(tmp_path / "suite", count=1, outputs=[name.format(absolute=tmp_path)])
     (tmp_path / "suite" / "link").symlink_to(tmp_path)
     done = in_process("run", suite, "--out", tmp_path / "out")
     assert done.returncode == 2 and "leads out of the folder of the suite; to write there, give it as -o" in done.stderr
-    assert not (tmp_path / "stolen.json").exists() and not Path("/tmp/voiceattack-stolen.json").exists()
+    assert not (tmp_path / "stolen.json").exists()
