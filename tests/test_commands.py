@@ -29,7 +29,14 @@ from voiceattack.testing import Attempt
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 NUMBERS = itertools.count()
-VICTIMS = ("tiny", " tiny ", "ensemble:tiny|tiny", "ensemble:tiny| tiny", "python:all_capable:make")
+VICTIMS = (
+    "tiny",
+    " tiny ",
+    "ensemble:tiny|tiny",
+    "ensemble:tiny| tiny",
+    "ensemble:tiny|python:all_capable:make",
+    "python:all_capable:make",
+)
 # What of the command line makes the request, and what is beside it and changes no run's id.
 OPTIONS = {
     "inputs": ("inputs",),

@@ -88,7 +88,9 @@ class AttackRequest(Asked):
         """
         words: list[str | Path] = []
         members = self.victim.removeprefix("ensemble:").split("|")
-        together = self.victim.startswith("ensemble:") and len(members) > 1
+        # Named one by one, a victim counts once; an ensemble that holds one twice is named as it is.
+        alone = list(dict.fromkeys(member.strip() for member in members))
+        together = self.victim.startswith("ensemble:") and len(members) > 1 and alone == members
         for victim in members if together else [self.victim]:
             words += ["--victim", victim]
         words += ["--attack", self.attack]
