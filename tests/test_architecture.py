@@ -113,7 +113,6 @@ def test_the_package_alone_is_light() -> None:
 OPENS = {
     "attacks/corruptions/severities.py": "its own table",
     "attacks/starts.py": "the samples",
-    "audio_files.py": "a look before libsndfile opens a file that is a regular one",
     "cli/__init__.py": "/dev/null",
     "cli/demo.py": "the samples",
     "doctor.py": "a package's data",
