@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jiwer
@@ -122,7 +122,7 @@ def confuse(
         speeds: of each voice; 1.0 is its own.
         snrs_db: of seeded white noise, dB; None is without.
         seed: of the noise.
-        on_error: called with one line when a command cannot be said or heard; that is left out. None raises the first.
+        on_error: called with one line when a command cannot be said or heard; it is left out. None raises the first.
 
     Raises:
         SpecError: fewer than two commands, or the speaker takes no speed.
@@ -142,20 +142,27 @@ def confuse(
     found: list[Hearing] = []
     total = len(distinct) * len(voices) * len(snrs_db)
     for command in actions or distinct:
-        for (spec, speed), voice in voices.items():
-            with _costing(command, on_error):
+        own: list[Hearing] = []
+        with _costing(command, on_error):
+            for (spec, speed), voice in voices.items():
                 clean = voice(command)
                 for snr_db in snrs_db:
                     drawn = example_seed(seed, f"{command}:{spec}:{speed}:{snr_db}", "confusions")
                     answer = listener.hear(_noisy(clean, snr_db, drawn))
                     heard = answer.heard or ""
                     place = _by_action(command, answer.label, actions) if actions else _nearest(heard, distinct, language)
-                    found.append(Hearing(command, spec, speed, snr_db, heard, answer.label, place))
+                    own.append(Hearing(command, spec, speed, snr_db, heard, answer.label, place))
                     if on_progress is not None:
-                        on_progress(len(found), total, command[:40])
+                        on_progress(len(found) + len(own), total, command[:40])
+            found += own
     if not found:
         raise VictimError(f"victim {listener.victim.spec!r} could hear none of the commands; check it and the voice")
-    return Confusions(distinct, found, language)
+    said = {hearing.said for hearing in found}
+    return Confusions([command for command in distinct if command in said], _among(found, said), language)
+
+
+def _among(found: Sequence[Hearing], said: set[str]) -> list[Hearing]:
+    return [hearing if hearing.heard_as in said else replace(hearing, heard_as=NONE) for hearing in found]
 
 
 @contextlib.contextmanager
