@@ -140,7 +140,7 @@ def test_a_suite_says_which_terms_nobody_says_and_counts_in_the_victims_language
     line = {"audio_filepath": "clip0.wav", "text": "打开厨房的灯"}
     (tmp_path / "in" / "m.jsonl").write_text(json.dumps(line), encoding="utf-8")
     suite.write_text(suite.read_text().replace("in/clip0.wav", "in/m.jsonl"))
-    code, out, err = run_suite(suite)
+    code, out, err = run_suite(suite, "--trust")
     assert code == 0, (out, err)
     found = suite_summary(suite)
     assert found["gates"][0]["value"] == 0.5

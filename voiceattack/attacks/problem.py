@@ -130,12 +130,8 @@ class Problem:
 
     def _other_command(self, victim: DifferentiableVictim, row: int) -> str | None:
         heard = self.clean_hypotheses[row]
-        said = normalize(heard, victim.language)
-
-        def apart(text: str) -> int:
-            return Levenshtein.distance(normalize(text, victim.language), said)
-
-        by_spelling = sorted(dict.fromkeys(victim.commands), key=apart)
+        said, own = normalize(heard, victim.language), victim.language
+        by_spelling = sorted(dict.fromkeys(victim.commands), key=lambda text: Levenshtein.distance(normalize(text, own), said))
         near = list(itertools.islice((text for text in by_spelling if self._leads_there(victim, heard, text)), NEAREST))
         if not near:
             return None
