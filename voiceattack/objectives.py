@@ -19,8 +19,8 @@ KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade",
 """And ``action:<Intent{slot=value}>``."""
 Interpret = Callable[[str], Intent]
 Measure = Literal["wer_to_target", "wer_from_clean", "words_heard"]
-"""What tells how near a transcript is to success: its WER against the text wanted, its WER against the clean transcript, or its
-number of words (of a wake-word detector: whether it was detected)."""
+"""What tells how near a transcript is to success: its WER against the text wanted, its WER (CER in languages without spaces)
+against the clean transcript, or its number of words (of a wake-word detector: whether it was detected)."""
 
 
 def action_of(heard: Transcript, interpret: Interpret) -> Intent:
