@@ -23,6 +23,7 @@ from voiceattack.attacks.corruptions.rooms import room_response
 from voiceattack.attacks.corruptions.severities import LEVELS, TABLE, table
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.constraints import Budget
+from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, SpecError, UnknownNameError
 from voiceattack.metrics.signal import snr_db
 from voiceattack.mixing import mix_at_snr
@@ -50,11 +51,15 @@ def speech() -> Tensor:
     return audio.quantize16(audio.load(ROOT / "samples" / "command-01.flac"))[: 2 * SAMPLE_RATE]
 
 
+def clips(corpus: list[Path]) -> list[Utterance]:
+    return [Utterance(path, None, path.stem) for path in corpus]
+
+
 def build(name: str, severity: int, corpus: list[Path], **params: object) -> Corruption:
     if name == "reverberation":
         pytest.importorskip("pyroomacoustics", reason="the extra rooms is not installed")
     attack: Corruption = build_attack(f"corruption:{name}", severity=severity, **params)
-    attack.meet(corpus)
+    attack.meet(clips(corpus))
     return attack
 
 
@@ -289,7 +294,7 @@ def test_crosstalk_takes_another_clip_of_the_corpus(speech: Tensor, corpus: list
     with pytest.raises(AttackError, match="speech=FOLDER"):
         build("crosstalk", 1, [corpus[0]]).corrupt(own, SEED)
     attack = build("crosstalk", 1, corpus)
-    attack.meet(corpus, {"pcm_sha256": "0" * 64})
+    attack.meet(clips(corpus), {"pcm_sha256": "0" * 64})
     with pytest.raises(AttackError, match="neither in the run nor where it was"):
         attack.corrupt(speech, SEED)
 

@@ -12,6 +12,7 @@ from speechlike import ROOT, in_process, tones, write_clips
 
 from voiceattack import audio
 from voiceattack.audio import Batch
+from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, RunError
 from voiceattack.text.prompt_pool import candidates, mutated, random_prompt
 from voiceattack.text.prompt_runs import PromptRecord, judge_prompts, read_prompts, summarize_prompts, write_prompts
@@ -80,7 +81,7 @@ def test_records_round_trip_byte_for_byte_and_a_damaged_one_is_named(tmp_path: P
 def test_success_is_judged_from_the_record_not_from_the_search(tmp_path: Path) -> None:
     (name,) = write_clips(tmp_path, 1)
     victim = Leaning()
-    records = search_all(victim, [Path(name)], max_decodes=5)
+    records = search_all(victim, [Utterance(Path(name), None, "clip")], max_decodes=5)
     assert {record.choice for record in records} == {"searched", "random", "fixed"}
     results = {row.choice: row for row in judge_prompts(records, [victim])}
     assert results["searched"].changed and results["fixed"].changed and results["searched"].wer > 0

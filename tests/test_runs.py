@@ -276,7 +276,7 @@ def test_a_record_cannot_name_a_path_outside_the_run(run: Run, path: str) -> Non
     run.append(example("a", audio=path))
     with pytest.raises(RunError, match="outside the run"):
         run.examples()
-    run.write_results([{"id": "a", "clean_audio": path}])
+    run.write_results([row("a", clean_audio=path)])
     with pytest.raises(RunError, match="outside the run"):
         run.results()
 
@@ -296,12 +296,56 @@ def test_a_run_moved_elsewhere_still_opens(run: Run, tmp_path: Path) -> None:
 # Results and summary
 
 
+def row(id: str, **changes: Any) -> dict[str, Any]:
+    """A whole line of results.jsonl, of an example that failed."""
+    texts = ("target", "control_for", "reference", "reference_source", "clean_hypothesis", "hypothesis", "error")
+    counts = ("steps", "queries", "seconds", "seed")
+    nothing = (*texts, "clean_hypothesis_normalized", "hypothesis_normalized", "wer_clean", "wer", "cer")
+    names = {"victim": "tiny", "source_victim": "tiny", "attack": "pgd", "objective": "untargeted", "outcome": "error"}
+    return {"id": id, **names, **dict.fromkeys(nothing), **dict.fromkeys(counts, 0), "params": {}, "recipe": {}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"wer": "0.5"}, "wer: Input should be a valid number"),
+        ({"params": []}, "params: Input should be"),
+        ({"warnings": "x"}, "warnings"),
+        ({"outcome": "won"}, "outcome"),
+        ({"outcome": "held"}, "reference is missing, though the outcome is held"),
+        ({"recipe": {"draws": []}}, "recipe.draws"),
+        ({"recipe": {"pcm_sha256": "x"}}, "recipe.pcm_sha256"),
+        ({"nulls": {"pesq": 3}}, "nulls.pesq"),
+        ({"attack": "corruption:speed_up"}, "params.severity is missing"),
+    ],
+)
+def test_edited_results_are_told_by_line_and_value(run: Run, changes: dict[str, Any], word: str) -> None:
+    run.write_results([row("a"), row("b", **changes)])
+    with pytest.raises(RunError, match=r"results\.jsonl:2: damaged .*; run: voiceattack evaluate") as caught:
+        run.results()
+    assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("summary", [{}, {"groups": {}}, {"groups": [1], "warnings": []}, {"groups": [], "warnings": [1]}])
+def test_an_edited_summary_is_told(run: Run, summary: dict[str, Any]) -> None:
+    run.write_summary(summary)
+    with pytest.raises(RunError, match=r"summary\.json: damaged \(\w+.*; run: voiceattack evaluate"):
+        run.summary()
+
+
+@pytest.mark.parametrize("changes", [{"versions": []}, {"platform": 3}, {"victims": {"x": 1}}, {"request": []}, {"run_id": 7}])
+def test_an_edited_run_json_is_told(run: Run, changes: dict[str, Any]) -> None:
+    (run.path / "run.json").write_text(json.dumps({**run.info, **changes}))
+    with pytest.raises(RunError, match=rf"run\.json: damaged \(RecordError: {min(changes)}"):
+        Run.open(run.path)
+
+
 def test_results_and_summary_come_back(run: Run) -> None:
-    rows: list[dict[str, Any]] = [{"id": "a", "wer": 0.5, "snr_db": math.inf, "text": "ü\n"}, {"id": "b", "wer": None}]
-    run.write_results(row for row in rows)
-    run.write_summary({"groups": [{"wer": math.nan}]})
+    rows = [row("a", wer=0.5, snr_db=math.inf, text="ü\n"), row("b")]
+    run.write_results(one for one in rows)
+    run.write_summary({"groups": [], "warnings": [], "more": math.nan})
     assert run.results() == [{**rows[0], "snr_db": None}, rows[1]]
-    assert run.summary() == {"groups": [{"wer": None}]}
+    assert run.summary() == {"groups": [], "warnings": [], "more": None}
     run.write_results([])
     assert run.results() == []
 
@@ -311,7 +355,7 @@ def test_results_before_evaluation_and_damaged_ones(run: Run) -> None:
         run.results()
     with pytest.raises(RunError, match=r"has no summary\.json yet"):
         run.summary()
-    (run.path / "results.jsonl").write_text('{"id": "a"}\n{\n')
+    (run.path / "results.jsonl").write_text(json.dumps(row("a")) + "\n{\n")
     with pytest.raises(RunError, match=r"results\.jsonl:2: damaged"):
         run.results()
     (run.path / "summary.json").write_text("[]")
@@ -337,7 +381,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 def test_a_full_disk_keeps_what_was_there(run: Run) -> None:
     run.append(example("a"))
-    run.write_results([{"id": "a"}])
+    run.write_results([row("a")])
     whole = (run.path / "examples.jsonl").read_bytes()
     writes: list[Callable[[], None]] = [
         lambda: run.append(example("b")),

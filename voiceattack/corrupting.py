@@ -222,7 +222,7 @@ def corrupt(
         one = request.request(setting)
         attack, objective, budget = one.build()
         attack.check(hearing, objective, budget)
-        attack.meet([item.path for item in items if isinstance(item, Utterance)])
+        attack.meet([item for item in items if isinstance(item, Utterance)])
         tell = _told(on_progress, place, len(settings), setting.label)
         chosen = items[: request.limit]
         job = Job(one, run, hearing, attack, objective, budget, len(chosen), tell, once, recorded)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from voiceattack.corpus import Utterance, read_corpus
+from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.crafting import Job, Progress, craft_clips, craft_items
 from voiceattack.errors import CorpusError
 from voiceattack.locks import locking
@@ -22,6 +22,7 @@ def craft(
     request: AttackRequest,
     out: str | Path,
     *,
+    items: Sequence[Utterance | BadItem] | None = None,
     victim: Victim | None = None,
     device: str | None = None,
     keep_answers: bool = True,
@@ -36,6 +37,7 @@ def craft(
     Args:
         request: what is asked.
         out: the run directory; one that holds the same request is resumed.
+        items: the inputs, already read; None reads ``request.inputs``.
         victim: ``request.victim``, already loaded; None loads it.
         device: where to load it, None for CUDA when there.
         keep_answers: whether what a server or program answers is kept in the run, ``queries.sqlite``, so that a run that was
@@ -51,7 +53,7 @@ def craft(
             finished is kept.
     """
     attack, objective, budget = request.build()
-    items = list(read_corpus(request.inputs))
+    items = list(read_corpus(request.inputs)) if items is None else items
     if not items:
         raise CorpusError(f"no audio found in {', '.join(request.inputs)}; give audio files, folders or manifests")
     victim = load_victim(request.victim, device) if victim is None else victim
@@ -64,7 +66,7 @@ def craft(
         victim = remembering(victim, run.path)
     job = Job(request, run, victim, attack, objective, budget, len(items), on_progress, on_error)
     job.recorded = {example.id: example for example in run.examples()}
-    attack.meet([item.path for item in items if isinstance(item, Utterance)])
+    attack.meet([item for item in items if isinstance(item, Utterance)])
     craft_items(job, items)
     if isinstance(victim, RememberingVictim) and on_note is not None:
         on_note(victim.told())

@@ -143,11 +143,11 @@ def _wants_control(job: Job, clip_id: str) -> bool:
     return job.request.control and job.attack.name != "noise" and job.done(_control_id(clip_id)) is None
 
 
-def _original_path(job: Job, clip_id: str, source: Path) -> Path:
-    return job.run.resolve(f"original/{clip_id}{'.flac' if source.suffix.lower() == '.flac' else '.wav'}")
+def _original_path(job: Job, clip_id: str, source: Utterance) -> Path:
+    return job.run.resolve(f"original/{clip_id}{'.flac' if source.suffix == '.flac' else '.wav'}")
 
 
-def _wants_original(job: Job, clip_id: str, source: Path) -> bool:
+def _wants_original(job: Job, clip_id: str, source: Utterance) -> bool:
     return job.request.keep_format and not _original_path(job, clip_id, source).exists()
 
 
@@ -157,35 +157,35 @@ def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
     if isinstance(item, BadItem):
         _record_unusable(job, Path(item.where).stem, item.where, None, item.error)
         return None
-    source = str(item.path)
-    sha256: str | None = None
+    source, digests = item.place, None
     try:
-        sha256 = audio.file_sha256(item.path)
-        identifier = example_id(item.name, sha256, job.label)
+        digests = item.digests()
+        identifier = example_id(item.name, digests[1], job.label)
         if identifier in job.seen:
             return None
         controls = any(_wants_control(job, example) for example in [identifier, *_stages_of(job, identifier)])
-        pending = job.done(identifier) is None or controls or _wants_original(job, identifier, item.path)
+        pending = job.done(identifier) is None or controls or _wants_original(job, identifier, item)
         # Clips of one batch must meet again, done or not: the batch decides their last bits.
         if request.batch_size == 1 and not pending:
             job.seen.add(identifier)
             return None
-        samples, warnings = audio.load_with_warnings(item.path)
+        samples, warnings = item.load()
         waveform = job.attack.prepare(audio.quantize16(samples))
         job.victim.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, item.name)
         longer = waveform.shape[-1] != samples.shape[-1]
-        stem = example_id(item.name, sha256, f"for-{request.attack}" if longer else "").rstrip("-")
+        stem = example_id(item.name, digests[1], f"for-{request.attack}" if longer else "").rstrip("-")
         path = job.run.clean_path(stem)
         if not path.exists():
             with writing(job.run.path):
                 audio.save(path, waveform)
     except Exception as error:  # an attack or a victim may be anybody's code
         told = str(error) if isinstance(error, OSError) else str(as_error(error))
-        _record_unusable(job, item.name, source, sha256, _without_place(told, source, item.name), item.text)
+        told = _without_place(told, source, str(item.path), item.name)
+        _record_unusable(job, item.name, source, digests, told, item.text)
         return None
     job.seen.add(identifier)
     clean_audio = path.relative_to(job.run.path).as_posix()
-    return Clip(identifier, item, sha256, audio.pcm_sha256(waveform), clean_audio, waveform, warnings)
+    return Clip(identifier, item, digests[0], audio.pcm_sha256(waveform), clean_audio, waveform, warnings)
 
 
 def _without_place(message: str, *places: str) -> str:
@@ -195,9 +195,12 @@ def _without_place(message: str, *places: str) -> str:
     return message
 
 
-def _record_unusable(job: Job, name: str, source: str, sha256: str | None, error: str, reference: str | None = None) -> None:
+def _record_unusable(
+    job: Job, name: str, source: str, digests: tuple[str, str] | None, error: str, reference: str | None = None
+) -> None:
     """One example line for an input that never became a clip; its id holds the content's digest, or the place's without one."""
-    identifier = example_id(name, sha256 or audio.text_sha256(source), job.label)
+    of_file, of_clip = digests or ("", audio.text_sha256(source))
+    identifier = example_id(name, of_clip, job.label)
     if identifier in job.seen:
         return
     job.seen.add(identifier)
@@ -206,7 +209,7 @@ def _record_unusable(job: Job, name: str, source: str, sha256: str | None, error
             **_shared(job, job.attack),
             id=identifier,
             source=source,
-            source_sha256=sha256 or "",
+            source_sha256=of_file,
             audio=None,
             clean_audio=None,
             reference=reference,
@@ -346,26 +349,29 @@ def _control(job: Job, clip: Clip, id: str) -> None:
 
 def _original(job: Job, clip: Clip) -> None:
     """The perturbation on the user's own file, at its own rate and channels."""
-    attacked, source = job.done(clip.id), clip.utterance.path
+    attacked, source = job.done(clip.id), clip.utterance
     if attacked is None or not attacked.audio or not _wants_original(job, clip.id, source):
         return
-    if clip.waveform.shape != audio.load(source).shape:
+    if clip.waveform.shape != source.load()[0].shape:
         if job.on_error is not None:
-            job.on_error(f"{source}: attack {job.attack.name} makes the clip longer, so it is not carried back to its own format")
+            job.on_error(
+                f"{source.place}: attack {job.attack.name} makes the clip longer, so it is not carried back to its own format"
+            )
         return
     saved = audio.load(job.run.resolve(attacked.audio))
     if saved.shape != clip.waveform.shape:
         if job.on_error is not None:
             job.on_error(
-                f"{source}: attack {job.attack.name} changes the clip's length, so it is not carried back to its own format"
+                f"{source.place}: attack {job.attack.name} changes the clip's length, so it is not carried back to its own format"
             )
         return
     delta = saved - clip.waveform
-    carried = audio.carry_back(source, delta)
+    with source.file() as original:
+        carried, rate = audio.carry_back(original, delta), audio.info(original).sample_rate
     with writing(job.run.path):
         path = _original_path(job, clip.id, source)
         comment = adversarial_comment(job.run.id, clip.source_sha256)
-        audio.save(path, carried, audio.info(source).sample_rate, comment=comment)
+        audio.save(path, carried, rate, comment=comment)
 
 
 def _save(job: Job, clip: Clip, identifier: str, waveform: Tensor) -> tuple[Path, str]:
@@ -411,8 +417,9 @@ def _record(
         "victim": job.victim.spec,
         "wer_threshold": job.objective.wer_threshold,
         "budget": budget.as_dict(),
-        "source": str(clip.utterance.path),
+        "source": clip.utterance.place,
         "source_sha256": clip.source_sha256,
+        **({} if clip.utterance.segment is None else {"segment": clip.utterance.segment.as_dict()}),
         "pcm_sha256": clip.pcm_sha256,
         "seed": seed,
         "batch_size": job.request.batch_size,
@@ -429,7 +436,7 @@ def _record(
         Example(
             **_shared(job, attack),
             id=identifier,
-            source=str(clip.utterance.path),
+            source=clip.utterance.place,
             source_sha256=clip.source_sha256,
             audio=None if path is None else path.relative_to(job.run.path).as_posix(),
             clean_audio=clip.clean_audio,

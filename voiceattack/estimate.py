@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from voiceattack import audio
 from voiceattack.attacks.base import Attack
 from voiceattack.audio import Batch
-from voiceattack.corpus import BadItem, read_corpus
+from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.errors import CorpusError, as_error
 from voiceattack.request import AttackRequest
 from voiceattack.victims import DifferentiableVictim, Victim, load_victim
@@ -64,8 +63,14 @@ class Estimate:
         ]
 
 
-def estimate(request: AttackRequest, *, victim: Victim | None = None, device: str | None = None) -> Estimate:
-    """Read headers, load the victim, measure one step.
+def estimate(
+    request: AttackRequest,
+    *,
+    items: Sequence[Utterance | BadItem] | None = None,
+    victim: Victim | None = None,
+    device: str | None = None,
+) -> Estimate:
+    """Read headers, load the victim, measure one step. Arguments as those of :func:`voiceattack.craft.craft`.
 
     Of a victim that reaches out of this process nothing is run, asked or measured.
 
@@ -78,7 +83,7 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
         VoiceAttackError: as :func:`voiceattack.craft.craft` for a request that cannot work.
     """
     attack, objective, budget = request.build()
-    items = list(read_corpus(request.inputs))
+    items = list(read_corpus(request.inputs)) if items is None else items
     if not items:
         raise CorpusError(f"no audio found in {', '.join(request.inputs)}; give audio files, folders or manifests")
     reached = [part for spec in specs_in({"victim": request.victim, "params": request.params}) for part in outside(spec)]
@@ -94,11 +99,11 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
         try:
             if isinstance(item, BadItem):
                 raise CorpusError(f"{item.where}: {item.error}")
-            seconds = audio.info(item.path).seconds
+            seconds = item.info().seconds
             if victim is not None:
-                victim.check_length(seconds, str(item.path))
+                victim.check_length(seconds, item.place)
             if victim is not None and not reached and not result.examples:
-                result.hear_seconds, result.step_seconds = _measure(victim, attack, item.path)
+                result.hear_seconds, result.step_seconds = _measure(victim, attack, item)
                 first_seconds = seconds
         except Exception as error:  # a victim may be anybody's code
             result.unusable.append(str(as_error(error)))
@@ -121,9 +126,9 @@ def estimate(request: AttackRequest, *, victim: Victim | None = None, device: st
     return result
 
 
-def _measure(victim: Victim, attack: Attack, path: Path) -> tuple[float, float]:
+def _measure(victim: Victim, attack: Attack, item: Utterance) -> tuple[float, float]:
     """Seconds of one transcription and of one forward and backward pass on one clip."""
-    batch = Batch.of([audio.quantize16(audio.load(path))])
+    batch = Batch.of([audio.quantize16(item.load()[0])])
     text = ""
 
     def hear() -> None:

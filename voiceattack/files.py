@@ -21,7 +21,7 @@ from typing import BinaryIO, TextIO
 
 import soundfile
 
-from voiceattack.errors import DiskError, RunError
+from voiceattack.errors import DiskError, RunError, SpecError
 
 if sys.platform == "win32":
     import msvcrt
@@ -34,12 +34,14 @@ __all__ = [
     "check_regular",
     "copy_whole",
     "create_or_open",
+    "files_below",
     "inside",
     "is_at",
     "one_line",
     "open_regular",
     "read_bytes",
     "read_text",
+    "real_path",
     "take_lock",
     "whole_file",
     "whole_lines",
@@ -187,6 +189,30 @@ def writing(path: Path, advice: str = ADVICE) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(f"{path}: cannot be written ({one_line(error)}); {advice}") from error
+
+
+def files_below(folder: Path, most: int = 10_000) -> list[Path]:
+    """The files of a folder that describes something and of those below it; links to folders are not followed.
+
+    What cannot be looked into is left out.
+
+    Raises:
+        SpecError: more than ``most`` of them: the folder named is not the one meant.
+    """
+    found: list[Path] = []
+    for parent, _, names in os.walk(folder):
+        found += [Path(parent, name) for name in names if os.path.isfile(os.path.join(parent, name))]
+        if len(found) > most:
+            raise SpecError(f"{folder}: holds more than {most} files; name the very folder that is meant")
+    return found
+
+
+def real_path(path: Path) -> str:
+    """Where ``path`` leads, links followed as far as they can be read: to tell whether two paths are one file."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # a link that may not be read, a name that none can have
+        return os.path.abspath(path)
 
 
 def one_line(error: BaseException) -> str:

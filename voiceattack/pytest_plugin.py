@@ -6,16 +6,16 @@ Loaded by every pytest in the environment, so nothing heavy is imported before a
 from __future__ import annotations
 
 import importlib
-import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from voiceattack.corpus import Utterance
     from voiceattack.testing import Attempt
     from voiceattack.victims import Victim
 
@@ -36,9 +36,20 @@ class Speech:
 
     path: Path
     text: str | None
+    clip: Utterance | None = None
+    """Which part of the file, when a manifest names one."""
 
     def __str__(self) -> str:
-        return self.path.stem
+        return self.path.stem if self.clip is None else self.clip.name
+
+    def utterance(self) -> Utterance:
+        """The clip as the corpus gives it, its path absolute."""
+        from voiceattack.corpus import Utterance
+
+        whole = Utterance(self.path.resolve(), (self.text or "").strip() or None, self.path.stem)
+        if self.clip is None:
+            return whole
+        return replace(whole, name=self.clip.name, segment=self.clip.segment, packed=self.clip.packed)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -105,9 +116,7 @@ def attack(request: pytest.FixtureRequest, victim: Victim, tmp_path_factory: pyt
         asked = _told(lambda: testing().request_of({**marked, **options}, victim.spec))
         # A test of its own, a run of its own: under pytest-xdist no two write to one directory.
         name = request.node.nodeid.rpartition("/")[2].replace("::", "-")
-        attempt: Attempt = _told(
-            lambda: testing().attack_clip(asked, _manifest(folder, name, one), victim, folder, f"{name}-{one}")
-        )
+        attempt: Attempt = _told(lambda: testing().attack_clip(asked, one.utterance(), victim, folder, f"{name}-{one}"))
         for key in ("outcome", "snr_db", "wer_clean", "wer"):
             request.node.user_properties.append((f"voiceattack_{key}", attempt.row[key]))
         request.node.user_properties.append(("voiceattack_audio", str(attempt.audio)))
@@ -148,19 +157,11 @@ def _clips(given: Any, config: pytest.Config, folder: Path) -> list[Speech]:
     for item in items:
         if isinstance(item, BadItem):
             raise pytest.UsageError(f"voiceattack: {item.where}: {item.error}")
-    return [Speech(item.path, item.text) for item in items if not isinstance(item, BadItem)]
+    return [Speech(item.path, item.text, _part(item)) for item in items if not isinstance(item, BadItem)]
 
 
-def _manifest(folder: Path, name: str, clip: Speech) -> str:
-    """The clip as an input with its words: a manifest of one line beside the runs."""
-    from voiceattack.files import write_whole, writing
-    from voiceattack.provenance import slug
-
-    path = folder / "manifests" / f"{slug(f'{name}-{clip}')}.jsonl"
-    line = {"audio_filepath": str(clip.path.resolve()), **({"text": clip.text} if clip.text else {})}
-    with writing(path):
-        write_whole(path, (json.dumps(line) + "\n").encode())
-    return str(path)
+def _part(item: Utterance) -> Utterance | None:
+    return None if item.segment is None and item.packed is None else item
 
 
 def _told(call: Callable[[], Any]) -> Any:

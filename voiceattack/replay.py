@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from voiceattack import audio
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
 from voiceattack.constraints import Budget
+from voiceattack.corpus import Utterance
 from voiceattack.crafting import craft_clips
 from voiceattack.errors import RunError
 from voiceattack.objectives import Objective
+from voiceattack.records import RecordError, recipe_of
 from voiceattack.runs import Example, Run, adversarial_comment, environment
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.trust import NOBODY, Trust, specs_in
@@ -61,13 +63,13 @@ def replay(
     example = _example(examples, id, run)
     if example.error is not None or example.sha256 is None:
         raise RunError(f"{id}: crafting it failed ({example.error}), so there is nothing to compare with")
-    recipe = example.recipe
+    recipe = _recipe(run, example)
     batch = [_example(examples, member, run) for member in recipe["batch"]]
     trust.check(specs_in(recipe if victim is None else {**recipe, "victim": None}), run.path / run.RECORDS)
     victim = load_victim(recipe["victim"], device) if victim is None else victim
     attack = build_attack(recipe["attack"], **recipe["params"])
     clips = {str(member.clean_audio) for member in examples.values() if member.clean_audio}
-    attack.meet([run.resolve(path) for path in sorted(clips)], recipe.get("draws", {}))
+    attack.meet([Utterance(run.resolve(path), None, Path(path).stem) for path in sorted(clips)], recipe.get("draws", {}))
     objective = Objective(recipe["objective"], recipe["target"], recipe["wer_threshold"])
     results = craft_clips(
         victim,
@@ -94,6 +96,14 @@ def replay(
         got = audio.file_sha256(path)
     differing = _differing(recipe["versions"], environment()["versions"])
     return Replay(id, got == example.sha256, example.sha256, got, differing)
+
+
+def _recipe(run: Run, example: Example) -> Mapping[str, Any]:
+    try:
+        return recipe_of(example.recipe)
+    except RecordError as error:
+        where = run.path / "examples.jsonl"
+        raise RunError(f"{where}: the recipe of {example.id} was edited ({error}); delete its line to craft it again") from error
 
 
 def _example(examples: dict[str, Example], id: str, run: Run) -> Example:

@@ -19,6 +19,7 @@ from voiceattack.errors import RunError
 from voiceattack.files import append_line, inside, one_line, open_regular, read_bytes, whole_lines, write_whole, writing
 from voiceattack.locks import LOCK_FILE
 from voiceattack.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
+from voiceattack.records import check_info, check_row, check_summary
 from voiceattack.unicode_text import escape_json
 
 __all__ = ["Example", "Run", "adversarial_comment", "environment", "example_id", "example_seed", "slug"]
@@ -122,6 +123,7 @@ class Run:
         file = path / "run.json"
         try:
             info = json.loads(read_bytes(inside(path, "run.json")))
+            check_info(info)
             if run_id(info["request"]) != info["run_id"]:
                 raise RunError(f"{file}: the request was edited after the run began; start a new run in another folder")
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -228,7 +230,7 @@ class Run:
             with open_regular(file) as stream:
                 for number, line in enumerate(stream, 1):
                     if line.strip():
-                        row = self._parse(line, f"results.jsonl:{number}")
+                        row = self._parse(line, f"results.jsonl:{number}", check_row)
                         self._check_paths(row.get("audio"), row.get("clean_audio"))
                         yield row
         except FileNotFoundError as error:
@@ -242,7 +244,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """summary.json; raises RunError when it is missing (not evaluated yet) or damaged."""
-        return self._parse(self._read("summary.json"), "summary.json")
+        return self._parse(self._read("summary.json"), "summary.json", check_summary)
 
     def note_victim(self, spec: str, facts: Mapping[str, Any]) -> None:
         """Keep in run.json, under ``victims``, what the victim of this spec says of itself (``Victim.describe``).
@@ -293,9 +295,11 @@ class Run:
         except OSError as error:
             raise RunError(f"{self.path / name}: cannot be read ({one_line(error)}); check its permissions") from error
 
-    def _parse(self, data: bytes, where: str) -> dict[str, Any]:
+    def _parse(self, data: bytes, where: str, check: Callable[[dict[str, Any], str | None], None]) -> dict[str, Any]:
         try:
             value = json.loads(data)
+            if isinstance(value, dict):
+                check(value, self.request.get("kind"))
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); run: {command_line('evaluate', self.path)}") from error
         if not isinstance(value, dict):

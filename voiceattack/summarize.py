@@ -23,7 +23,8 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
 
     ``n`` counts all rows; ``n_scored`` leaves out errors and clips whose clean version was misheard already
     (``clean_wrong``), and is what ``success_rate`` is over; a file equal to the clean one (``no_effect``) is scored and is
-    never a success. WER, clean WER and CER are over the whole corpus of rows that were heard; ``wer_capped`` counts no more
+    never a success. WER and CER are over the whole corpus of rows that were heard, clean WER over those of them that have a
+    reference text, None without any; ``wer_capped`` counts no more
     errors in a clip than it has words, so that one repetition loop cannot carry the figure. Artefacts met on the way to another
     (``stage_of``) are left out; :mod:`voiceattack.curve` is about them.
     """
@@ -57,7 +58,8 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
     wrong = [row for row in rows if row["outcome"] == "clean_wrong"]
     fooled = outcomes.count("fooled")
     errors = [word_errors(said(row), heard_words(row)) for row in heard]
-    clean_errors = [word_errors(said(row), heard_words(row, "clean_hypothesis")) for row in heard]
+    told = [row for row in heard if row["reference_source"] != "clean transcript"]  # against itself a transcript has no errors
+    clean_errors = [word_errors(said(row), heard_words(row, "clean_hypothesis")) for row in told]
     words = [count.reference_words for count in errors]
     letters = [letters_said(row) for row in heard]
     return {
@@ -74,7 +76,7 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "n_no_effect": outcomes.count("no_effect"),
         "n_error": outcomes.count("error"),
         **({"error_unit": "character"} if any(error_unit(language_of(row)) == "character" for row in heard) else {}),
-        "wer_clean": _ratio(sum(count.errors for count in clean_errors), sum(words)),
+        "wer_clean": _ratio(sum(count.errors for count in clean_errors), sum(count.reference_words for count in clean_errors)),
         "wer": _ratio(sum(count.errors for count in errors), sum(words)),
         "wer_capped": _ratio(sum(min(count.errors, length) for count, length in zip(errors, words, strict=True)), sum(words)),
         "wer_ci95": bootstrap_ratio([count.errors for count in errors], words),

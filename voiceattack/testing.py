@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from voiceattack.errors import AttackError
 
 if TYPE_CHECKING:
+    from voiceattack.corpus import Utterance
     from voiceattack.request import AttackRequest
     from voiceattack.victims import Victim
 
@@ -95,12 +96,12 @@ def request_of(options: Mapping[str, Any], victim: str) -> AttackRequest:
     return request
 
 
-def attack_clip(request: AttackRequest, manifest: str, victim: Victim, folder: Path, name: str) -> Attempt:
+def attack_clip(request: AttackRequest, clip: Utterance, victim: Victim, folder: Path, name: str) -> Attempt:
     """Craft on one clip, hear it back.
 
     Args:
         request: what is asked, but for the input.
-        manifest: the clip: an audio file, or a manifest of one line.
+        clip: with what is said in it.
         victim: loaded.
         folder: where the run directory goes; one of the same request is resumed.
         name: what its name begins with.
@@ -114,11 +115,11 @@ def attack_clip(request: AttackRequest, manifest: str, victim: Victim, folder: P
     from voiceattack.provenance import run_id, slug
 
     path = folder / f"{slug(name)[:60]}-{run_id(request.identity())}"
-    run = craft(request.model_copy(update={"inputs": (manifest,)}), path, victim=victim)
+    run = craft(request, path, items=[clip], victim=victim)
     evaluate(run, [victim])
     attempt = Attempt(next(row for row in run.results() if row["control_for"] is None and row["stage_of"] is None), path)
     if attempt.outcome == "error":
-        raise AttackError(f"{manifest}: {attempt.row['error']}")
+        raise AttackError(f"{clip.place}: {attempt.row['error']}")
     return attempt
 
 

@@ -6,7 +6,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +16,7 @@ from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
 from voiceattack.attacks.shortfall import shortfall
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
+from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, BudgetError, SpecError, TargetError, VoiceAttackError
 from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
@@ -116,11 +116,11 @@ class Attack(ABC):
         """
         return waveform
 
-    def meet(self, corpus: Sequence[Path], draws: Mapping[str, Any] | None = None) -> None:
+    def meet(self, corpus: Sequence[Utterance], draws: Mapping[str, Any] | None = None) -> None:
         """Told before any clip what other clips there are; few attacks care.
 
         Args:
-            corpus: audio files of the run.
+            corpus: the clips of the run.
             draws: what was drawn for the one example that is crafted again, from its recipe; None in a run.
         """
         del corpus, draws

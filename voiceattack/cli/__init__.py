@@ -38,6 +38,7 @@ from voiceattack.cli import (
     usage,
     wakeword_sweep,
 )
+from voiceattack.cli.console import warn
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
 
@@ -111,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("voiceattack").setLevel(logging.DEBUG)
     else:
+        _show_warnings()
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
@@ -133,6 +135,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == EXIT_INTERRUPTED:
         _print_error("interrupted; finished examples are kept, resume with the same command")
     return code if isinstance(code, int) else 0
+
+
+class _Warnings(logging.Handler):
+    """What the package's log warns of, as a line of the command line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+def _show_warnings() -> None:
+    log = logging.getLogger("voiceattack")
+    if not any(isinstance(handler, _Warnings) for handler in log.handlers):
+        log.addHandler(_Warnings(logging.WARNING))
 
 
 def _message(error: Exception) -> str:

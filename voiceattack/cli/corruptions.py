@@ -124,14 +124,13 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
     """Counts, and a time from one clip heard by each victim."""
     import time
 
-    from voiceattack import audio
     from voiceattack.audio import Batch
     from voiceattack.corpus import Utterance
     from voiceattack.victims import load_victim
     from voiceattack.victims.trust import outside
 
     request.check()
-    clips = [item.path for item in request.items()[: request.limit] if isinstance(item, Utterance)]
+    clips = [item for item in request.items()[: request.limit] if isinstance(item, Utterance)]
     settings = request.settings()
     say(f"corruptions: {len({setting.name for setting in settings})}, settings: {len(settings)}, clips: {len(clips)}")
     if not clips:
@@ -143,7 +142,7 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
         say("nothing was written")
         return
     for spec in specs:
-        loaded, clip = load_victim(spec, device), audio.load(clips[0])
+        loaded, clip = load_victim(spec, device), clips[0].load()[0]
         begun = time.perf_counter()
         loaded.transcribe(Batch.of([clip]))
         seconds += (time.perf_counter() - begun) * len(clips) * (len(settings) + 1)

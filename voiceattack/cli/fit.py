@@ -122,17 +122,17 @@ def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], l
             warn(f"{item.where}: {item.error}")
             continue
         try:
-            loaded, warnings = audio.load_with_warnings(item.path)
+            loaded, warnings = item.load()
             waveform = audio.quantize16(loaded)
             victim.check_length(len(waveform) / audio.SAMPLE_RATE + room, item.name)
             if not bool(waveform.any()):
-                raise AttackError(f"{item.path}: digital silence")
+                raise AttackError(f"{item.place}: digital silence")
         except Exception as error:  # a victim may be anybody's code
             told = str(as_error(error))
-            warn(told if str(item.path) in told else f"{item.path}: {told}")
+            warn(told if str(item.path) in told else f"{item.place}: {told}")
             continue
-        tell_warnings(item.path, warnings)
-        names.append(item.path.name)
+        tell_warnings(item.place, warnings)
+        names.append(Path(item.place).name)
         clips.append(waveform)
     if not clips:
         raise CorpusError(f"no usable audio in {', '.join(inputs)}")

@@ -58,11 +58,11 @@ def prompts(
     for item in items:
         if isinstance(item, BadItem):
             warn(f"{item.where}: {item.error}")
-    paths = [item.path for item in items if not isinstance(item, BadItem)]
+    clips = [item for item in items if not isinstance(item, BadItem)]
     with progress("searching prompts", quiet=quiet) as on_progress:
         records = search_all(
             loaded[0],
-            paths,
+            clips,
             kind=kind.value,
             max_chars=max_chars,
             max_decodes=max_decodes,

@@ -184,7 +184,7 @@ def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
         _show(summary, outcome)
         for path in written:
             say(f"written: {path}")
-    if outcome.exit_code == 2 and not quiet:
+    if outcome.exit_code == 2:
         warn("some gates could not be judged" if outcome.judgements else "the run is not complete")
     if all(sample.row.get("outcome") == "error" or sample.row.get("error") for sample in outcome.samples):
         raise RunError(

@@ -6,13 +6,16 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, tell_warnings, warn
 from voiceattack.errors import CorpusError, RunError, SpecError, as_error
 from voiceattack.unicode_text import csv_cell
+
+if TYPE_CHECKING:
+    from voiceattack.corpus import Utterance
 
 __all__ = ["transcribe"]
 
@@ -44,9 +47,9 @@ def transcribe(
             if isinstance(item, BadItem):
                 row |= {"file": item.where, "error": item.error}
             else:
-                row |= {"file": str(item.path), "reference": item.text}
+                row |= {"file": item.place, "reference": item.text}
                 try:
-                    row["text"] = _hear(listener, item.path, row["warnings"])
+                    row["text"] = _hear(listener, item, row["warnings"])
                 except Exception as error:  # a victim may be anybody's code
                     row["error"] = str(as_error(error))
             rows.append(row)
@@ -66,13 +69,13 @@ def transcribe(
         raise RunError("none of the inputs could be heard" if len(rows) > 1 else "the input could not be heard")
 
 
-def _hear(listener: Any, path: Path, warnings: list[str]) -> str:
+def _hear(listener: Any, item: Utterance, warnings: list[str]) -> str:
     """The transcript; what the loader has to say is added to ``warnings``."""
     from voiceattack import audio
 
-    waveform, told = audio.load_with_warnings(path)
+    waveform, told = item.load()
     warnings += told
-    listener.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, path.name)
+    listener.check_length(waveform.shape[-1] / audio.SAMPLE_RATE, item.place)
     return str(listener.transcribe(audio.Batch.of([waveform]))[0].text)
 
 

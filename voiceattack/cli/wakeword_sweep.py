@@ -95,7 +95,6 @@ def wakeword_sweep(
 
 def _clips(inputs: Sequence[str]) -> tuple[list[str], list[Tensor]]:
     """Names and waveforms of the clips that load; one line on stderr for each that does not, and for what was done to a clip."""
-    from voiceattack import audio
     from voiceattack.corpus import BadItem, read_corpus
 
     names: list[str] = []
@@ -104,12 +103,12 @@ def _clips(inputs: Sequence[str]) -> tuple[list[str], list[Tensor]]:
         try:
             if isinstance(item, BadItem):
                 raise CorpusError(f"{item.where}: {item.error}")
-            waveform, warnings = audio.load_with_warnings(item.path)
+            waveform, warnings = item.load()
         except Exception as error:
             warn(str(as_error(error)))
             continue
-        tell_warnings(item.path, warnings)
-        names.append(str(item.path))
+        tell_warnings(item.place, warnings)
+        names.append(item.place)
         found.append(waveform)
     return names, found
 

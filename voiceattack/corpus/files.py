@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from voiceattack.corpus.base import READERS, BadItem, Item, Utterance
+from voiceattack.files import real_path
 
 __all__ = ["READER", "FileReader", "read_folder"]
 
@@ -43,18 +45,35 @@ READER = FileReader()
 def read_folder(folder: Path) -> Iterator[Item]:
     """The clips of a folder and those below it, by name.
 
-    A manifest in the folder (``metadata.csv``, ``metadata.jsonl``, ``manifest.jsonl``) gives its clips their texts and comes
-    first; audio that it does not list follows without text, so that nothing is left out. Hidden files and folders are skipped.
+    A manifest in the folder (``metadata.csv``, ``manifest.jsonl``, ``*.trans.txt`` and the like) gives its clips their texts and
+    comes first; audio that it does not list follows without text, so that nothing is left out. Links to folders are followed,
+    each folder once. Hidden files and folders are skipped.
     """
     found = False
-    for item in _walk(folder, set()):
+    for item in _walk(folder):
         found = True
         yield item
     if not found:
         yield BadItem(str(folder), "holds no audio files; give a folder of .wav, .flac or the like, or a manifest")
 
 
-def _walk(folder: Path, listed: set[str]) -> Iterator[Item]:
+def _walk(folder: Path) -> Iterator[Item]:
+    listed: set[str] = set()
+    been = {real_path(folder)}  # links may lead in circles
+    waiting = [_items_in(folder, listed)]
+    while waiting:
+        found = next(waiting[-1], None)
+        if found is None:
+            waiting.pop()
+        elif not isinstance(found, Path):
+            yield found
+        elif (real := real_path(found)) not in been:
+            been.add(real)
+            waiting.append(_items_in(found, listed))
+
+
+def _items_in(folder: Path, listed: set[str]) -> Iterator[Item | Path]:
+    """The items of a folder and the folders in it, in order; ``listed`` are the files that manifests name."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
@@ -64,13 +83,13 @@ def _walk(folder: Path, listed: set[str]) -> Iterator[Item]:
     readers = [READERS.get(name) for name in READERS.names()]
     for entry in entries:
         for reader in readers:
-            if entry.name in reader.folder_names:
+            if any(fnmatch.fnmatchcase(entry.name, name) for name in reader.folder_names):
                 for item in reader.read(entry):
                     if isinstance(item, Utterance):
-                        listed.add(os.path.realpath(item.path))
+                        listed.add(real_path(item.path))
                     yield item
     for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():  # a link may lead in circles
-            yield from _walk(entry, listed)
-        elif entry.suffix.lower() in SUFFIXES and os.path.realpath(entry) not in listed:
+        if os.path.isdir(entry):
+            yield entry
+        elif entry.suffix.lower() in SUFFIXES and real_path(entry) not in listed:
             yield Utterance(entry, None, entry.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -178,10 +179,10 @@ def read_terms(given: str) -> list[str]:
         SpecError: the file cannot be read, or there is no term in it.
     """
     path = Path(given)
-    if path.suffix or path.is_file():
+    if path.suffix or os.path.isfile(given):
         try:
             lines = read_text(path).split("\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SpecError(
                 f"critical terms {given}: cannot be read ({error}); give a text file, or terms as thirty,kitchen"
             ) from error

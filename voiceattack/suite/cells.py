@@ -94,12 +94,11 @@ def craft_cell(
     """
     before = set(_state(out, cell).get("crafted", []))
     todo = pending(out, cell)
-    manifest = _manifest(out, cell)
-    request = cell.request.model_copy(update={"inputs": (str(manifest),)})
+    clips = [item.utterance for item in cell.items]
     path = directory(out, cell)
     budgeted.here = lambda: sum(example.queries for example in _examples(out, cell) if example.id in todo)
     try:
-        craft(request, path, victim=victim, on_progress=budgeted.progress(on_progress), on_error=on_error)
+        craft(cell.request, path, items=clips, victim=victim, on_progress=budgeted.progress(on_progress), on_error=on_error)
     finally:
         budgeted.queries += budgeted.here()
         budgeted.here = lambda: 0
@@ -174,15 +173,6 @@ def _examples(out: Path, cell: Cell) -> list[Example]:
 
 def _there(out: Path, cell: Cell, example: Example) -> bool:
     return example.audio is not None and inside(directory(out, cell), example.audio).exists()
-
-
-def _manifest(out: Path, cell: Cell) -> Path:
-    """A manifest of the cell's clips, for :func:`~voiceattack.craft.craft`."""
-    path = inside(out, f"manifests/{cell.id}.jsonl")
-    lines = [{"audio_filepath": str(item.path), **({"text": item.text} if item.text else {})} for item in cell.items]
-    with writing(path, ADVICE):
-        write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return path
 
 
 def _state(out: Path, cell: Cell) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from pathlib import Path
 
 from voiceattack.errors import CorpusError, VoiceAttackError
@@ -37,33 +35,29 @@ def cost_lines(
         raise CorpusError("none of the suite's inputs can be used" + (f": {bad[0]}" if bad else ""))
     lines, seconds, steps, queries, unmeasured = [], 0.0, 0, 0, 0
     victims: dict[str, Victim] = {}
-    with tempfile.TemporaryDirectory(prefix="voiceattack-") as scratch:
-        for cell in plan(suite, items):
-            todo = set(pending(out, cell))
-            name = f"{cell.variant.label} on {cell.source}, seed {cell.seed}"
-            if not todo:
-                lines.append(f"{name}: all {len(cell.ids)} artefacts are there")
-                continue
-            manifest = Path(scratch) / "todo.jsonl"
-            wanted = [item for id, item in cell.ids.items() if id in todo and item.path.exists()]
-            if not wanted:
-                lines.append(f"{name}: {len(todo)} generated clips, not measured")
-                continue
-            manifest.write_text("".join(json.dumps({"audio_filepath": str(item.path)}) + "\n" for item in wanted))
-            if cell.source not in victims and not outside(cell.source):
-                victims[cell.source] = load_victim(cell.source, device)
-            request = cell.request.model_copy(update={"inputs": (str(manifest),)})
-            try:
-                found = estimate(request, victim=victims.get(cell.source), device=device)
-            except VoiceAttackError as error:
-                raise type(error)(f"{name}: {error}") from error
-            time = f"{found.seconds / 60:.1f} min" if found.unmeasured is None else f"time not measured ({found.unmeasured})"
-            lines.append(
-                f"{name}: {len(todo)} of {len(cell.ids)} artefacts to craft, at most {found.steps} steps, "
-                f"{found.queries} transcriptions, {time}"
-            )
-            unmeasured += found.unmeasured is not None
-            seconds, steps, queries = seconds + found.seconds, steps + found.steps, queries + found.queries
+    for cell in plan(suite, items):
+        todo = set(pending(out, cell))
+        name = f"{cell.variant.label} on {cell.source}, seed {cell.seed}"
+        if not todo:
+            lines.append(f"{name}: all {len(cell.ids)} artefacts are there")
+            continue
+        wanted = [item.utterance for id, item in cell.ids.items() if id in todo and item.path.exists()]
+        if not wanted:
+            lines.append(f"{name}: {len(todo)} generated clips, not measured")
+            continue
+        if cell.source not in victims and not outside(cell.source):
+            victims[cell.source] = load_victim(cell.source, device)
+        try:
+            found = estimate(cell.request, items=wanted, victim=victims.get(cell.source), device=device)
+        except VoiceAttackError as error:
+            raise type(error)(f"{name}: {error}") from error
+        time = f"{found.seconds / 60:.1f} min" if found.unmeasured is None else f"time not measured ({found.unmeasured})"
+        lines.append(
+            f"{name}: {len(todo)} of {len(cell.ids)} artefacts to craft, at most {found.steps} steps, "
+            f"{found.queries} transcriptions, {time}"
+        )
+        unmeasured += found.unmeasured is not None
+        seconds, steps, queries = seconds + found.seconds, steps + found.steps, queries + found.queries
     lines.append(f"{clips} clips are heard clean by {len(suite.victims)} victims")
     beside = f", and what was not measured {unmeasured} times" if unmeasured else ""
     told = f"about {seconds / 60:.1f} min here at most{beside}"

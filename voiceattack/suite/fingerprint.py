@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from voiceattack.files import open_regular
+from voiceattack.files import files_below, open_regular
 from voiceattack.provenance import SHARED, canonical, versions_of, victim_packages
 from voiceattack.specs import OUTSIDE, Spec, parse_spec, without_patience
 
@@ -49,7 +49,7 @@ def _files(spec: Spec) -> dict[str, str]:
 def _digest(path: Path) -> str:
     """Of the regular files there, ``""`` without any; one that cannot be read counts by its name, and loading it will say why."""
     try:
-        files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        files = sorted(files_below(path)) if path.is_dir() else [path] if path.is_file() else []
         stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         return _content(json.dumps(stats)) if stats else ""
     except (OSError, ValueError):

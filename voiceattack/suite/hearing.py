@@ -76,7 +76,7 @@ def _read(path: Path) -> list[Row]:
 def _hear(victim: Victim, item: Item, id: str) -> Row:
     row: Row = {"id": id, "hypothesis": None, "wake_ups": None, "audio_seconds": None, "language": victim.language, "error": None}
     try:
-        wave = audio.quantize16(audio.load(item.path))
+        wave = audio.quantize16(item.utterance.load()[0])
         row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
         victim.check_length(row["audio_seconds"], item.name)
         heard = victim.transcribe(Batch.of([wave]))[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from voiceattack.corpus import BadItem, read_corpus
+from voiceattack.corpus import READERS, BadItem, read_corpus
 from voiceattack.errors import CorpusError, RunError
-from voiceattack.files import write_whole, writing
+from voiceattack.files import real_path, write_whole, writing
 from voiceattack.samples import samples_manifest
 from voiceattack.suite.schema import SCHEMA_FILE
 from voiceattack.victims.trust import outside
@@ -26,24 +27,45 @@ def find_inputs(folder: Path) -> list[str]:
     Runs, hidden folders and those of builds are left out.
     """
     here = [folder] if _holds_audio(folder) else []
-    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.is_symlink() and _looks_at(path)]
-    found = here or [path for path in below if _holds_audio(path) or any(_holds_audio(p) for p in sorted(path.glob("*/")))]
+    been = {real_path(folder)}
+    below = [path for path in _folders(folder, been) if _looks_at(path)]
+    found = here or [path for path in below if _holds_audio(path) or any(_holds_audio(p) for p in _folders(path, been))]
     if found:
         return [os.path.relpath(path, folder) for path in found]
     return [os.path.relpath(samples_manifest().parent, folder)]
 
 
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, by name; nothing when it may not be looked into."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _folders(folder: Path, been: set[str]) -> list[Path]:
+    """The folders in a folder, linked ones too, but those in ``been``, to which they are added."""
+    found = []
+    for path in _entries(folder):
+        real = real_path(path)
+        if os.path.isdir(path) and real not in been:
+            been.add(real)
+            found.append(path)
+    return found
+
+
 def _looks_at(path: Path) -> bool:
-    run = any((path / name).exists() for name in ("run.json", "suite-run.json"))
+    run = any(os.path.exists(path / name) for name in ("run.json", "suite-run.json"))
     return not path.name.startswith((".", "_")) and path.name not in SKIP and not run
 
 
 def _holds_audio(path: Path) -> bool:
     if not _looks_at(path):
         return False
-    names = {item.name for item in path.iterdir() if item.is_file()}
-    manifests = {"manifest.jsonl", "metadata.csv", "metadata.jsonl"}
-    return bool(names & manifests) or any(name.lower().endswith((".wav", ".flac", ".mp3", ".ogg", ".opus")) for name in names)
+    names = [item.name for item in _entries(path) if os.path.isfile(item)]
+    manifests = [pattern for name in READERS.names() for pattern in READERS.get(name).folder_names]
+    described = any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in manifests)
+    return described or any(name.lower().endswith((".wav", ".flac", ".mp3", ".ogg", ".opus")) for name in names)
 
 
 def suite_text(inputs: Sequence[str], victim: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voiceattack import audio
-from voiceattack.corpus import BadItem, read_corpus
+from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.errors import VoiceAttackError
 from voiceattack.files import inside
 from voiceattack.metrics.terms import names_of
@@ -24,13 +24,14 @@ class Item:
     """One clip of a suite.
 
     Attributes:
-        path: the audio file, absolute.
+        path: the file, absolute.
         shown: the file as a reader reaches it: relative to the run when it lies there.
-        name, text, sha256: stem, reference (None when unknown; "" without speech), digest of the file.
+        name, text, sha256: stem or the manifest's name, reference (None when unknown; "" without speech), digest of the clip.
         tags: names by which attacks and gates choose it.
         speech: whether anything is said in it.
         terms: critical terms that its manifest names.
         error: why it cannot be used; then ``sha256`` is empty.
+        clip: which part of the file, or where in it; None is the whole file.
     """
 
     path: Path
@@ -42,6 +43,13 @@ class Item:
     speech: bool = True
     terms: tuple[str, ...] = ()
     error: str | None = None
+    clip: Utterance | None = None
+
+    @property
+    def utterance(self) -> Utterance:
+        """The clip as the corpus gives it, with its text of now."""
+        whole = Utterance(self.path, self.text or None, self.name)
+        return whole if self.clip is None else replace(whole, segment=self.clip.segment, packed=self.clip.packed)
 
 
 def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list[Item]:
@@ -60,7 +68,7 @@ def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list
     for entry in suite.inputs:
         items = _generated(entry, suite.seed, out, write) if entry.generate else _spoken(entry, folder)
         for item in items:
-            key = (item.name, item.sha256 or str(item.path))
+            key = (item.name, item.sha256 or item.shown)
             known = found.get(key)
             found[key] = item if known is None else replace(known, tags=known.tags | item.tags)
     return list(found.values())
@@ -84,9 +92,9 @@ def _spoken(entry: InputEntry, folder: Path) -> Iterable[Item]:
         path = item.path.resolve()
         try:
             terms = tuple(names_of(item.extra, "critical_terms"))
-            yield Item(path, str(item.path), item.name, said, audio.file_sha256(path), tags, entry.speech, terms)
+            yield Item(path, item.place, item.name, said, item.digests()[1], tags, entry.speech, terms, clip=item)
         except (VoiceAttackError, OSError) as error:
-            yield Item(path, str(item.path), item.name, said, "", tags, entry.speech, error=str(error))
+            yield Item(path, item.place, item.name, said, "", tags, entry.speech, error=str(error))
 
 
 def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,31 +15,21 @@ from pydantic import BaseModel, ValidationError
 from voiceattack.errors import SpecError
 from voiceattack.files import one_line, read_text
 from voiceattack.suite.schema import Suite
+from voiceattack.suite.variables import VariableError, expand
+from voiceattack.yaml_text import YamlError, parse_yaml
 
 __all__ = ["load_suite", "nearest", "parse_suite"]
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key given twice is an error, not a silent loss."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise SpecError(f"{key.start_mark.line + 1}: key {key.value!r} is given twice; keep one")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def load_suite(path: Path) -> Suite:
     """The suite in a file.
 
     Raises:
-        SpecError: no such file, no YAML, an unknown key or a wrong value; says the line.
+        SpecError: no such file, no YAML, an unknown key, a wrong value, or a variable that it may not use; says the line.
     """
     try:
         text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SpecError(f"{path}: cannot be read ({one_line(error)}); make one with: voiceattack init") from error
     return parse_suite(text, str(path))
 
@@ -46,17 +37,19 @@ def load_suite(path: Path) -> Suite:
 def parse_suite(text: str, where: str = "suite") -> Suite:
     """As :func:`load_suite`, from text."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"{where}:{line}: no valid YAML ({error.problem})") from error
-    except (SpecError, yaml.YAMLError, RecursionError) as error:
-        raise SpecError(f"{where}:{one_line(error)}") from error
+        value, node = parse_yaml(text)
+    except YamlError as error:
+        raise SpecError(f"{where}:{error.line}: {error.problem}") from error
     if not isinstance(value, dict):
         raise SpecError(f"{where}: holds no keys; it needs 'inputs' and 'victims'; see: voiceattack init")
+    # Keys that begin so are free, for anchors.
+    value = {key: inner for key, inner in value.items() if not str(key).startswith("x-")}
     try:
-        return Suite.model_validate(value)
+        value, expansions = expand(value, os.environ)
+    except VariableError as error:
+        raise SpecError(f"{where}:{_line(node, error.place)}: {_shown(error.place)}: {error}") from error
+    try:
+        return Suite.model_validate(value).with_expansions(expansions)
     except ValidationError as error:
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = _shown(first["loc"])
@@ -76,7 +69,9 @@ def _reason(error: Any) -> str:
     if error["type"] == "missing":
         return "is missing"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{message[:1].lower()}{message[1:]}" + ("" if isinstance(error["input"], dict) else f", got {error['input']!r}")
+    given = repr(error["input"])
+    shown = given if len(given) <= 100 else f"{given[:97]}..."
+    return f"{message[:1].lower()}{message[1:]}" + ("" if isinstance(error["input"], dict) else f", got {shown}")
 
 
 def _keys(loc: Sequence[int | str]) -> list[str]:

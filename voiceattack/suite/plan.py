@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -21,6 +22,8 @@ from voiceattack.victims.trust import specs_in
 
 __all__ = ["Cell", "Variant", "check_names", "plan", "variants"]
 
+MAX_VARIANTS = 1000
+"""Of one grid."""
 LIMITS = frozenset(field.name for field in fields(Budget))
 
 
@@ -106,6 +109,10 @@ def variants(suite: Suite) -> list[Variant]:
     """Every attack of every grid, its parameters checked."""
     found = []
     for entry, called in _members(suite):
+        if (count := math.prod(map(len, entry.grid.values()))) > MAX_VARIANTS:
+            raise SpecError(
+                f"attack {called!r} of the suite: its grid has {count} combinations, {MAX_VARIANTS} at most; shorten it"
+            )
         for values in itertools.product(*entry.grid.values()):
             chosen = dict(zip(entry.grid, values, strict=True))
             budget = {**entry.budget, **{name: value for name, value in chosen.items() if name in LIMITS}}

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from voiceattack.numbers import LARGEST
 from voiceattack.objectives import ObjectiveKind
 from voiceattack.specs import without_patience
+from voiceattack.suite.variables import Expansion, in_specs
 from voiceattack.victims.trust import specs_in
 
 __all__ = [
@@ -138,6 +139,16 @@ class AttackEntry(Part):
     def _named(self) -> AttackEntry:
         return self if self.name else self.model_copy(update={"name": self.attack})
 
+    @field_validator("params", "budget", "grid")
+    @classmethod
+    def _recordable(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A run's record holds them."""
+        try:
+            json.dumps(given, allow_nan=False).encode()
+        except (ValueError, TypeError) as error:
+            raise ValueError("must hold finite numbers, texts, true or false, lists and mappings of them") from error
+        return given
+
 
 class GateEntry(Part):
     """A sentence that must hold; a plain text is the sentence."""
@@ -167,6 +178,7 @@ class Suite(Part):
     """A whole suite."""
 
     version: Literal[1] = Field(1, description="Version of this format.")
+    env: tuple[str, ...] = Field((), description="Environment variables that ${NAME} in this suite may stand for.")
     name: str = Field("suite", description="Name in reports.")
     inputs: tuple[InputEntry, ...] = Field(min_length=1)
     victims: tuple[VictimEntry, ...] = Field(min_length=1)
@@ -192,6 +204,18 @@ class Suite(Part):
                     raise ValueError(f"two {kind}s are named {name!r}; give one of them another 'name'")
         return self
 
+    _expansions: tuple[Expansion, ...] = ()
+
+    def with_expansions(self, expansions: tuple[Expansion, ...]) -> Suite:
+        """The same, which knows what variables were put into it."""
+        self._expansions = expansions
+        return self
+
+    @property
+    def variables_in_specs(self) -> dict[str, list[str]]:
+        """See :func:`voiceattack.suite.variables.in_specs`."""
+        return in_specs(self._expansions)
+
     @property
     def specs(self) -> list[str]:
         """Every victim that it names: who listens, who is crafted on, and whoever an attack's parameters name."""
@@ -207,5 +231,6 @@ class Suite(Part):
 
 def json_schema() -> str:
     """The JSON Schema of a suite, as ``suite.schema.json`` holds it."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Suite.model_json_schema()}
+    own = {"$schema": "https://json-schema.org/draft/2020-12/schema", "patternProperties": {"^x-": {}}}
+    schema = {**own, **Suite.model_json_schema()}
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"

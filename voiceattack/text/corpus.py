@@ -81,7 +81,7 @@ def _file(path: Path) -> Iterator[TextItem]:
         try:
             row = json.loads(line)
             text, expected = row["text"], row.get("action", row.get("label"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             yield TextItem(
                 "", where, None, f"{where}: no JSON object with 'text' ({type(error).__name__}); mend or drop that line"
             )

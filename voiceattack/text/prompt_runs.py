@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from voiceattack import audio
 from voiceattack.commands import command_line
+from voiceattack.corpus import clip_at
 from voiceattack.errors import AttackError, RunError, as_error
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.intervals import wilson
@@ -122,7 +123,7 @@ def _judged(record: PromptRecord, victim: Any, clean: dict[str, str]) -> PromptR
         "victim": victim.spec,
     }
     try:
-        batch = audio.Batch.of([audio.load(Path(record.clip))])
+        batch = audio.Batch.of([clip_at(record.clip).load()[0]])
         if record.clip not in clean:
             clean[record.clip] = victim.transcribe(batch)[0].text
         before = clean[record.clip]

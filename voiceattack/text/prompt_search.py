@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from voiceattack import audio
+from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, as_error
 from voiceattack.provenance import example_seed
 from voiceattack.text.prompt_pool import random_prompt
@@ -24,7 +23,7 @@ Progress = Callable[[int, int, str], Any]
 
 def search_all(
     victim: Victim,
-    paths: Sequence[Path],
+    clips: Sequence[Utterance],
     *,
     kind: PromptKind = "initial-prompt",
     max_chars: int = 20,
@@ -40,7 +39,7 @@ def search_all(
 
     Args:
         victim: takes a prompt.
-        paths: audio files of at most 30 s.
+        clips: of at most 30 s.
         kind, max_chars, max_decodes: see :func:`voiceattack.text.prompts.search_prompt`.
         fixed: the prompt for all clips; None takes the best of those found.
         seed: of the run; a clip's own derives from it and the file's content.
@@ -53,32 +52,32 @@ def search_all(
     if not isinstance(victim, Prompted):
         raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")
     records: list[PromptRecord] = []
-    clips: list[PromptedClip] = []
-    used: list[tuple[Path, str]] = []
+    opened: list[PromptedClip] = []
+    used: list[tuple[Utterance, str]] = []
 
-    def record(path: Path, digest: str, choice: Choice, prompt: str, decoded: int, own: int) -> None:
+    def record(item: Utterance, digest: str, choice: Choice, prompt: str, decoded: int, own: int) -> None:
         limits = (max_chars, max_decodes) if choice == "searched" else (max_chars, 0)
-        records.append(PromptRecord(str(path), digest, prompt, kind, choice, victim.spec, *limits, decoded, own))
+        records.append(PromptRecord(item.place, digest, prompt, kind, choice, victim.spec, *limits, decoded, own))
 
-    for place, path in enumerate(paths):
+    for place, item in enumerate(clips):
         try:
-            waveform, digest = audio.load(path), audio.file_sha256(path)
+            waveform, digest = item.load()[0], item.digests()[1]
             own = example_seed(seed, digest, f"prompts:{kind}")
             clip = open_clip(victim, waveform, kind)
             found = search_prompt(clip, max_chars=max_chars, max_decodes=max_decodes, seed=own)
         except Exception as error:  # a victim may be anybody's code
             told = str(as_error(error))
             if on_error is not None:
-                on_error(told if str(path) in told else f"{path}: {told}")
+                on_error(told if str(item.path) in told else f"{item.place}: {told}")
             continue
-        clips.append(clip)
-        used.append((path, digest))
-        record(path, digest, "searched", found.prompt, found.decoded, own)
-        record(path, digest, "random", random_prompt(max_chars, np.random.default_rng(own)), 0, own)
+        opened.append(clip)
+        used.append((item, digest))
+        record(item, digest, "searched", found.prompt, found.decoded, own)
+        record(item, digest, "random", random_prompt(max_chars, np.random.default_rng(own)), 0, own)
         if on_progress is not None:
-            on_progress(place + 1, len(paths), found.prompt)
-    one = fixed or best_fixed(clips, [row.prompt for row in records if row.choice == "searched"])
+            on_progress(place + 1, len(clips), found.prompt)
+    one = fixed or best_fixed(opened, [row.prompt for row in records if row.choice == "searched"])
     if one:
-        for path, digest in used:
-            record(path, digest, "fixed", one, 0, seed)
+        for item, digest in used:
+            record(item, digest, "fixed", one, 0, seed)
     return records

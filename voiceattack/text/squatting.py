@@ -52,5 +52,5 @@ def _table(path: str) -> dict[str, dict[str, int]]:
     try:
         data = json.loads(read_text(path))
         return {str(word): {str(other): int(count) for other, count in others.items()} for word, others in data.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise SpecError(f"{path}: no words.json of voiceattack confusions ({error}); make it with that command") from error

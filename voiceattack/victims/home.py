@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from voiceattack.errors import SpecError
 from voiceattack.files import read_text
 from voiceattack.samples import samples_manifest
+from voiceattack.yaml_text import parse_yaml
 
 __all__ = ["Area", "Entity", "Floor", "Home", "default_home"]
 
@@ -82,8 +81,8 @@ class Home:
             SpecError: it cannot be read, or something in it is wrong; names the place.
         """
         try:
-            loaded: Any = yaml.safe_load(read_text(path))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            loaded, _ = parse_yaml(read_text(path))
+        except (OSError, ValueError) as error:
             raise SpecError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())}); see samples/home.yaml") from error
         try:
             file = _File.model_validate(loaded)

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-import yaml
 
 from voiceattack.audio import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
-from voiceattack.files import read_text
+from voiceattack.files import files_below, read_text
 from voiceattack.languages import language_code, model_code
 from voiceattack.samples import sample_commands
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.home import Home, default_home
 from voiceattack.victims.intent import Intent
+from voiceattack.yaml_text import parse_yaml
 
 __all__ = ["IntentsVictim", "load"]
 
@@ -103,7 +103,7 @@ def _builtin(language: str) -> Any:
 def _custom(folder: Path, language: str) -> Any:
     """Sentences of the user's own, every ``.yaml`` and ``.json`` of a folder as one, in Home Assistant's format."""
     hassil = optional_import("hassil", extra=EXTRA, feature=FEATURE)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".yaml", ".yml", ".json"))
+    files = sorted(path for path in files_below(folder) if path.suffix.lower() in (".yaml", ".yml", ".json"))
     if not files:
         raise SpecError(f"{folder}: holds no .yaml file of sentences; see docs/assistants.md for the format")
     merged: dict[str, Any] = {"language": language, "intents": {}}
@@ -111,7 +111,7 @@ def _custom(folder: Path, language: str) -> Any:
     for path in files:
         try:
             text = read_text(path)
-            data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+            data = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text)[0]
             util.merge_dict(merged, data)
             hassil.Intents.from_dict(merged)
         except Exception as error:  # hassil has no error class for a malformed file

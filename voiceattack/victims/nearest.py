@@ -72,7 +72,7 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> NearestVic
             for row in rows
             if "action" in row or "label" in row
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpecError(f"nearest:{rest}: no manifest of text and action ({error}); give a .jsonl file") from error
     if not pairs:
         raise SpecError(f"nearest:{rest}: no line has an action or a label; give examples, one JSON object a line")

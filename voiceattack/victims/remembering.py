@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from voiceattack.audio import Batch, pcm_sha256, quantize16
@@ -49,6 +50,7 @@ class QueryCache:
             for suffix in BESIDE:
                 check_regular(inside(self.path.parent, FILE + suffix))
             self._file = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
+            self._file.execute("PRAGMA trusted_schema = OFF")  # a view in it may call no function of ours
             self._file.execute("PRAGMA synchronous = FULL")
             if (format_ := self._format()) not in (0, 1, FORMAT):
                 raise RunError(f"{self.path}: written by another version (format {format_}); choose another folder")
@@ -56,6 +58,9 @@ class QueryCache:
                 self._file.execute("BEGIN IMMEDIATE")  # one process alone makes or changes the table
                 self._bring_up()
                 self._file.execute("COMMIT")
+            kinds = [row[0] for row in self._file.execute("SELECT type FROM sqlite_master WHERE name = 'answers'")]
+            if kinds != ["table"]:
+                raise ValueError(f"answers is {' and '.join(map(str, kinds)) or 'missing'}, and must be a table")
 
     def _format(self) -> int:
         return int(self._file.execute("PRAGMA user_version").fetchone()[0])
@@ -80,8 +85,12 @@ class QueryCache:
             ).fetchone()
             if found is None:
                 return None
-            action = None if found[2] is None else Intent(**json.loads(found[2]))
-            return Transcript(str(found[0]), json.loads(found[1]), action)
+            try:
+                return _transcript(*found)
+            except (ValueError, TypeError, RecursionError):
+                # No answer that was kept here looks so; one that cannot be read is asked for again.
+                self._file.execute("DELETE FROM answers WHERE audio = ? AND victim = ?", (audio, victim))
+                return None
 
     def keep(self, audio: str, victim: str, heard: Transcript) -> None:
         """Write one answer; the first one for a clip stays."""
@@ -104,6 +113,23 @@ class QueryCache:
                 f"{self.path}: the query cache cannot be used ({error}); free some space, delete it if it is damaged, "
                 "or go without it: --no-cache"
             ) from error
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    slots: dict[str, str]
+    evidence: dict[str, Any]
+
+
+def _transcript(text: Any, details: Any, action: Any) -> Transcript:
+    """A row as it was given to :meth:`QueryCache.keep`; raises ValueError or TypeError when it is not one."""
+    kept = json.loads(details)
+    if not isinstance(text, str) or not isinstance(kept, dict):
+        raise TypeError("no text with a mapping of details")
+    did = None if action is None else _Action.model_validate_json(action)
+    return Transcript(text, kept, None if did is None else Intent(did.name, did.slots, did.evidence))
 
 
 class RememberingVictim(Victim):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from voiceattack.attacks.corruptions.severities import Severities, table
 from voiceattack.attacks.problem import Problem
 from voiceattack.audio import SAMPLE_RATE, quantize16
 from voiceattack.audio_files import MIN_SECONDS
+from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError
 
 __all__ = ["RATE", "Corruption", "Draws", "Wave", "fitted"]
@@ -51,8 +51,8 @@ class Corruption(base.Attack):
     needs_budget: ClassVar[bool] = False
     changes_length: ClassVar[bool] = True
     clips: ClassVar[bool] = False
-    corpus: Sequence[Path] = ()
-    """Audio files of the run, as :meth:`meet` was told."""
+    corpus: Sequence[Utterance] = ()
+    """The clips of the run, as :meth:`meet` was told."""
     drawn: Mapping[str, Any] | None = None
     """What was drawn for the one example that is crafted again."""
 
@@ -83,7 +83,7 @@ class Corruption(base.Attack):
         """One: the corrupted clip is heard."""
         return 1
 
-    def meet(self, corpus: Sequence[Path], draws: Mapping[str, Any] | None = None) -> None:
+    def meet(self, corpus: Sequence[Utterance], draws: Mapping[str, Any] | None = None) -> None:
         self.corpus, self.drawn = list(corpus), draws
 
     @abstractmethod

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave
-from voiceattack.corpus import Utterance, read_corpus
+from voiceattack.corpus import Utterance, clip_at, read_corpus
 from voiceattack.errors import AttackError, AudioError, SpecError
 from voiceattack.metrics.signal import snr_db
 from voiceattack.mixing import mix_at_snr
@@ -125,17 +125,17 @@ class Crosstalk(_Noise):
         salt = int(draws.rng.integers(2**32))
         wanted = None if self.drawn is None else self.drawn.get("pcm_sha256")
         own = torch.from_numpy(clip.astype(np.float32))
-        paths = sorted(self.corpus, key=lambda path: (_rank(salt, path), path.as_posix()))
+        clips = sorted(self.corpus, key=lambda one: (_rank(salt, one), one.place))
         if self.drawn is not None and "path" in self.drawn:
-            paths.append(Path(str(self.drawn["path"])))  # a clip that was in the corpus and not crafted from
-        for path in paths:
+            clips.append(clip_at(str(self.drawn["path"])))  # a clip that was in the corpus and not crafted from
+        for one in clips:
             try:
-                other = audio.quantize16(audio.load(path))
+                other = audio.quantize16(one.load()[0])
             except AudioError:
                 continue  # its own example says what is wrong with it
             digest = audio.pcm_sha256(other)
             if (wanted is None or digest == wanted) and bool(other.any()) and not torch.equal(other, own):
-                draws.facts.update(recording=path.stem, path=str(path), pcm_sha256=digest)
+                draws.facts.update(recording=_called(one), path=one.place, pcm_sha256=digest)
                 return other
         if wanted is not None:
             raise AttackError(
@@ -144,21 +144,27 @@ class Crosstalk(_Noise):
         raise AttackError("crosstalk needs a second utterance: give more clips, or --param speech=FOLDER")
 
 
-def _rank(salt: int, path: Path) -> str:
-    return hashlib.sha256(f"{salt}:{path.stem}".encode()).hexdigest()
+def _called(one: Utterance) -> str:
+    """The file's stem; a part of a file has a name of its own."""
+    return one.path.stem if one.segment is None and one.packed is None else one.name
+
+
+def _rank(salt: int, one: Utterance) -> str:
+    return hashlib.sha256(f"{salt}:{_called(one)}".encode()).hexdigest()
 
 
 def _recording(place: str, what: str, draws: Draws) -> Tensor:
     """One of the recordings at ``place``, drawn by its place in the order of names."""
-    paths = sorted({item.path for item in read_corpus((place,)) if isinstance(item, Utterance)}, key=lambda path: path.as_posix())
-    if not paths:
+    found = {one.place: one for one in read_corpus((place,)) if isinstance(one, Utterance)}
+    clips = [found[name] for name in sorted(found, key=lambda name: Path(name).as_posix())]
+    if not clips:
         raise SpecError(f"--param {what}={place}: no audio there; give a folder, a manifest or a file")
-    path = paths[int(draws.rng.integers(len(paths)))]
-    found = audio.quantize16(audio.load(path))
-    if not bool(found.any()):
-        raise AttackError(f"{path}: is silent, so it has no signal-to-noise ratio; leave it out")
-    draws.facts.update(recording=path.name, pcm_sha256=audio.pcm_sha256(found))
-    return found
+    one = clips[int(draws.rng.integers(len(clips)))]
+    recording = audio.quantize16(one.load()[0])
+    if not bool(recording.any()):
+        raise AttackError(f"{one.place}: is silent, so it has no signal-to-noise ratio; leave it out")
+    draws.facts.update(recording=Path(one.place).name, pcm_sha256=audio.pcm_sha256(recording))
+    return recording
 
 
 def _stretch(recording: Tensor, samples: int, draws: Draws) -> Tensor:
