@@ -18,7 +18,7 @@ from torch import Tensor
 __all__ = ["Died", "Refused", "call", "let_go"]
 
 PROGRAM = Path(__file__).with_name("_apart.py")
-TIMEOUT_SECONDS = 300.0
+TIMEOUT_SECONDS = 900.0
 
 
 class Refused(Exception):
@@ -31,7 +31,7 @@ class Died(Exception):
 
 class _Process:
     def __init__(self) -> None:
-        # Isolated: no file of the folder that the user happens to be in is imported. A session of its own: Ctrl-C is the parent's.
+        # Isolated: nothing in the folder that the user happens to be in is imported. A session of its own: Ctrl-C is not for it.
         self.process = subprocess.Popen(
             [sys.executable, "-I", str(PROGRAM), *sys.path],
             stdin=subprocess.PIPE,

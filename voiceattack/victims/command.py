@@ -25,7 +25,7 @@ from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines import refuse_unknown
 from voiceattack.victims.keys import Keys
 
-__all__ = ["CommandVictim", "load"]
+__all__ = ["CommandVictim", "end_group", "load"]
 
 AUDIO = "{audio}"
 TIMEOUT_SECONDS = 60.0
@@ -87,7 +87,7 @@ class CommandVictim(Victim):
                 f"command {name!r}: no transcript within {self._timeout:g} s, killed{self._tail(err)}; raise ?timeout=SECONDS"
             ) from error
         finally:
-            _kill(process)
+            end_group(process)
             out.join()
             err.join()
         if out.over:
@@ -135,7 +135,7 @@ class _Kept:
                     self._pipe.close()  # whoever writes on gets SIGPIPE
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[bytes]) -> None:
     """The process and its group, at once; both may be gone."""
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
