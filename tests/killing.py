@@ -51,13 +51,13 @@ class Counted:
 
 
 @contextlib.contextmanager
-def counting() -> Iterator[Counted]:
-    """A counting server over the victim ``tiny``."""
+def counting(late: bool = False) -> Iterator[Counted]:
+    """A counting server over the victim ``tiny``, which may take a second for each answer."""
     counted: list[Counted] = []
 
     def fault(number: int, asked: Asked) -> str | None:
         if not counted or number != counted[0].hold_at:
-            return None
+            return "late" if late else None
         counted[0].held.append(number)
         return "hang"
 

@@ -29,6 +29,7 @@ ORDER = (
     "drawing",
     "_apart",
     "apart",
+    "children",
     "_torchaudio",
     "audio_view",
     "audio_mpeg",

@@ -126,7 +126,7 @@ def speaker(tmp_path: Path) -> str:
 
 def test_a_killed_text_run_goes_on_and_ends_the_same(speaker: str, tmp_path: Path) -> None:
     with counting() as server:
-        texts = ("text", "lock the door", "turn it on", "--perturbation", "typos")
+        texts = ("text", "lock the door", "turn it on", "--perturbation", "homophones")
         options = ("--victim", server.spec(), "--speak", speaker, "--max-queries", "3", "--quiet", "--out")
         assert in_process(*texts, *options, tmp_path / "whole").returncode == 0
         once = server.answered()
@@ -211,7 +211,7 @@ def test_texts_that_failed_are_tried_again(speaker: str, tmp_path: Path) -> None
         spec = server.spec("retries=0")
         request = TextRequest(
             inputs=("lock the door", "turn it on"),
-            perturbations=("typos",),
+            perturbations=("homophones",),
             victim=spec,
             speak=speaker,
             limits={"max_queries": 3},

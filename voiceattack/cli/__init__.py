@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from voiceattack import __version__
+from voiceattack.children import terminable
 from voiceattack.cli import (
     attack,
     compare,
@@ -118,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         try:
-            with _terminable():
+            with terminable():
                 code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
         finally:
             console.let_go()
@@ -137,25 +135,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == EXIT_INTERRUPTED:
         _print_error("interrupted; finished examples are kept, resume with the same command")
     return code if isinstance(code, int) else 0
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM (``kill``, ``docker stop``, the end of a CI job) ends the block as Ctrl-C does, and its children with it."""
-    before = signal.getsignal(signal.SIGTERM)
-    # Python lets the main thread alone decide; and who started us may have had SIGTERM ignored.
-    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _message(error: Exception) -> str:

@@ -154,8 +154,8 @@ def execute(
             raise RunError(f"{out}: victim {spec} has not heard everything; run the missing shard, then merge again")
         if spec not in victims:
             loaded = load_victim(spec, device)
-            memory = inside(out, f"{ANSWERS}/{fingerprint(spec, versions.get(spec, ""))}") if loaded.costly else None
-            victims[spec] = remembering(loaded, memory)
+            mark = fingerprint(spec, versions.get(spec, ""))
+            victims[spec] = remembering(loaded, inside(out, f"{ANSWERS}/{mark}") if loaded.costly else None)
         return victims[spec]
 
     outcome.samples += _clean(outcome, usable, load, tell)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from voiceattack import audio
+from voiceattack.children import child
 from voiceattack.errors import AudioError, SpecError, VictimError
 from voiceattack.extras import optional_import
 from voiceattack.registry import Registry
 from voiceattack.unicode_text import visible
-from voiceattack.victims.command import end_group
 
 __all__ = ["SPEAKERS", "Speaker", "load_speaker"]
 
@@ -129,12 +129,9 @@ def _run(line: list[str], stdin: bytes | None, timeout: float) -> tuple[int, byt
     """Exit code and standard error of a program; when this is left, however, neither it nor a child of it is."""
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     given = nothing if stdin is None else pipe
-    with subprocess.Popen(line, stdin=given, stdout=nothing, stderr=pipe, start_new_session=True) as process:
-        try:
-            said = process.communicate(stdin, timeout)[1]
-            return process.returncode, said
-        finally:
-            end_group(process)
+    with child(line, stdin=given, stdout=nothing, stderr=pipe) as process:
+        told = process.communicate(stdin, timeout)[1]
+        return process.returncode, told
 
 
 def _changed(said: Tensor, speed: float, pitch: float) -> Tensor:
