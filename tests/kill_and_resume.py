@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from killing import Counted, counting
 from speechlike import command, environment, write_clips
 from test_durable import SPEAKER, read

@@ -24,6 +24,7 @@ from voiceattack.craft import craft
 from voiceattack.errors import RunError
 from voiceattack.evaluate import evaluate
 from voiceattack.journal import FILE as JOURNAL
+from voiceattack.metrics.text import MOST_COMPARED, compared, cut_note, word_errors
 from voiceattack.request import AttackRequest
 from voiceattack.runs import Run
 from voiceattack.text.craft import TextRequest, craft_texts
@@ -259,3 +260,31 @@ def test_sigterm_leaves_no_child_behind(tmp_path: Path) -> None:
     while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[:1]:
         assert time.monotonic() < end, "the program's own child runs on"
         time.sleep(0.05)
+
+
+class Endless(Victim):
+    """Answers 750 kB, other words for other sounds: as a recogniser in a loop, or a server that lies."""
+
+    spec = "endless"
+
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        sums = [int(1000 * float(clip.abs().sum())) for clip in batch.clips()]
+        return [Transcript(" ".join(f"w{(place * (total % 97 + 1)) % 9973}" for place in range(135_000))) for total in sums]
+
+
+def test_of_an_endless_transcript_a_part_is_compared_and_said(crafted: Path) -> None:
+    """Aligned whole, two of them take minutes: the square of their length."""
+    evaluate(Run.open(crafted), [Endless()])
+    for row in Run.open(crafted).results():
+        assert len(row["hypothesis"]) > 700_000 and len(row["hypothesis_normalized"]) <= MOST_COMPARED
+        assert row["wer"] is not None and row["cer"] is not None and row["error"] is None
+        said = [line for line in row["warnings"] if line.endswith("of which the first 50,000 are compared")]
+        assert [line.partition(" has ")[0] for line in said] == ["the clean transcript", "the transcript"]
+
+
+def test_what_is_compared_ends_with_a_word() -> None:
+    assert compared("one two") == "one two" and cut_note(transcript="one two", reference=None) == []
+    long = "word " * 20_000
+    assert compared(long) == long[:50_000].rstrip() and compared("x" + long).endswith(" word")
+    assert len(compared("x" * 90_000)) == MOST_COMPARED
+    assert word_errors("a b", "a " * 200_000).insertions < 60_000
