@@ -63,7 +63,7 @@ def suite(folder: Path, spec: str) -> tuple[str | Path, ...]:
     }
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(asked))
-    return "run", path, "--quiet", "--out"
+    return "run", path, "--trust", "--quiet", "--out"
 
 
 def texts(folder: Path, spec: str) -> tuple[str | Path, ...]:

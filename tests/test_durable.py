@@ -84,14 +84,14 @@ def test_a_killed_suite_goes_on_and_ends_the_same(tmp_path: Path) -> None:
         attacks = [{"attack": "tf-evolution", "params": {"queries": 30}, "max_queries": 3}]
         victims = [{"name": "server", "spec": server.spec()}]
         suite = write_suite(tmp_path, 2, attacks=attacks, victims=victims)
-        assert in_process("run", suite, "--out", tmp_path / "whole", "--quiet").returncode == 0
+        assert in_process("run", suite, "--trust", "--out", tmp_path / "whole", "--quiet").returncode == 0
         once = server.answered()
         assert set(once.values()) == {1}, "heard when clean, in the search and from the file: paid for once"
         begun = len(server.state.requests)
         for answers in KILLS:
-            killed = server.kill_after(answers, "run", suite, "--out", tmp_path / "out", "--quiet")
+            killed = server.kill_after(answers, "run", suite, "--trust", "--out", tmp_path / "out", "--quiet")
             assert killed.returncode == -signal.SIGKILL
-        assert in_process("run", suite, "--out", tmp_path / "out", "--quiet").returncode == 0
+        assert in_process("run", suite, "--trust", "--out", tmp_path / "out", "--quiet").returncode == 0
         assert server.answered(begun) == once
         for path in sorted((tmp_path / "whole").rglob("*.json*")):
             if path.name not in ("run.json", "suite-state.json"):
@@ -101,7 +101,7 @@ def test_a_killed_suite_goes_on_and_ends_the_same(tmp_path: Path) -> None:
         asked = yaml.safe_load(suite.read_text())
         asked["victims"][0]["version"] = "2"
         suite.write_text(yaml.safe_dump(asked))
-        assert in_process("run", suite, "--out", tmp_path / "out", "--quiet").returncode == 0
+        assert in_process("run", suite, "--trust", "--out", tmp_path / "out", "--quiet").returncode == 0
         assert server.answered(begun) == once
 
 
