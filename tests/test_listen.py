@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import soundfile
@@ -84,9 +87,40 @@ def test_the_server_gives_nothing_away_and_nothing_away_from_it(run: Run, serve:
     assert soundfile.info(io.BytesIO(sounds["a"])).samplerate == 16000
     for body in (b"", b"{", b"[]", b'{"trial": 0}', b"x" * 5000, b'{"trial":0,"answer":"a","seconds":NaN,"plays":{}}'):
         assert get(server.url + "answer", body)[0] == 400, body
+    for number in (b"1e999", b"-1e999", b"NaN"):
+        for body in (
+            b'{"trial":%s,"answer":"a","seconds":1,"plays":{}}',
+            b'{"trial":0,"answer":"a","seconds":1,"plays":{"a":%s}}',
+        ):
+            assert get(server.url + "answer", body % number)[0] == 400, body % number
     for told in ({"trial": 5, "answer": "a"}, {"trial": 0, "answer": "c"}):
         assert get(server.url + "answer", json.dumps({**told, "seconds": 1, "plays": {}}).encode())[0] == 409
     assert read_answers(run) == []
+
+
+def talk(server: ListeningServer, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60) as connection:
+        connection.sendall(request)
+        return connection.recv(100)
+
+
+def test_the_server_says_nothing_on_the_terminal(run: Run, serve: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever it is sent, and when a tab is closed in the middle."""
+    server = serve(Session(run, "tab"))
+    host = f"Host: 127.0.0.1:{server.server_address[1]}\r\n".encode()
+    for address in (b"http://[", b"http://]x[/", b"//[", b"\xff\xfe", b"%", b"/" * 70_000):
+        assert b" 4" in talk(server, b"GET " + address + b" HTTP/1.1\r\n" + host + b"\r\n")[:14], address[:20]
+    path = urlsplit(server.url).path.encode()
+    before = threading.active_count()
+    for _ in range(20):  # closed while three sounds are on their way
+        with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(
+                b"".join(b"GET " + path + name + b".wav HTTP/1.1\r\n" + host + b"\r\n" for name in (b"a", b"b", b"x"))
+            )
+            connection.recv(1)
+    until(lambda: threading.active_count() <= before)
+    assert get(server.url + "trial")[0] == 200 and capfd.readouterr() == ("", "")
 
 
 def test_a_listener_answers_in_a_browser_leaves_and_resumes(run: Run, serve: Any, tmp_path: Path) -> None:

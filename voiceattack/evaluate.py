@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from voiceattack import audio
 from voiceattack.audio import Batch
 from voiceattack.commands import command_line
 from voiceattack.compact import compact
-from voiceattack.errors import RunError, VoiceAttackError
+from voiceattack.errors import RunError, VoiceAttackError, as_error
+from voiceattack.journal import Journal, mark_of, sound_digest
 from voiceattack.locks import locking
 from voiceattack.metrics import measure
 from voiceattack.metrics.terms import term_facts, unsaid_notes
-from voiceattack.metrics.text import NORMALIZER, cer, normalize, spaced, word_errors
+from voiceattack.metrics.text import NORMALIZER, cer, cut_note, normalize, spaced, word_errors
 from voiceattack.objectives import Interpret, Objective, action_of
 from voiceattack.runs import Example, Run
 from voiceattack.summarize import summarize
 from voiceattack.victims.base import Transcript, Victim
+from voiceattack.victims.intent import Intent
 
 __all__ = ["evaluate"]
 
 Progress = Callable[[int, int, str], None]
 SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Metrics of one saved pair, reasons for nulls, warnings, and whether the files are equal."""
+
+    values: dict[str, float | int | None] = field(default_factory=dict)
+    nulls: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    unchanged: bool = False
+
+
+SIZES_KIND = TypeAdapter(_Sizes)
+HEARD_KIND = TypeAdapter(Transcript)
+MEANT_KIND = TypeAdapter(Intent)
 
 
 @locking("run")
@@ -40,8 +59,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Re-read every saved file of ``run``, transcribe it through each victim's ordinary path, write the results and the summary.
 
-    Rows of victims heard earlier are kept, those of the victims given are made anew. A file or a victim that fails costs its
-    own row, as outcome ``error``.
+    Rows of victims heard earlier are kept, those of the victims given are made anew; each is asked each sound once. A file or a
+    victim that fails costs its own row, as outcome ``error``. What is found is kept line by line
+    (:mod:`voiceattack.journal`), and an evaluation that was cut off goes on where it stopped.
 
     Args:
         run: crafted examples.
@@ -54,19 +74,22 @@ def evaluate(
         The summary, as written.
 
     Raises:
-        RunError: the run holds no examples or cannot be written.
+        RunError: the run holds no examples, or cannot be written, or the answers of a victim cannot be kept (full disk).
     """
     examples = run.examples()
     if not examples:
         raise RunError(f"{run.path}: holds no examples; run: {command_line('attack', 'INPUT', '--out', run.path)}")
+    journal = Journal(run.path)
     # Files of one clean clip together: what it masks is worked out once.
-    sizes = {example.id: _sizes(run, example) for example in sorted(examples, key=lambda example: example.clean_audio or "")}
+    ordered = sorted(examples, key=lambda example: example.clean_audio or "")
+    sizes = {example.id: _sizes(run, example, journal) for example in ordered}
     specs = {victim.spec for victim in victims}
     rows = [row for row in _earlier(run) if row["victim"] not in specs and row["id"] in sizes]
     total = len(examples) * len(victims)
+    marks = []
     for place, victim in enumerate(victims):
         run.note_victim(victim.spec, victim.describe())
-        ears = _Ears(run, victim, batch_size)
+        ears = _Ears(run, victim, batch_size, journal)
         paths = [path for example in examples for path in (example.clean_audio, example.audio) if path and not example.error]
 
         def tell(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
@@ -74,7 +97,8 @@ def evaluate(
                 on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
 
         ears.listen(paths, tell)
-        rows += [_row(example, victim, ears, critical_terms, *sizes[example.id]) for example in examples]
+        rows += [_row(example, ears, critical_terms, sizes[example.id]) for example in examples]
+        marks.append(ears.mark)
     run.write_results(rows)
     attacked = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
     made_with = {**{name: run.info.get(name) for name in ("versions", "platform")}, "normalizer": NORMALIZER}
@@ -88,6 +112,7 @@ def evaluate(
     own = {example.id: example.critical_terms for example in examples}
     summary["warnings"] += unsaid_notes(rows, critical_terms, own)
     run.write_summary(summary)
+    journal.finish(*marks)
     return summary
 
 
@@ -96,11 +121,24 @@ def _earlier(run: Run) -> list[dict[str, Any]]:
 
 
 class _Ears:
-    """What one victim hears in each file, each file heard once."""
+    """What one victim hears in each file, each sound heard once, and what it does on each text."""
 
-    def __init__(self, run: Run, victim: Victim, batch_size: int) -> None:
-        self.run, self.victim, self.batch_size = run, victim, batch_size
+    def __init__(self, run: Run, victim: Victim, batch_size: int, journal: Journal) -> None:
+        self.run, self.victim, self.batch_size, self.journal = run, victim, batch_size, journal
+        self.mark = mark_of(victim)
         self.heard: dict[str, Transcript | VoiceAttackError] = {}
+        self._asked: Interpret | None = getattr(victim, "interpret", None)
+
+    @property
+    def interpret(self) -> Interpret | None:
+        """What the victim does on a text, each text asked once; None when it does not act."""
+        return None if self._asked is None else self._meant
+
+    def _meant(self, text: str) -> Intent:
+        assert self._asked is not None
+        key = (self.mark, "meant", text)
+        found = self.journal.recall(MEANT_KIND, *key)
+        return self.journal.keep(MEANT_KIND, self._asked(text), *key) if found is None else found
 
     def listen(self, paths: Sequence[str], tell: Callable[[int], None]) -> None:
         """Hear the files at ``paths`` (relative to the run)."""
@@ -118,47 +156,45 @@ class _Ears:
             except VoiceAttackError as error:
                 clips.pop(path, None)
                 self.heard[path] = error
-        if not clips:
+        keys = {path: (self.mark, "heard", sound_digest(clip)) for path, clip in clips.items()}
+        known = {path: self.journal.recall(HEARD_KIND, *key) for path, key in keys.items()}
+        # Clips of one batch are heard together or not at all: the batch decides the last bits of its members.
+        if all(found is not None for found in known.values()):
+            self.heard.update({path: found for path, found in known.items() if found is not None})
             return
         try:
-            transcripts = self.victim.transcribe(Batch.of(list(clips.values())))
-            self.heard.update(zip(clips, transcripts, strict=True))
+            transcripts = dict(zip(keys, self.victim.transcribe(Batch.of(list(clips.values()))), strict=True))
+            self.heard.update({path: self.journal.keep(HEARD_KIND, said, *keys[path]) for path, said in transcripts.items()})
         except Exception as error:  # a victim may be anybody's code; a batch that fails is heard clip by clip
+            told = as_error(error)
             if len(clips) > 1:
                 for path in clips:
                     self._batch([path])
                 return
-            lines = str(error).splitlines() or [""]
-            told = error if isinstance(error, VoiceAttackError) else VoiceAttackError(f"{type(error).__name__}: {lines[0]}")
             self.heard[next(iter(clips))] = told
 
 
-def _sizes(run: Run, example: Example) -> tuple[dict[str, float | None], dict[str, str], list[str], bool]:
-    """Metrics of the saved pair, reasons for nulls, warnings, and whether the files are equal."""
+def _sizes(run: Run, example: Example, journal: Journal) -> _Sizes:
     if example.error or not example.audio or not example.clean_audio:
-        return {}, {}, [], False
+        return _Sizes()
     try:
-        path = run.resolve(example.audio)
-        clean, adversarial = audio.load(run.resolve(example.clean_audio)), audio.load(path)
+        paths = run.resolve(example.clean_audio), run.resolve(example.audio)
+        digests = [audio.file_sha256(path) for path in paths]
+        key = ("", "sizes", mark_of(), str(example.sha256), *digests)
+        if (known := journal.recall(SIZES_KIND, *key)) is not None:
+            return known
+        clean, adversarial = (audio.load(path) for path in paths)
         values, nulls = measure(clean, adversarial)
-        digest = audio.file_sha256(path)
     except (VoiceAttackError, ValueError) as error:
-        return {}, {"snr_db": str(error)}, [str(error)], False
-    changed = [] if digest == example.sha256 else [f"{Path(example.audio).name} is not the file that was crafted (other SHA-256)"]
-    return values, nulls, changed, torch.equal(clean, adversarial)
+        return _Sizes({}, {"snr_db": str(error)}, [str(error)])
+    name = Path(example.audio).name
+    changed = [] if digests[1] == example.sha256 else [f"{name} is not the file that was crafted (other SHA-256)"]
+    return journal.keep(SIZES_KIND, _Sizes(dict(values), nulls, changed, torch.equal(clean, adversarial)), *key)
 
 
-def _row(
-    example: Example,
-    victim: Victim,
-    ears: _Ears,
-    critical_terms: Sequence[str],
-    sizes: dict[str, float | None],
-    nulls: dict[str, str],
-    warnings: list[str],
-    unchanged: bool,
-) -> dict[str, Any]:
+def _row(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _Sizes) -> dict[str, Any]:
     """One line of results.jsonl."""
+    victim = ears.victim
     row: dict[str, Any] = {
         "id": example.id,
         "audio": example.audio,
@@ -172,11 +208,11 @@ def _row(
         **dict.fromkeys(("reference", "reference_source", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized")),
         **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
         "outcome": "error",
-        **{name: sizes.get(name) for name in SIZES},
-        **{name: value for name, value in sizes.items() if name not in SIZES},
-        "nulls": dict(nulls),
+        **{name: sizes.values.get(name) for name in SIZES},
+        **{name: value for name, value in sizes.values.items() if name not in SIZES},
+        "nulls": dict(sizes.nulls),
         **{name: getattr(example, name) for name in ("steps", "queries", "seconds", "seed", "sha256", "recipe")},
-        "warnings": [*example.warnings, *warnings],
+        "warnings": [*example.warnings, *sizes.warnings],
         "trace": example.trace,
         "error": example.error,
     }
@@ -191,16 +227,21 @@ def _row(
     assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
     if len({normalize(text, victim.language) for text in heard.hypotheses}) > 1:
         row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
-    row.update(_judge(example, victim, clean, heard, unchanged, row["nulls"]))
+    row["warnings"] += cut_note(reference=example.reference, clean_transcript=clean.text, transcript=heard.text)
+    try:
+        row.update(_judge(example, ears, clean, heard, sizes.unchanged, row["nulls"]))
+    except Exception as error:  # whoever acts on a text may be anybody's code, or a server
+        row["error"] = str(as_error(error))
+        return row
     terms = [*critical_terms, *example.critical_terms]
     return {**row, **term_facts(row["reference"], clean.text, heard.text, terms, victim.language)}
 
 
 def _judge(
-    example: Example, victim: Victim, clean: Transcript, heard: Transcript, unchanged: bool, nulls: dict[str, str]
+    example: Example, ears: _Ears, clean: Transcript, heard: Transcript, unchanged: bool, nulls: dict[str, str]
 ) -> dict[str, Any]:
     """Transcripts, error rates, success and outcome of one pair; a victim of several ears is fooled when all of them are."""
-    language, interpret = victim.language, getattr(victim, "interpret", None)
+    language, interpret = ears.victim.language, ears.interpret
     objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)), language)
     reference = clean.text if example.reference is None else example.reference
     said, clean_words, words = (normalize(text, language) for text in (reference, clean.text, heard.text))

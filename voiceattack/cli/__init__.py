@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from voiceattack import __version__
+from voiceattack.children import terminable
 from voiceattack.cli import (
     attack,
     compare,
@@ -117,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         try:
-            code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
+            with terminable():
+                code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
         finally:
             console.let_go()
     except (KeyboardInterrupt, typer.Abort):

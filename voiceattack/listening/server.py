@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import io
 import json
+import logging
 import math
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ from voiceattack.listening.abx import Session, Trial
 
 __all__ = ["ListeningServer"]
 
+log = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
 POLICY = (
     "default-src 'none'; img-src data:; script-src 'self'; style-src 'self'; media-src blob:; connect-src 'self'; "
@@ -53,6 +55,10 @@ class ListeningServer(ThreadingHTTPServer):
         self.session = session
         self.lock = Lock()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/{session.token}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing on the listener's terminal: a tab that closes breaks its connections. The log has what else it may be."""
+        log.debug("a request of the listening test failed", exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             number, choice = int(told["trial"]), str(told["answer"])
             if not math.isfinite(seconds):
                 raise ValueError(seconds)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return self._refuse(HTTPStatus.BAD_REQUEST)
         with self.server.lock:
             try:
@@ -111,7 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
         port = self.server.server_address[1]
         if self.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
             return None
-        token, _, name = urlsplit(self.path).path.lstrip("/").partition("/")
+        try:
+            token, _, name = urlsplit(self.path).path.lstrip("/").partition("/")
+        except ValueError:  # no address at all: "http://["
+            return None
         return name if hmac.compare_digest(token.encode(), self.server.session.token.encode()) else None
 
     def _json(self, value: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:

@@ -6,13 +6,21 @@ import warnings
 
 from torch import Tensor
 
+from voiceattack import apart
 from voiceattack.extras import optional_import
 
 __all__ = ["pesq", "stoi"]
 
+UTTERANCES = 50
+SAFE_SECONDS = 20.0
+"""Speech in which there cannot be more utterances: each takes 0.2 s, and 0.2 s lie between two."""
+
 
 def pesq(clean: Tensor, adversarial: Tensor, sample_rate: int = 16_000) -> float:
     """Wide-band PESQ (ITU-T P.862.2), about 1.0 (bad) to 4.64 (same), by the package ``pesq``.
+
+    Its C code has room for 50 utterances and does not look whether there are more: of some minutes of speech, or of less with
+    many pauses, it ends its process. So it runs in another one; see :mod:`voiceattack.apart`.
 
     Args:
         clean: float (samples,).
@@ -21,16 +29,22 @@ def pesq(clean: Tensor, adversarial: Tensor, sample_rate: int = 16_000) -> float
 
     Raises:
         MissingExtraError: the package is not installed.
-        ValueError: PESQ is undefined here (no speech found, or too short), with its reason.
+        ValueError: PESQ is undefined here (no speech found, or too short), or its code fails on it; with its reason.
     """
-    package = optional_import("pesq", extra="perceptual", feature="the metric pesq")
+    optional_import("pesq", extra="perceptual", feature="the metric pesq")
     if sample_rate != 16_000:
         raise ValueError(f"wide-band PESQ needs 16 kHz, got {sample_rate} Hz")
+    seconds = clean.numel() / sample_rate
     try:
-        return float(package.pesq(sample_rate, clean.numpy(), adversarial.numpy(), "wb"))
-    except package.PesqError as error:
-        reason = error.args[0] if error.args else error
-        raise ValueError(f"PESQ is undefined here: {reason.decode() if isinstance(reason, bytes) else reason}") from error
+        # What is longer may have written beyond its memory without an end to the process: another one measures the next clip.
+        return apart.call("pesq", "pesq", sample_rate, clean, adversarial, "wb", fresh=seconds > SAFE_SECONDS)
+    except apart.Refused as error:
+        raise ValueError(f"PESQ is undefined here: {error}") from error
+    except apart.Died as error:
+        raise ValueError(
+            f"PESQ cannot be had here: its code fails ({error}) on recordings with more than {UTTERANCES} utterances; "
+            f"this one lasts {seconds:.0f} s: cut it into shorter clips"
+        ) from error
 
 
 def stoi(clean: Tensor, adversarial: Tensor, sample_rate: int = 16_000) -> float:

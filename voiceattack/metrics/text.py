@@ -15,10 +15,13 @@ from voiceattack.languages import error_unit, language_code
 from voiceattack.unicode_text import plain_apostrophes
 
 __all__ = [
+    "MOST_COMPARED",
     "NORMALIZER",
     "WordErrors",
     "cer",
+    "compared",
     "corpus_wer",
+    "cut_note",
     "letters",
     "normalize",
     "spaced",
@@ -27,6 +30,10 @@ __all__ = [
     "word_errors",
 ]
 
+MOST_COMPARED = 50_000
+"""Characters of a text, about an hour of speech, that are normalised and aligned: aligning takes their square in time."""
+MOST_ALIGNED = 2 * MOST_COMPARED
+"""Characters of a normalised text, in which each character may have become a word, that are aligned."""
 RULES = 2
 """Raise it with every change of what :func:`normalize` returns."""
 
@@ -83,7 +90,7 @@ def normalize(text: str, language: str = "en") -> str:
     typographic apostrophes read as apostrophes; docs/normalisation.md says where it differs from theirs.
 
     Args:
-        text: a raw transcript.
+        text: a raw transcript; of a very long one the part that is :func:`compared`.
         language: see :func:`voiceattack.languages.language_code`; other languages than English get the basic normaliser, marks
             kept. Where words are not set apart by spaces each character becomes a word of its own, so that what counts words
             counts characters.
@@ -91,7 +98,7 @@ def normalize(text: str, language: str = "en") -> str:
     Raises:
         SpecError: no such language.
     """
-    return _folded(text, language_code(language))
+    return _folded(compared(text), language_code(language))
 
 
 @lru_cache(maxsize=1 << 15)
@@ -103,13 +110,33 @@ def _folded(text: str, code: str) -> str:
 
 def tokens_as_said(text: str, language: str = "en") -> list[str]:
     """The words of :func:`normalize` before numbers are folded: ``seven o clock``, where that makes ``70 clock`` of it."""
-    code = language_code(language)
+    code, text = language_code(language), compared(text)
     return (_english(numbers=False)(plain_apostrophes(text)) if code == "en" else normalize(text, code)).split()
 
 
 def spaced(text: str, language: str) -> str:
     """A raw text with spaces between its characters where the language has none between its words, else as it is."""
     return text if error_unit(language) == "word" else " ".join(regex.findall(r"\X", "".join(text.split())))
+
+
+def compared(text: str, most: int = MOST_COMPARED) -> str:
+    """What of ``text`` is normalised, aligned and counted: all, or the whole words of its first ``most`` characters.
+
+    A recogniser that a clip drives mad, or a server that lies, may answer a megabyte, on which alignment alone takes minutes.
+    """
+    if len(text) <= most:
+        return text
+    cut = text[:most]
+    return cut if text[most].isspace() else cut[: cut.rfind(" ")] if " " in cut else cut
+
+
+def cut_note(**texts: str | None) -> list[str]:
+    """A warning for each text of which only a part is :func:`compared`, by what it is: ``cut_note(transcript=text)``."""
+    return [
+        f"the {name.replace('_', ' ')} has {len(text):,} characters, of which the first {MOST_COMPARED:,} are compared"
+        for name, text in texts.items()
+        if text is not None and compared(text) is not text
+    ]
 
 
 @dataclass(frozen=True)
@@ -138,11 +165,12 @@ class WordErrors:
 
 
 def word_errors(reference: str, hypothesis: str) -> WordErrors:
-    """Word errors of strings as given (normalise first).
+    """Word errors of strings as given (normalise first), as far as they are :func:`compared`.
 
     Raises:
         ValueError: the reference holds no word.
     """
+    reference, hypothesis = (compared(text, MOST_ALIGNED) for text in (reference, hypothesis))
     if not reference.split():
         raise ValueError("the reference is empty: WER is undefined")
     output = jiwer.process_words(reference, hypothesis)
@@ -155,8 +183,9 @@ def wer(reference: str, hypothesis: str) -> float:
 
 
 def cer(reference: str, hypothesis: str, language: str = "en") -> float:
-    """Character error rate, >= 0, of normalised texts; what a character is: :func:`letters`. Raises ValueError on an empty
-    reference."""
+    """Character error rate, >= 0, of normalised texts, as far as they are :func:`compared`; what a character is:
+    :func:`letters`. Raises ValueError on an empty reference."""
+    reference, hypothesis = (compared(text, MOST_ALIGNED) for text in (reference, hypothesis))
     if not reference.strip():
         raise ValueError("the reference is empty: CER is undefined")
     if error_unit(language) == "character":

@@ -17,6 +17,7 @@ from voiceattack.metrics.said import unit_notes
 from voiceattack.metrics.terms import unsaid_notes
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
+from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
 from voiceattack.suite.hearing import hear_clean
 from voiceattack.suite.inputs import Item, gather, shard
@@ -24,11 +25,15 @@ from voiceattack.suite.plan import Cell, plan
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Suite
 from voiceattack.victims import Victim, load_victim
+from voiceattack.victims.remembering import remembering
 from voiceattack.victims.trust import NOBODY, Trust
 
 __all__ = ["Outcome", "Teller", "execute", "prune_cells", "stale_cells"]
 
 MARK = "suite-run.json"
+ANSWERS = "answers"
+"""Folder of what servers and programs answered, by fingerprint: a sound heard when clean, in a search and again from its file is
+paid for once."""
 REMAINS = (f".{MARK}.part", LOCK_FILE)
 """What a process that was killed as it began may have left."""
 
@@ -142,12 +147,15 @@ def execute(
         raise CorpusError(f"none of the suite's inputs can be used: {reason}")
     outcome = Outcome(suite, out, items, plan(suite, items), part=part)
     victims: dict[str, Victim] = {}
+    versions = {entry.spec: entry.version for entry in suite.victims}
 
     def load(spec: str) -> Victim:
         if not work:
             raise RunError(f"{out}: victim {spec} has not heard everything; run the missing shard, then merge again")
         if spec not in victims:
-            victims[spec] = load_victim(spec, device)
+            loaded = load_victim(spec, device)
+            mark = fingerprint(spec, versions.get(spec, ""))
+            victims[spec] = remembering(loaded, inside(out, f"{ANSWERS}/{mark}") if loaded.costly else None)
         return victims[spec]
 
     outcome.samples += _clean(outcome, usable, load, tell)

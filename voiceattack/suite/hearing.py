@@ -10,8 +10,8 @@ from typing import Any
 from voiceattack import audio
 from voiceattack.audio import Batch
 from voiceattack.errors import RunError, as_error
-from voiceattack.files import inside, read_text, write_whole, writing
-from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.files import append_line, inside, whole_lines, write_whole, writing
+from voiceattack.metrics.text import cut_note, normalize, word_errors
 from voiceattack.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import Item
@@ -21,6 +21,7 @@ from voiceattack.victims import Victim
 __all__ = ["hear_clean"]
 
 Row = dict[str, Any]
+ADVICE = "make room or choose another --out; what was heard is kept: the same command resumes"
 
 
 def hear_clean(
@@ -30,7 +31,7 @@ def hear_clean(
     load: Callable[[str], Victim],
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[list[tuple[Item, Row]], int]:
-    """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again.
+    """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
 
     Args:
         out: the suite's run directory.
@@ -54,23 +55,34 @@ def hear_clean(
             if on_progress is not None:
                 on_progress(place, len(items), item.name)
             row = _hear(load(entry.spec), item, id)
+            with writing(path, ADVICE):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                append_line(path, _line(row), _is_whole)
             new += 1
         rows.append((item, _scored(row, item, entry)))
         known[id] = row
-    if new:
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in known.values())
-        with writing(path, "make room or choose another --out"):
-            write_whole(path, text.encode("utf-8", "replace"))
+    if new:  # of an error and of what was heard after it one line stays
+        with writing(path, ADVICE):
+            write_whole(path, b"".join(_line(row) + b"\n" for row in known.values()))
     return rows, new
 
 
 def _read(path: Path) -> list[Row]:
     try:
-        return [json.loads(line) for line in read_text(path).splitlines() if line.strip()]
-    except FileNotFoundError:
-        return []
+        return [json.loads(line) for line in whole_lines(path, _is_whole) if line.strip()]
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: damaged ({error}); delete it, and its clips are heard again") from error
+
+
+def _line(row: Row) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _hear(victim: Victim, item: Item, id: str) -> Row:
@@ -92,4 +104,6 @@ def _scored(row: Row, item: Item, entry: VictimEntry) -> Row:
     said = normalize(item.text or "", row["language"])
     wer = word_errors(said, heard).wer if said and heard is not None else None
     facts = {"audio": item.shown, "source_sha256": item.sha256, "victim": entry.hears_as, "reference": item.text}
-    return {**row, **facts, "hypothesis_normalized": heard, "words": len((heard or "").split()), "wer": wer}
+    cut = cut_note(reference=item.text, transcript=row["hypothesis"])
+    told = {"warnings": cut} if cut else {}
+    return {**row, **facts, "hypothesis_normalized": heard, "words": len((heard or "").split()), "wer": wer, **told}

@@ -134,7 +134,7 @@ def craft_texts(
     on_progress: Progress | None = None,
     on_error: Callable[[str], None] | None = None,
 ) -> TextRun:
-    """Craft every text of ``request`` that ``out`` does not hold yet.
+    """Craft every text of ``request`` that ``out`` does not hold yet; what failed is tried again.
 
     Args:
         request: what is asked.
@@ -154,19 +154,22 @@ def craft_texts(
     run = TextRun.create(out, request.identity())
     if keep_answers and listener is not None and listener.victim.costly:
         listener.remember(run.path)
-    done = {example.id for example in run.texts()}
+    recorded = {example.id: example for example in run.texts()}
+    seen = {example.id for example in recorded.values() if example.error is None}
     name = "+".join(request.perturbations)
     for place, item in enumerate(items):
         for variant in range(1 if listener is not None else request.variants):
             identifier = f"{slug(item.text or Path(item.source).name)[:40].rstrip('-._')}-{item.sha256[:8]}-{slug(name)}"
             identifier += f"-{variant}" if variant else ""
-            if identifier in done:
+            if identifier in seen:
                 continue
-            done.add(identifier)
+            seen.add(identifier)
             example = _one(request, run, item, identifier, perturbations, listener, variant)
             if example.error and on_error is not None:
                 on_error(example.error)
-            run.append_text(example)
+            before = recorded.get(identifier)
+            if before is None or example.error is None or before.error != example.error:
+                run.append_text(example)
         if on_progress is not None:
             on_progress(place + 1, len(items), item.text[:40])
     return run

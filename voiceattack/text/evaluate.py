@@ -6,12 +6,16 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from voiceattack import audio
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, as_error
+from voiceattack.journal import Journal, mark_of, sound_digest
 from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms, term_facts, unsaid_notes
+from voiceattack.metrics.text import cut_note
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
@@ -22,6 +26,7 @@ from voiceattack.victims.trust import NOBODY, Trust
 __all__ = ["evaluate_texts", "summarize_texts"]
 
 Row = dict[str, Any]
+ANSWER = TypeAdapter(Answer)
 SIZES = ("edit_distance", "words_touched", "words_share", "semantic_similarity", "visual_similarity", "phonetic_distance")
 
 
@@ -37,7 +42,8 @@ def evaluate_texts(
     """Ask each victim every text of ``run`` anew, as it lies on the disk; write results.jsonl and summary.json.
 
     Rows of victims asked earlier are kept. Spoken examples are heard from their saved files. A victim that
-    fails on one costs that row.
+    fails on one costs that row. Each is asked each text or sound once; the answers are kept one by one
+    (:mod:`voiceattack.journal`), and an evaluation that was cut off goes on where it stopped.
 
     Args:
         run: crafted texts.
@@ -64,17 +70,19 @@ def evaluate_texts(
     acting = str(run.request.get("interpreter") or "")
     trust.check([acting] if acting else [], run.path / "run.json")
     interpreter = load_victim(acting) if acting else None
+    journal, marks = Journal(run.path), []
     for victim in victims:
         run.note_victim(victim.spec, victim.describe())
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
-        heard: dict[str, Answer] = {}
+        marks.append(mark_of(victim) if interpreter is None else mark_of(victim, interpreter))
+        asker = _Asker(run, listener, journal, marks[-1])
         for place, example in enumerate(examples):
-            row = _row(run, example, victim, listener, heard)
+            row = _row(example, victim, asker)
             rows.append({**row, **_terms(row, critical_terms, victim.language)})
             if on_progress is not None:
                 on_progress(place + 1, len(examples), victim.spec)
     if not victims:
-        rows = [_row(run, example, None, None, {}) for example in examples]
+        rows = [_row(example, None, None) for example in examples]
     run.write_results(rows)
     summary = {"run_id": run.id, "kind": "text", **summarize_texts(rows)}
     languages = {victim.spec: victim.language for victim in victims}
@@ -83,6 +91,7 @@ def evaluate_texts(
         [{"id": row["id"], "reference": row["text"], "language": languages[row["victim"]]} for row in spoken_rows], critical_terms
     )
     run.write_summary(summary)
+    journal.finish(*marks)
     return summary
 
 
@@ -90,23 +99,47 @@ def _not_here(text: str) -> Any:
     raise RunError(f"nothing is spoken during evaluation; {text[:30]!r} has no saved audio")
 
 
-def _row(run: TextRun, example: TextExample, victim: Victim | None, listener: Listener | None, heard: dict[str, Answer]) -> Row:
+class _Asker:
+    """What one victim answers to each text, or to each saved sound of one."""
+
+    def __init__(self, run: TextRun, listener: Listener, journal: Journal, mark: str) -> None:
+        self.run, self.listener, self.journal, self.mark = run, listener, journal, mark
+        self._known: dict[str, Answer] = {}
+
+    def ask(self, text: str, path: str | None) -> Answer:
+        """The answer to ``text``, heard from ``path`` (relative to the run) where the texts are spoken."""
+        if self.listener.speak is None:
+            return self._answer(("read", text), lambda: self.listener.answer(text))
+        if path is None:
+            raise RunError(f"{self.run.path}: has no audio of {text[:30]!r}; delete its line in texts.jsonl to craft it again")
+        if path not in self._known:
+            waveform = audio.load(self.run.resolve(path))
+            self._known[path] = self._answer(("heard", sound_digest(waveform)), lambda: self.listener.hear(waveform))
+        return self._known[path]
+
+    def _answer(self, question: tuple[str, str], ask: Callable[[], Answer]) -> Answer:
+        known = self.journal.recall(ANSWER, self.mark, *question)
+        return self.journal.keep(ANSWER, ask(), self.mark, *question) if known is None else known
+
+
+def _row(example: TextExample, victim: Victim | None, asker: _Asker | None) -> Row:
     row: Row = {
         **example.model_dump(exclude={"sizes", "warnings", "error"}),
         "victim": None if victim is None else victim.spec,
         **{name: example.sizes.get(name) for name in SIZES},
         **dict.fromkeys(("clean_answer", "answer", "clean_heard", "heard", "success", "effect")),
         "outcome": "error" if example.error else "no_effect" if example.perturbed is None else "made",
-        "warnings": example.warnings,
+        "warnings": list(example.warnings),
         "error": example.error,
     }
-    if example.error or listener is None:
+    if example.error or asker is None:
         return row
     try:
-        clean = _ask(run, example.text, example.clean_audio, listener, heard)
-        answer = clean if example.perturbed is None else _ask(run, example.perturbed, example.audio, listener, heard)
+        clean = asker.ask(example.text, example.clean_audio)
+        answer = clean if example.perturbed is None else asker.ask(example.perturbed, example.audio)
     except Exception as error:  # a victim may be anybody's code
         return {**row, "outcome": "error", "error": str(as_error(error))}
+    row["warnings"] += cut_note(clean_transcript=clean.heard, transcript=answer.heard)
     success = example.perturbed is not None and succeeded(example.objective, example.target, clean, answer)  # type: ignore[arg-type]
     wrong = clean.label == NOTHING if example.expected is None else clean.label != example.expected
     outcome = "no_effect" if example.perturbed is None else "clean_wrong" if wrong else "fooled" if success else "held"
@@ -128,16 +161,6 @@ def _terms(row: Row, terms: Sequence[str], language: str) -> Row:
     if row["heard"] is None or row["clean_heard"] is None:
         return {}
     return term_facts(row["text"], row["clean_heard"], row["heard"], terms, language)
-
-
-def _ask(run: TextRun, text: str, path: str | None, listener: Listener, heard: dict[str, Answer]) -> Answer:
-    if listener.speak is None:
-        return listener.answer(text)
-    if path is None:
-        raise RunError(f"{run.path}: has no audio of {text[:30]!r}; delete its line in texts.jsonl to craft it again")
-    if path not in heard:
-        heard[path] = listener.hear(audio.load(run.resolve(path)))
-    return heard[path]
 
 
 def summarize_texts(rows: Sequence[Row]) -> dict[str, Any]:

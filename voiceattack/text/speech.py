@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from voiceattack import audio
+from voiceattack.children import child
 from voiceattack.errors import AudioError, SpecError, VictimError
 from voiceattack.extras import optional_import
 from voiceattack.registry import Registry
@@ -109,20 +110,28 @@ def command(rest: str, options: dict[str, str]) -> Speaker:
             out = Path(folder) / "said.wav"
             line = [word.replace("{out}", str(out)).replace("{text}", text) for word in words]
             try:
-                stdin = None if as_argument else text.encode()
-                done = subprocess.run(line, input=stdin, capture_output=True, timeout=timeout, check=False)
+                code, said = _run(line, None if as_argument else text.encode(), timeout)
             except FileNotFoundError as error:
                 raise VictimError(f"speaker {words[0]!r}: no such program; install it or give its path") from error
             except (OSError, ValueError) as error:
                 raise VictimError(f"speaker {words[0]!r}: cannot be run ({error}); check it") from error
             except subprocess.TimeoutExpired as error:
                 raise VictimError(f"speaker {words[0]!r}: no answer in {timeout:g} s; raise ?timeout=SECONDS") from error
-            if done.returncode:
-                told = " ".join(done.stderr.decode("utf-8", "replace").split())[:200]
-                raise VictimError(f"speaker {words[0]!r}: exit code {done.returncode} ({visible(told)}); run it by hand")
+            if code:
+                told = " ".join(said.decode("utf-8", "replace").split())[:200]
+                raise VictimError(f"speaker {words[0]!r}: exit code {code} ({visible(told)}); run it by hand")
             return _levelled(_changed(audio.load(out), speed, pitch), text)
 
     return speak
+
+
+def _run(line: list[str], stdin: bytes | None, timeout: float) -> tuple[int, bytes]:
+    """Exit code and standard error of a program; when this is left, however, neither it nor a child of it is."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    given = nothing if stdin is None else pipe
+    with child(line, stdin=given, stdout=nothing, stderr=pipe) as process:
+        told = process.communicate(stdin, timeout)[1]
+        return process.returncode, told
 
 
 def _changed(said: Tensor, speed: float, pitch: float) -> Tensor:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shlex
-import signal
 import subprocess
 import tempfile
 import threading
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from voiceattack.audio import Batch
+from voiceattack.children import child
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
@@ -70,26 +70,24 @@ class CommandVictim(Victim):
 
     def _run(self, words: list[str]) -> str:
         name = self._words[0]
+        kept: list[_Kept] = []
         try:
-            process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-            )
+            with child(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                assert process.stdout is not None and process.stderr is not None
+                kept += [_Kept(process.stdout, first=MOST_BYTES), _Kept(process.stderr, last=TAIL_BYTES)]
+                code = process.wait(self._timeout)
         except FileNotFoundError as error:
             raise VictimError(f"command {name!r}: no such program; install it or give its path") from error
         except (OSError, ValueError) as error:
             raise VictimError(f"command {name!r}: cannot be run ({error}); check it") from error
-        assert process.stdout is not None and process.stderr is not None
-        out, err = _Kept(process.stdout, first=MOST_BYTES), _Kept(process.stderr, last=TAIL_BYTES)
-        try:
-            code = process.wait(self._timeout)
         except subprocess.TimeoutExpired as error:
             raise VictimError(
-                f"command {name!r}: no transcript within {self._timeout:g} s, killed{self._tail(err)}; raise ?timeout=SECONDS"
+                f"command {name!r}: no transcript within {self._timeout:g} s, killed{self._tail(kept[1])}; raise ?timeout=SECONDS"
             ) from error
         finally:
-            _kill(process)
-            out.join()
-            err.join()
+            for each in kept:
+                each.join()
+        out, err = kept
         if out.over:
             raise VictimError(f"command {name!r}: printed more than {MOST_BYTES >> 10} KiB; is it a recogniser?")
         if code:
@@ -133,16 +131,6 @@ class _Kept:
                 if self._first is not None and len(self.data) > self._first:
                     self.over = True
                     self._pipe.close()  # whoever writes on gets SIGPIPE
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """The process and its group, at once; both may be gone."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> CommandVictim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from voiceattack.errors import DiskError, RunError
 from voiceattack.files import check_regular, inside
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
 from voiceattack.victims.intent import Intent
+from voiceattack.victims.kept import plain
 
 __all__ = ["FILE", "QueryCache", "RememberingVictim", "remembering"]
 
@@ -197,20 +198,7 @@ class RememberingVictim(Victim):
 
 
 def _json(value: Any) -> str:
-    return json.dumps(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    """The same of what JSON has; anybody's own victim may tell anything."""
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # arrays and tensors, and numbers of theirs
-        return _plain(value.tolist())
-    return str(value)
+    return json.dumps(plain(value))
 
 
 def remembering(victim: Victim, folder: str | Path | None) -> Victim:
