@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from voiceattack.audio_files import MIN_SECONDS
 from voiceattack.corpus.base import BadItem, Item, Utterance, utterance
-from voiceattack.corpus.segments import MIN_SECONDS, segment_of
+from voiceattack.corpus.segments import segment_of
 from voiceattack.corpus.tables import json_lines
 from voiceattack.errors import CorpusError
 
