@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, seed, settings
 
 from voiceattack.cli import main
@@ -34,7 +35,8 @@ def fuzzed(test: Test) -> Test:
     chosen: Test = settings(settings.get_profile(PROFILE))(test)
     if PROFILE == "fuzz":
         chosen = seed(int(SEED or 1))(chosen)
-    return chosen
+    marked: Test = pytest.mark.timeout(0)(chosen)  # no_hang watches each example; there may be many
+    return marked
 
 
 @dataclass(frozen=True)
