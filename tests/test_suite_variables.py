@@ -12,6 +12,8 @@ from voiceattack.errors import SpecError
 from voiceattack.suite.load import load_suite, parse_suite
 from voiceattack.suite.plan import variants
 
+TENS = (f"{c}: &{c} [{', '.join(['*' + p] * 10)}]\n" for p, c in zip("abcde", "bcdef", strict=True))
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(TENS)
 BASE = "inputs: [a]\nvictims: [tiny]\n"
 
 
@@ -86,7 +88,7 @@ def test_a_suite_with_variables_runs_and_a_dry_run_tells_of_them(tmp_path: Path,
         ("a: 1\nb:\n  ? {c: d}\n  : e\n", "suite:3: a key is a list or a mapping"),
         ("a: 1\na: 2\n", "suite:2: key 'a' is given twice"),
         ("a: &a [*a]\n", "suite:1: an anchor holds itself"),
-        ("a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"{c}: &{c} [{', '.join(['*' + p] * 10)}]\n" for p, c in zip("abcde", "bcdef", strict=True)), "more than 100000 values"),
+        (BOMB, "more than 100000 values"),
         ("a: 2024-13-45\n", "suite:1: holds a value that cannot be read"),
         ("a: !!timestamp x\n", "cannot be read"),
         ("a: !!bool x\n", "cannot be read"),
@@ -100,7 +102,7 @@ def test_a_suite_with_variables_runs_and_a_dry_run_tells_of_them(tmp_path: Path,
         (BASE + "attacks: [{attack: pgd, grid: {steps: [2024-01-01]}}]\n", "suite:3: attacks[0].grid: must hold"),
         (BASE + "attacks: [{attack: pgd, wer_threshold: .inf}]\n", "wer_threshold"),
     ],
-)  # fmt: skip
+)
 def test_yaml_that_is_no_suite_is_one_line(text: str, word: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_suite(text)

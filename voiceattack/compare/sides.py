@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
 from voiceattack.commands import command_line
 from voiceattack.compact import compact
@@ -125,7 +125,7 @@ def load_side(path: Path) -> Side:
         ) from error
 
 
-_ENTRIES = TypeAdapter(list[Entry], config=ConfigDict(strict=True, allow_inf_nan=False))
+_ENTRIES = TypeAdapter(list[Entry])
 
 
 def _side(path: Path, entries: Iterable[Entry], made_with: Json) -> Side:
