@@ -412,3 +412,31 @@ def test_a_client_killed_half_way_has_paid_for_what_it_heard(tmp_path: Path) -> 
     # The one answer that was under way when it died may have been lost.
     assert len(set(asked)) == 21 and len(asked) <= 22
     assert sum(example.control_for is None and example.error is None for example in Run.open(tmp_path / "run").examples()) == 3
+
+
+EDITS = [("details", "[]"), ("details", "{"), ("text", b"x"), ("action", "[]"), ("action", '{"name": 3}'), ("action", "x")]
+
+
+@pytest.mark.parametrize(("column", "value"), EDITS)
+def test_an_answer_that_was_edited_is_asked_for_again(tmp_path: Path, column: str, value: object) -> None:
+    cache = QueryCache(tmp_path)
+    cache.keep("a", "v", Transcript("one", {"x": 1}))
+    cache.close()
+    with sqlite3.connect(tmp_path / "queries.sqlite") as file:
+        file.execute(f"UPDATE answers SET {column} = ?", (value,))
+    file.close()
+    cache = QueryCache(tmp_path)
+    assert cache.find("a", "v") is None
+    cache.keep("a", "v", Transcript("two", {}))
+    assert cache.find("a", "v") == Transcript("two", {})
+    cache.close()
+
+
+def test_a_cache_whose_answers_are_no_table_is_named(tmp_path: Path) -> None:
+    QueryCache(tmp_path).close()
+    with sqlite3.connect(tmp_path / "queries.sqlite") as file:
+        file.execute("DROP TABLE answers")
+        file.execute("CREATE VIEW answers AS SELECT 1 AS audio, 2 AS victim, 3 AS text, 4 AS details, 5 AS action")
+    file.close()
+    with pytest.raises(RunError, match="must be a table"):
+        QueryCache(tmp_path)

@@ -20,6 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from speechlike import in_process
 
 from voiceattack import audio, provenance
 from voiceattack.errors import RunError
@@ -394,7 +395,7 @@ def test_a_full_disk_keeps_what_was_there(run: Run) -> None:
                 write()
             assert "\n" not in str(caught.value)
     assert (run.path / "examples.jsonl").read_bytes() == whole
-    assert run.results() == [{"id": "a"}]
+    assert run.results() == [row("a")]
     assert sorted(item.name for item in run.path.iterdir()) == ["audio", "clean", "examples.jsonl", "results.jsonl", "run.json"]
     run.append(example("b"))
     assert run.done_ids() == {"a", "b"}
@@ -432,3 +433,19 @@ def test_killed_in_the_middle_the_run_resumes_and_loses_no_finished_example(tmp_
     run.append(example("last"))
     assert [item.id for item in run.examples()] == [*ids, "last"]
     assert all(json.loads(line) for line in file.read_text().splitlines())
+
+
+def test_a_run_of_texts_is_told_where_audio_is_meant(tmp_path: Path) -> None:
+    out = tmp_path / "texts"
+    assert in_process("text", "turn on the light", "--perturbation", "typos", "--quiet", "--out", out).returncode == 0
+    for words in (
+        ("bless", out, "--baseline", tmp_path / "b.json"),
+        ("compare", out, out),
+        ("export", out, "--out", tmp_path / "e"),
+        ("listen", out, "--listener", "me", "--dry-run"),
+        ("curve", out),
+        ("replay", out, "x"),
+    ):
+        done = in_process(*words)
+        assert done.returncode == 2 and "unexpected" not in done.stderr, (words, done.stderr)
+        assert "is a run of texts" in done.stderr or words[0] == "replay", (words, done.stderr)

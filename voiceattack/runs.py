@@ -238,6 +238,14 @@ class Run:
         except OSError as error:
             raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
 
+    def audio_results(self) -> Iterator[dict[str, Any]]:
+        """:meth:`each_result` for whoever hears what the rows name; raises RunError for a run of texts too."""
+        if self.request.get("kind") is not None:
+            raise RunError(
+                f"{self.path}: is a run of texts, and this is for runs of audio; its own: voiceattack report, evaluate"
+            )
+        return self.each_result()
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json whole; numbers that are not finite become null. Raises RunError when the disk refuses."""
         self._write_json("summary.json", summary)

@@ -74,6 +74,11 @@ def _check_size(root: yaml.Node) -> None:
         if key in open_nodes:
             raise YamlError(node.start_mark.line + 1, "an anchor holds itself; write the value out")
         open_nodes.add(key)
+        if isinstance(node, yaml.ScalarNode) and not node.value.isascii():
+            try:
+                node.value.encode()
+            except UnicodeEncodeError as error:
+                raise YamlError(node.start_mark.line + 1, "holds half of a surrogate pair; write the character itself") from error
         inner = node.value if isinstance(node, yaml.SequenceNode) else []
         if isinstance(node, yaml.MappingNode):
             inner = [one for pair in node.value for one in pair]

@@ -88,6 +88,8 @@ def run_suite(
             warn(line)
         for line in lines:
             say(line)
+        for where, names in loaded.variables_in_specs.items():
+            say(f"note: {where} holds what the environment says of {', '.join(names)}")
         for refused in vouched.refused(loaded.specs):
             say(f"note: {refused.spec} {refused.outside.does}: the run will need --trust, or --victim with it")
         return

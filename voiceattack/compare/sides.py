@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from voiceattack.commands import command_line
 from voiceattack.compact import compact
 from voiceattack.errors import RunError
@@ -97,7 +99,7 @@ def load_side(path: Path) -> Side:
     summary = inside(path, "summary.json") if path.is_dir() else path
     if path.is_dir() and (path / "results.jsonl").exists():
         run = Run.open(path)
-        rows = [row for row in run.results() if row["control_for"] is None and row.get("stage_of") is None]
+        rows = [row for row in run.audio_results() if row["control_for"] is None and row.get("stage_of") is None]
         made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
         if (path / "summary.json").exists():  # an evaluation may be younger than what it heard
             made_with["normalizer"] = (run.summary().get("made_with") or made_with).get("normalizer")
@@ -123,8 +125,14 @@ def load_side(path: Path) -> Side:
         ) from error
 
 
+_ENTRIES = TypeAdapter(list[Entry])
+
+
 def _side(path: Path, entries: Iterable[Entry], made_with: Json) -> Side:
-    by_key = {entry.key: entry for entry in entries}
+    """Raises ValueError for an entry with a value of another type: baselines are files that anybody may have edited."""
+    by_key = {entry.key: entry for entry in _ENTRIES.validate_python([entry.as_dict() for entry in entries])}
+    if not isinstance(made_with, dict) or not isinstance(made_with.get("versions") or {}, dict):
+        raise ValueError("made_with holds no versions by name")
     if not by_key:
         raise RunError(f"{path}: holds no examples; there is nothing to compare")
     return Side(path, by_key, made_with)

@@ -14,7 +14,7 @@ from voiceattack import audio
 from voiceattack.audio import AudioInfo
 from voiceattack.corpus.segments import Segment, write_segment
 from voiceattack.errors import AudioError, CorpusError
-from voiceattack.files import one_line
+from voiceattack.files import one_line, write_whole
 from voiceattack.registry import Registry
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Utterance:
         path = folder / f"packed{self.suffix}"
         data = packed.unpack(self.path)
         try:
-            path.write_bytes(data)
+            write_whole(path, data)
         except OSError as error:
             raise AudioError(f"{self.place}: cannot be unpacked ({one_line(error)}); free some space in {folder}") from error
         return path

@@ -134,7 +134,7 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes | CorpusError]]:
 
 
 def _unpacked(path: Path, stored: BinaryIO) -> IO[bytes]:
-    return gzip.open(stored, "rb") if path.suffix.lower() == ".gz" else stored
+    return gzip.GzipFile(fileobj=stored) if path.suffix.lower() == ".gz" else stored
 
 
 def _each(file: IO[bytes]) -> Iterable[bytes]:

@@ -98,10 +98,10 @@ def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[It
         RunError: not evaluated yet, or damaged.
     """
     transfers: dict[str, list[str]] = {}
-    for row in run.each_result():
+    for row in run.audio_results():
         if row["victim"] != row["source_victim"] and row["outcome"] == "fooled":
             transfers.setdefault(row["id"], []).append(row["victim"])
-    for row in run.each_result():
+    for row in run.audio_results():
         if row["victim"] != row["source_victim"] or row["control_for"] is not None or row.get("stage_of") is not None:
             continue
         reason = _unfit(row, selection, transfers)
