@@ -330,7 +330,7 @@ class WhisperVictim(DifferentiableVictim):
 
         spec, options = f"hf:{name}", dict(options or {})
         dtype = take_dtype(spec, options, device)
-        where = {"local_files_only": local_files_only}
+        where: dict[str, Any] = {"local_files_only": local_files_only}
         tokenizer = load_part(spec, "a Whisper model", WhisperTokenizer, name, **where)
         model = load_model(spec, "a Whisper model", WhisperForConditionalGeneration, name, device, dtype=dtype, **where)
         complete_generation(spec, model, tokenizer)
