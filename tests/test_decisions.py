@@ -114,17 +114,20 @@ def test_fewer_queries_are_the_beginning_of_more(name: str, victim: Listener) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_fools_outside_the_budget_is_not_returned(name: str, victim: Listener) -> None:
+def test_what_fools_outside_the_budget_is_made_quieter_until_it_fits(name: str, victim: Listener) -> None:
     clip = tones(3)
     (result,) = craft(victim, [clip], name, [7], budget=Budget(snr_db=90))
-    assert torch.equal(result.waveform, clip) and "outside the budget" in result.warnings[0]
+    assert snr_db(clip, result.waveform) >= 90 and "outside the budget" in result.warnings[0]
+    assert not torch.equal(result.waveform, clip) and result.trace[-1]["nearest"] == "times_over_budget"
     (result,) = craft(victim, [clip], name, [7], budget=Budget(snr_db=5))
     assert snr_db(clip, result.waveform) >= 5 and not result.warnings
 
 
-def test_nothing_that_fools_is_the_clean_clip(victim: Listener) -> None:
+def test_where_nothing_fools_the_nearest_start_is_kept(victim: Listener) -> None:
     (result,) = craft(victim, [tones(3)], "tf-evolution", [7], objective=Objective(wer_threshold=1e6))
-    assert torch.equal(result.waveform, tones(3)) and "no starting point" in result.warnings[0]
+    assert not torch.equal(result.waveform, tones(3)) and "no starting point" in result.warnings[0]
+    last = result.trace[-1]
+    assert last["nearest"] == "wer_from_clean" and 0 < last["reached"] < last["wanted"] == 1e6
 
 
 def test_the_evolution_finds_what_alone_matters() -> None:
