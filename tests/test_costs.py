@@ -15,6 +15,7 @@ from speechlike import in_process, tones, write_clips
 from torch import Tensor
 
 from voiceattack import audio
+from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, AudioError, DiskError, as_error
 from voiceattack.text import speech
 from voiceattack.text.prompt_runs import PromptRecord, judge_prompts
@@ -216,7 +217,7 @@ class RaisingPrompted:
 def test_prompts_that_cannot_be_searched_or_judged_cost_themselves(tmp_path: Path) -> None:
     (path,) = write_clips(tmp_path, 1)
     told: list[str] = []
-    assert search_all(RaisingPrompted(), [Path(path)], on_error=told.append) == []  # type: ignore[arg-type]
+    assert search_all(RaisingPrompted(), [Utterance(Path(path), None, "clip0")], on_error=told.append) == []  # type: ignore[arg-type]
     assert len(told) == 1 and path in told[0]
     record = PromptRecord(path, "0" * 64, "lamp", "initial-prompt", "searched", "raising", 20, 24, 3, 0)
     (row,) = judge_prompts([record], [RaisingPrompted()])  # type: ignore[list-item]
