@@ -59,7 +59,7 @@ def read_folder(folder: Path) -> Iterator[Item]:
 
 def _walk(folder: Path) -> Iterator[Item]:
     listed: set[str] = set()
-    been = {real_path(folder)}  # links may lead in circles
+    been = {_identity(folder)}  # links may lead in circles
     waiting = [_items_in(folder, listed)]
     while waiting:
         found = next(waiting[-1], None)
@@ -67,9 +67,18 @@ def _walk(folder: Path) -> Iterator[Item]:
             waiting.pop()
         elif not isinstance(found, Path):
             yield found
-        elif (real := real_path(found)) not in been:
-            been.add(real)
+        elif (identity := _identity(found)) not in been:
+            been.add(identity)
             waiting.append(_items_in(found, listed))
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What is the same for two paths to one folder; None where it cannot be looked at."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _items_in(folder: Path, listed: set[str]) -> Iterator[Item | Path]:
