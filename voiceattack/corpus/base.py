@@ -26,8 +26,9 @@ __all__ = ["READERS", "BadItem", "Item", "Packed", "Reader", "Utterance", "kind_
 class Packed(Protocol):
     """Where inside another file (a table) the bytes of an audio file lie; hashable, equal when the place is."""
 
-    name: str
-    """What the file inside is called, with its suffix."""
+    @property
+    def name(self) -> str:
+        """What the file inside is called, with its suffix."""
 
     def __str__(self) -> str:
         """The place, as the fragment of an address."""

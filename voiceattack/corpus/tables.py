@@ -10,7 +10,7 @@ import logging
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from voiceattack.corpus.base import kind_of
 from voiceattack.errors import CorpusError
@@ -89,7 +89,7 @@ def table_rows(path: Path, delimiter: str = ",", *, quoted: bool = True) -> Iter
         delimiter: between the columns.
         quoted: whether ``"`` encloses values; else it is a character like others.
     """
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, delimiter=delimiter, quoting=quoting)
@@ -133,11 +133,11 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes | CorpusError]]:
         yield str(path), CorpusError(f"cannot be read ({one_line(error)}); check its permissions")
 
 
-def _unpacked(path: Path, stored: BinaryIO) -> IO[bytes]:
+def _unpacked(path: Path, stored: BinaryIO) -> gzip.GzipFile | BinaryIO:
     return gzip.GzipFile(fileobj=stored) if path.suffix.lower() == ".gz" else stored
 
 
-def _each(file: IO[bytes]) -> Iterable[bytes]:
+def _each(file: gzip.GzipFile | BinaryIO) -> Iterable[bytes]:
     """Lines; of one that is too long the beginning alone."""
     while line := file.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
