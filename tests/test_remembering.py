@@ -253,7 +253,7 @@ def test_a_second_run_asks_nothing(tmp_path: Path) -> None:
         assert go("three") == 5 + 3 and (tmp_path / "three" / FILE).exists() and go("three") == 3
         assert go("four", "--no-cache") == 5 + 3 and not (tmp_path / "four" / FILE).exists()
         before = len(server.requests)
-        assert in_process("evaluate", tmp_path / "four", "--quiet", *cache).returncode == 0
+        assert in_process("evaluate", tmp_path / "four", "--victim", server.spec(), "--quiet", *cache).returncode == 0
         assert len(server.requests) == before
     results = [Run.open(tmp_path / name).results()[0] for name in ("one", "two", "three", "four")]
     assert {row["queries"] for row in results} == {4} and len({row["sha256"] for row in results}) == 1
