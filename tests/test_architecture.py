@@ -132,7 +132,6 @@ OPENS = {
     "report/html.py": "its own templates",
     "report/text_html.py": "its own templates",
     "samples.py": "the samples",
-    "suite/cost.py": "a temporary file",
     "suite/fingerprint.py": "a Python module",
     "suite/init.py": "its own schema",
     "suite/outputs.py": "what GITHUB_STEP_SUMMARY names, appended to",

@@ -43,7 +43,7 @@ def pytest_in(folder: Path, *options: str | Path) -> tuple[int, str]:
 def test_one_test_passes_and_the_failing_one_says_what_was_heard_and_what_to_play(tmp_path: Path) -> None:
     code, text = pytest_in(project(tmp_path), "--voiceattack-out", "kept", "--junitxml", "j.xml", "-rN")
     assert code == 1 and "1 failed, 2 passed" in text, text
-    for words in ("tiny was fooled by noise at -4", "said:", "heard clean:", "heard:", "WER 0.00", "voiceattack replay"):
+    for words in ("tiny was fooled by noise at -4", "said:", "heard clean:", "heard:", "WER -", "voiceattack replay"):
         assert words in text, words
     assert "Traceback" not in text and "def assert_robust" not in text
     (play,) = [line.split("play:")[1].strip() for line in text.splitlines() if line.startswith("E") and "play:" in line]

@@ -113,7 +113,9 @@ def _line(victim: str, name: str, rows: list[Row]) -> Line:
     ]
     known = [cell.werd for cell in cells if cell.werd is not None]
     heard = _heard(first)
-    told = [row for row in heard if row["reference_source"] != "clean transcript"]  # against itself a transcript has no errors
+    told = [
+        row for row in heard if row.get("reference_source") != "clean transcript"
+    ]  # against itself a transcript has no errors
     clean = _ratio([_errors(row, "clean_hypothesis") for row in told], [_words(row) for row in told])
     variance, at, draws = _variance(rows, nulls)
     return Line(

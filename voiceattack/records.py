@@ -167,6 +167,15 @@ class _AudioRow(_Row):
         return self
 
 
+class _Edit(_Record):
+    start: Count
+    end: Count
+    old: Text
+    new: Text
+    words: Count = 1
+    distance: Number = None
+
+
 class _TextRow(_Row):
     victim: Text | None
     source_victim: Text | None
@@ -174,7 +183,13 @@ class _TextRow(_Row):
     text: Text
     expected: Text | None
     perturbed: Text | None
-    edits: list[dict[str, Any]]
+    edits: list[_Edit]
+    edit_distance: Number = None
+    words_touched: Number = None
+    words_share: Number = None
+    semantic_similarity: Number = None
+    visual_similarity: Number = None
+    phonetic_distance: Number = None
     perturbation: Text
     search: Text | None
     clean_answer: Text | None
@@ -229,6 +244,12 @@ class _TextGroup(_Group):
     perturbation: Text
     n_flipped: Count
     n_voided: Count
+    edit_distance_median: Number
+    words_touched_median: Number
+    words_share_median: Number
+    semantic_similarity_median: Number
+    visual_similarity_median: Number
+    phonetic_distance_median: Number
 
 
 class _AudioSummary(_Record):

@@ -58,7 +58,9 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
     wrong = [row for row in rows if row["outcome"] == "clean_wrong"]
     fooled = outcomes.count("fooled")
     errors = [word_errors(said(row), heard_words(row)) for row in heard]
-    told = [row for row in heard if row["reference_source"] != "clean transcript"]  # against itself a transcript has no errors
+    told = [
+        row for row in heard if row.get("reference_source") != "clean transcript"
+    ]  # against itself a transcript has no errors
     clean_errors = [word_errors(said(row), heard_words(row, "clean_hypothesis")) for row in told]
     words = [count.reference_words for count in errors]
     letters = [letters_said(row) for row in heard]
