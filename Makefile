@@ -13,8 +13,9 @@ BIN := .venv/bin
 demo: .venv/.installed  ## the whole loop on bundled speech
 	$(BIN)/voiceattack demo
 
+# A process a core, of one torch thread each: two processes of two threads on two cores take three times as long.
 test: .venv/.installed  ## every test, slow ones too
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: .venv/.installed  ## damaged files of every kind, 500 of each of two seeds; test runs a few of them
 	for seed in 1 2; do VOICEATTACK_FUZZ_EXAMPLES=500 VOICEATTACK_FUZZ_SEED=$$seed $(BIN)/python -m pytest tests/fuzz || exit 1; done
