@@ -11,6 +11,7 @@ import pytest
 import torch
 from speech_server import serving
 from speechlike import ROOT, in_process, tones, write_clips
+from suite_fixture import write_suite
 from thief import FORMS, PROXIES, Thief, leaked, leaks, thief
 
 from voiceattack.audio import Batch
@@ -112,6 +113,28 @@ def test_a_lying_server_gets_the_key_into_no_file_and_no_message(tmp_path: Path)
     text = "".join(path.read_text() for path in (out / "examples.jsonl", out / "results.jsonl"))
     assert f"we heard {MARK}" in text and f"key {MARK}" in text and f"redirects to http://{other.addresses[1]}/" in text
     assert leaks(KEY, tmp_path) == [] and [leaked(KEY, each) for each in said] == [None] * len(said)
+
+
+def test_a_lying_server_in_a_suite(tmp_path: Path) -> None:
+    with thief() as other, serving("openai") as server:
+        told = lies(other.addresses[1])
+        server.lie = lambda number, asked: told[11 * number % len(told)]
+        victims = [{"name": "asr", "spec": server.spec("retries=0&timeout=20")}]
+        attacks = [{"attack": "noise", "budget": {"snr_db": 20}}]
+        suite = write_suite(tmp_path, 12, victims=victims, attacks=attacks, reports=["html", "md"], gates=["wer <= 1"])
+        before = tmp_path / "before.json"
+        said = [
+            done.stdout + done.stderr
+            for arguments in (
+                ("run", suite, "--trust", "--out", tmp_path / "out", "-o", tmp_path / "junit.xml"),
+                ("bless", tmp_path / "out", "--baseline", before, "--yes"),
+                ("compare", before, tmp_path / "out", "-o", tmp_path / "compared.json"),
+            )
+            if (done := in_process(*arguments)).returncode in (0, 1, 2)
+        ]
+        assert len(server.requests) > 12 and not other.got
+    assert MARK in (tmp_path / "out" / "summary.json").read_text()
+    assert leaks(KEY, tmp_path) == [] and [leaked(KEY, each) for each in said] == [None] * 3
 
 
 @pytest.mark.parametrize("protocol", ["openai", "wyoming", "home-assistant"])
