@@ -322,7 +322,9 @@ def row(id: str, **changes: Any) -> dict[str, Any]:
 )
 def test_edited_results_are_told_by_line_and_value(run: Run, changes: dict[str, Any], word: str) -> None:
     run.write_results([row("a"), row("b", **changes)])
-    with pytest.raises(RunError, match=r"results\.jsonl:2: damaged .*; run: voiceattack evaluate") as caught:
+    with pytest.raises(
+        RunError, match=r"results\.jsonl:2: damaged .*; delete that line, and run: voiceattack evaluate"
+    ) as caught:
         run.results()
     assert word in str(caught.value)
 

@@ -309,10 +309,16 @@ class Run:
             if isinstance(value, dict):
                 check(value, self.request.get("kind"))
         except (ValueError, RecursionError) as error:
-            raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); run: {command_line('evaluate', self.path)}") from error
+            raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); {self._mended_by(where)}") from error
         if not isinstance(value, dict):
-            raise RunError(f"{self.path}/{where}: damaged (no JSON object); run: {command_line('evaluate', self.path)}")
+            raise RunError(f"{self.path}/{where}: damaged (no JSON object); {self._mended_by(where)}")
         return value
+
+    def _mended_by(self, where: str) -> str:
+        first = (
+            "delete that line, and " if where.startswith("results") else ""
+        )  # evaluate keeps the other lines, so it reads them
+        return f"{first}run: {command_line('evaluate', self.path)}"
 
     def _write(self, name: str, text: str) -> None:
         file = self.resolve(name)
