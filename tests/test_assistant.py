@@ -166,7 +166,7 @@ def test_a_suite_has_a_gate_on_actions(
         gates=["action_error_rate == 0"],
         reports=["md", "html"],
     )
-    found, text, errors = run(suite)
+    found, text, errors = run(suite, "--trust")
     (gate,) = summary(suite)["gates"]
     assert (found, gate["verdict"], gate["n"]) == (code, verdict, 2), text + errors
     assert gate["value"] == (1.0 if code else 0.0)

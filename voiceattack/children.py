@@ -74,10 +74,14 @@ def _held() -> Iterator[None]:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """The process and its group, at once; both may be gone."""
+    """The process and its group, at once; both may be gone. Pipes that nobody read to their end are closed."""
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
     process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):  # what was left to write has no reader
+                pipe.close()

@@ -143,10 +143,11 @@ class AttackEntry(Part):
     @classmethod
     def _recordable(cls, given: dict[str, Any]) -> dict[str, Any]:
         """A run's record holds them."""
-        try:
-            json.dumps(given, allow_nan=False).encode()
-        except (ValueError, TypeError) as error:
-            raise ValueError("must hold finite numbers, texts, true or false, lists and mappings of them") from error
+        for name, value in given.items():
+            try:
+                json.dumps({name: value}, allow_nan=False).encode()
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{name}: must be a finite number, text, true or false, or a list or mapping of them") from error
         return given
 
 
