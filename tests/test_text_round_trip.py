@@ -108,9 +108,13 @@ def evaluated(tmp_path: Path) -> TextRun:
     answers = dict.fromkeys(("victim", "clean_answer", "answer", "clean_heard", "heard", "error"), HIDDEN)
     row = {**made.model_dump(exclude={"sizes"}), **sizes, **answers, "success": True, "effect": "voided", "outcome": "fooled"}
     run.write_results([row])
-    group = {f"{name}_median": 1.0 for name in sizes} | {"victim": HIDDEN, "source_victim": HIDDEN, "perturbation": HIDDEN}
-    tally = ("n", "n_scored", "n_fooled", "n_flipped", "n_voided", "n_no_effect", "n_clean_wrong", "n_error")
-    counts = dict.fromkeys((*tally, "queries_total", "seconds_total"), 1)
+    group = {f"{name}_median": 1.0 for name in (*sizes, "words_share")} | {
+        "victim": HIDDEN,
+        "source_victim": HIDDEN,
+        "perturbation": HIDDEN,
+    }
+    names = ("n", "n_scored", "n_fooled", "n_flipped", "n_voided", "n_no_effect", "n_clean_wrong", "n_error")
+    counts = dict.fromkeys((*names, "queries_total", "seconds_total"), 1)
     rate = {"success_rate": 1.0, "success_ci95": (0.2, 1.0), "objective": "any"}
     run.write_summary({"run_id": run.id, "kind": "text", "groups": [{**group, **counts, **rate}], "warnings": [HIDDEN]})
     return run

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
-__all__ = ["RecordError", "check_info", "check_row", "check_summary", "recipe_of"]
+__all__ = ["RecordError", "check_info", "check_made_with", "check_row", "check_summary", "recipe_of"]
 
 Text = Annotated[str, Field(max_length=10_000_000)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -252,9 +252,16 @@ class _TextGroup(_Group):
     phonetic_distance_median: Number
 
 
+class _MadeWith(_Record):
+    versions: dict[str, str] | None = None
+    platform: Text | None = None
+    normalizer: Text | None = None
+
+
 class _AudioSummary(_Record):
     groups: list[_AudioGroup]
     warnings: list[Text]
+    made_with: _MadeWith | None = None
 
 
 class _TextSummary(_Record):
@@ -280,6 +287,11 @@ def check_row(row: Mapping[str, Any], kind: str | None) -> None:
 def check_summary(summary: Mapping[str, Any], kind: str | None) -> None:
     """Raise RecordError when summary.json holds what it cannot; ``kind`` as for :func:`check_row`."""
     _check(_TextSummary if kind == "text" else _AudioSummary, summary)
+
+
+def check_made_with(facts: Any) -> None:
+    """Raise RecordError when what a summary or baseline says of its versions is something else."""
+    _check(_MadeWith, facts)
 
 
 def recipe_of(recipe: Mapping[str, Any]) -> Mapping[str, Any]:

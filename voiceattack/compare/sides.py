@@ -16,6 +16,7 @@ from voiceattack.errors import RunError
 from voiceattack.files import inside, one_line, read_bytes
 from voiceattack.metrics.said import said
 from voiceattack.metrics.text import word_errors
+from voiceattack.records import check_made_with
 from voiceattack.runs import Run
 
 __all__ = ["Entry", "Key", "Side", "load_side"]
@@ -131,8 +132,7 @@ _ENTRIES = TypeAdapter(list[Entry])
 def _side(path: Path, entries: Iterable[Entry], made_with: Json) -> Side:
     """Raises ValueError for an entry with a value of another type: baselines are files that anybody may have edited."""
     by_key = {entry.key: entry for entry in _ENTRIES.validate_python([entry.as_dict() for entry in entries])}
-    if not isinstance(made_with, dict) or not isinstance(made_with.get("versions") or {}, dict):
-        raise ValueError("made_with holds no versions by name")
+    check_made_with(made_with)
     if not by_key:
         raise RunError(f"{path}: holds no examples; there is nothing to compare")
     return Side(path, by_key, made_with)

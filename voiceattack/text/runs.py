@@ -37,7 +37,7 @@ class TextExample(BaseModel):
     expected: str | None
     perturbed: str | None
     edits: list[dict[str, Any]]
-    sizes: dict[str, Any]
+    sizes: dict[str, int | float | None]
     source_victim: str | None
     perturbation: str
     search: str | None
