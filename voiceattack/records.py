@@ -172,8 +172,8 @@ class _Edit(_Record):
     end: Count
     old: Text
     new: Text
-    words: Count = 1
-    distance: Number = None
+    words: Count
+    distance: Number
 
 
 class _TextRow(_Row):
