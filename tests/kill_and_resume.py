@@ -81,10 +81,20 @@ def differing(whole: Path, killed: Path) -> list[str]:
         name = path.relative_to(whole)
         if path.suffix in (".json", ".jsonl"):
             if path.name not in ("run.json", "suite-state.json") and read(path) != read(killed / name):
-                found.append(str(name))
+                found.append(f"{name}: {first_difference(read(path), read(killed / name))}")
         elif path.suffix == ".flac" and path.read_bytes() != (killed / name).read_bytes():
             found.append(str(name))
     return found
+
+
+def first_difference(one: Any, two: Any, where: str = "") -> str:
+    """Where two JSON values differ, and how."""
+    if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
+        return next(first_difference(one[key], two[key], f"{where}.{key}") for key in one if one[key] != two[key])
+    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        place = next(place for place, pair in enumerate(zip(one, two, strict=True)) if pair[0] != pair[1])
+        return first_difference(one[place], two[place], f"{where}[{place}]")
+    return f"{where}: {str(one)[:200]} against {str(two)[:200]}"
 
 
 def trial(name: str, kills: int, seed: int) -> dict[str, Any]:

@@ -202,6 +202,18 @@ def test_an_evaluation_whose_answers_cannot_be_kept_ends(crafted: Path) -> None:
     assert all(row["error"] is None for row in Run.open(crafted).results())
 
 
+def test_a_text_is_searched_as_if_alone(speaker: str, tmp_path: Path) -> None:
+    """Without its last word each is the same text, which is asked once: it counts for both, or a resumed run would differ."""
+    found = {}
+    for name, inputs in (("both", ("lock the door", "lock the knight")), ("one", ("lock the knight",))):
+        request = TextRequest(
+            inputs=inputs, perturbations=("homophones",), victim="tiny", speak=speaker, limits={"max_queries": 5}
+        )
+        found[name] = craft_texts(request, tmp_path / name, victim=load_victim("tiny", "cpu")).texts()[-1]
+    seconds = {"seconds"}
+    assert found["both"].model_dump(exclude=seconds) == found["one"].model_dump(exclude=seconds)
+
+
 def test_texts_that_failed_are_tried_again(speaker: str, tmp_path: Path) -> None:
     down = [True]
 

@@ -76,16 +76,24 @@ class Listener:
             raise AttackError(f"victim {interpreter.spec!r} reads no text; as interpreter name one that does, as intents:home")
         self.queries = 0
         self._known: dict[str, Answer] = {}
+        self._counted: set[str] = set()
         if speak is None and not self.acts:
             raise AttackError(
                 f"victim {victim.spec!r} hears and reads no text; add --speak to speak the text to it, "
                 "or name a victim that reads: intents:home, hf-text:<folder>"
             )
 
+    def begin(self) -> None:
+        """Another search begins. What earlier ones asked is not asked again but counts as asked, so that no figure of a text
+        depends on which were searched before it, or whether in one run or two."""
+        self._counted.clear()
+
     def answer(self, text: str) -> Answer:
-        """The victim's answer; asking the same text again costs no query. Raises VictimError as the victim does."""
-        if text not in self._known:
+        """The victim's answer; in one search the same text costs one query. Raises VictimError as the victim does."""
+        if text not in self._counted:
             self.queries += 1
+            self._counted.add(text)
+        if text not in self._known:
             self._known[text] = self.hear(self.speak(text)) if self.speak is not None else self.read(text)
         return self._known[text]
 

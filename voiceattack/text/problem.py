@@ -82,6 +82,7 @@ class Problem:
         self.text, self.listener, self.limits, self.rng = text, listener, limits, rng
         self.objective, self.target = objective, target
         self.words = words_of(text)
+        listener.begin()
         self._first = listener.queries
         self.clean = listener.answer(text)
         self.options = [[edit for edit in offered if self.admissible((edit,))] for offered in options]
