@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import subprocess
 import tempfile
@@ -131,13 +130,7 @@ def _run(line: list[str], stdin: bytes | None, timeout: float) -> tuple[int, byt
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     given = nothing if stdin is None else pipe
     with child(line, stdin=given, stdout=nothing, stderr=pipe) as process:
-        try:
-            told = process.communicate(stdin, timeout)[1]
-        finally:
-            for end in (process.stdin, process.stderr):
-                if end is not None:
-                    with contextlib.suppress(OSError):  # what it never read cannot be flushed
-                        end.close()
+        told = process.communicate(stdin, timeout)[1]
         return process.returncode, told
 
 
