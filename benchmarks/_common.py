@@ -14,16 +14,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from voiceattack import audio
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
 from voiceattack.audio import Batch
+from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
 from voiceattack.corpus import Utterance, read_corpus
+from voiceattack.corpus.samples import samples_manifest
 from voiceattack.metrics.signal import snr_db
 from voiceattack.metrics.text import corpus_wer, normalize
 from voiceattack.objectives import Objective
-from voiceattack.samples import samples_manifest
 from voiceattack.victims import DifferentiableVictim, Victim, load_victim
 
 __all__ = ["Tool", "clip", "clips", "differentiable", "install", "judge", "our_pgd", "save_and_load"]

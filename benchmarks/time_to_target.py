@@ -19,10 +19,10 @@ import _common
 import torch
 from torch import Tensor
 
-from voiceattack import audio
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
 from voiceattack.audio import Batch
+from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
 from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective

@@ -18,9 +18,9 @@ import _common
 import torch
 from torch import Tensor
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
-from voiceattack.victims.whisper_bundled import model_folder
+from voiceattack.victims.whisper.bundled import model_folder
 
 __all__ = ["run"]
 

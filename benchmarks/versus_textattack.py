@@ -26,15 +26,15 @@ import numpy as np
 import torch
 from rapidfuzz.distance import Levenshtein
 
-from voiceattack.samples import samples_manifest
+from voiceattack.corpus.samples import samples_manifest
 from voiceattack.text import build_perturbation
 from voiceattack.text.corpus import read_texts
 from voiceattack.text.edits import words_of
 from voiceattack.text.listeners import Listener
+from voiceattack.text.measures.sizes import semantic_similarity
+from voiceattack.text.perturbations.word_classes import FUNCTION_WORDS
 from voiceattack.text.problem import Limits, Problem
 from voiceattack.text.search import SEARCHES
-from voiceattack.text.sizes import semantic_similarity
-from voiceattack.text.word_classes import FUNCTION_WORDS
 from voiceattack.victims import load_victim
 
 __all__ = ["run"]

@@ -39,9 +39,9 @@ from home_assistant_config import configuration, left_out
 
 from voiceattack.errors import VictimError, VoiceAttackError
 from voiceattack.extras import optional_import
-from voiceattack.victims.home import Home, default_home
-from voiceattack.victims.home_assistant_client import HomeAssistant
-from voiceattack.victims.whisper_bundled import model_folder
+from voiceattack.victims.assistants.home import Home, default_home
+from voiceattack.victims.assistants.home_assistant_client import HomeAssistant
+from voiceattack.victims.whisper.bundled import model_folder
 
 __all__ = ["Place", "down", "main", "status", "up"]
 

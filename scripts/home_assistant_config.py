@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from voiceattack.victims.home import Entity, Home
+from voiceattack.victims.assistants.home import Entity, Home
 
 __all__ = ["configuration", "left_out"]
 

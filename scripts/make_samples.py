@@ -141,7 +141,7 @@ def commands(lines: Sequence[dict[str, object]]) -> list[dict[str, object]]:
     Raises:
         ValueError: the intent recogniser does not understand one of them.
     """
-    from voiceattack.victims.intents import load
+    from voiceattack.victims.assistants.intents import load
 
     assistant = load("home", {}, torch.device("cpu"))
     places = [place - 1 for place in UNDERSTOOD] + list(range(len(COMMANDS) + len(SENTENCES), len(CLIPS)))

@@ -151,7 +151,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def bundled_model() -> Path:
     """The folder of the bundled Whisper tiny.en."""
-    from voiceattack.victims.whisper_bundled import model_folder
+    from voiceattack.victims.whisper.bundled import model_folder
 
     return model_folder()
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from speechlike import tones
 
-from voiceattack import apart, audio
+from voiceattack import apart
+from voiceattack.audio import clips as audio
 from voiceattack.craft import craft
+from voiceattack.craft.request import AttackRequest
 from voiceattack.evaluate import evaluate
 from voiceattack.metrics.perceptual import pesq
-from voiceattack.request import AttackRequest
 from voiceattack.victims import load_victim
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.craft import AttackRequest, craft
+from voiceattack.craft.replay import replay
 from voiceattack.evaluate import evaluate
 from voiceattack.metrics.signal import snr_db
-from voiceattack.replay import replay
 from voiceattack.report import render
 from voiceattack.runs import Run
 from voiceattack.victims import Victim, load_victim

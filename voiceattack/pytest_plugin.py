@@ -143,8 +143,8 @@ def _options(node: pytest.Item) -> dict[str, Any]:
 
 def _clips(given: Any, config: pytest.Config, folder: Path) -> list[Speech]:
     from voiceattack.corpus import BadItem, read_corpus
+    from voiceattack.corpus.samples import samples_manifest
     from voiceattack.errors import VoiceAttackError
-    from voiceattack.samples import samples_manifest
 
     if given is None:
         paths = config.getini("voiceattack_speech") or [samples_manifest()]

@@ -11,7 +11,7 @@ from voiceattack.errors import AttackError
 
 if TYPE_CHECKING:
     from voiceattack.corpus import Utterance
-    from voiceattack.request import AttackRequest
+    from voiceattack.craft.request import AttackRequest
     from voiceattack.victims import Victim
 
 __all__ = ["Attempt", "assert_robust", "attack_clip", "request_of"]
@@ -81,7 +81,7 @@ def request_of(options: Mapping[str, Any], victim: str) -> AttackRequest:
     """
     from voiceattack.attacks import ATTACKS
     from voiceattack.constraints import Budget
-    from voiceattack.request import AttackRequest
+    from voiceattack.craft.request import AttackRequest
 
     given = dict(options)
     attack = given.pop("attack", "pgd")
@@ -110,9 +110,9 @@ def attack_clip(request: AttackRequest, clip: Utterance, victim: Victim, folder:
         AttackError: the clip could not be attacked or heard.
         VoiceAttackError: the request cannot work on this victim.
     """
-    from voiceattack.craft import craft
-    from voiceattack.evaluate import evaluate
-    from voiceattack.provenance import run_id, slug
+    from voiceattack.craft.run import craft
+    from voiceattack.evaluate.scoring import evaluate
+    from voiceattack.runs.provenance import run_id, slug
 
     path = folder / f"{slug(name)[:60]}-{run_id(request.identity())}"
     run = craft(request, path, items=[clip], victim=victim)

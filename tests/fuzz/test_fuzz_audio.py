@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from speechlike import tones
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.errors import AudioError
 
 KINDS = ("wav", "flac", "mp3", "ogg", "aiff", "au", "caf", "w64", "rf64")

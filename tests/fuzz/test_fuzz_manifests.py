@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mutations import damaged, damaged_json
 from speechlike import tones
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 
 Hear = Callable[[dict[str, bytes], str], None]
 SOURCE = {"type": "file", "channels": [0], "source": "a.wav"}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mutations import damaged, damaged_json
 from speechlike import in_process, write_clips
 
-from voiceattack.provenance import run_id
+from voiceattack.runs.provenance import run_id
 
 DANGEROUS = ("command:", "python:", "http", "hf", "ws:", "wss:", "whisper", "vosk", "sherpa")
 FILES = ("run.json", "examples.jsonl", "results.jsonl", "summary.json")

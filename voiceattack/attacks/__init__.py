@@ -13,32 +13,48 @@ ATTACKS: Registry[Any] = Registry("attack", group="voiceattack.attacks")
 
 _HERE = "voiceattack.attacks"
 ATTACKS.add("noise", f"{_HERE}.noise:Noise", "random noise of the same size: the control every report shows")
-ATTACKS.add("fgsm", f"{_HERE}.fgsm:FGSM", "one gradient step (Goodfellow et al. 2015)")
-ATTACKS.add("pgd", f"{_HERE}.pgd:PGD", "projected gradient descent within a budget (Madry et al. 2018)")
-ATTACKS.add("mi-fgsm", f"{_HERE}.mi_fgsm:MIFGSM", "iterated gradient steps with momentum (Dong et al. 2018)")
-ATTACKS.add("cw", f"{_HERE}.cw:CarliniWagner", "the quietest success by a shrinking bound (Carlini & Wagner 2018)")
-ATTACKS.add("random-search", f"{_HERE}.random_search:RandomSearch", "windowed tones kept when the victim's score improves")
-ATTACKS.add("square", f"{_HERE}.square:Square", "rectangles of time and frequency exchanged (after Andriushchenko et al. 2020)")
-ATTACKS.add("nes", f"{_HERE}.nes:NES", "gradient estimated from scores, Gaussian directions (Ilyas et al. 2018)")
-ATTACKS.add("spsa", f"{_HERE}.spsa:SPSA", "gradient estimated from scores, random signs and Adam (Uesato et al. 2018)")
-ATTACKS.add("genetic", f"{_HERE}.genetic:Genetic", "breeding, then gradient estimation (Alzantot et al. 2018; Taori et al. 2019)")
+ATTACKS.add("fgsm", f"{_HERE}.gradient.fgsm:FGSM", "one gradient step (Goodfellow et al. 2015)")
+ATTACKS.add("pgd", f"{_HERE}.gradient.pgd:PGD", "projected gradient descent within a budget (Madry et al. 2018)")
+ATTACKS.add("mi-fgsm", f"{_HERE}.gradient.mi_fgsm:MIFGSM", "iterated gradient steps with momentum (Dong et al. 2018)")
+ATTACKS.add("cw", f"{_HERE}.gradient.cw:CarliniWagner", "the quietest success by a shrinking bound (Carlini & Wagner 2018)")
+ATTACKS.add("random-search", f"{_HERE}.score.random_search:RandomSearch", "windowed tones kept when the victim's score improves")
 ATTACKS.add(
-    "kenansville", f"{_HERE}.kenansville:Kenansville", "the smallest removal of weak components that fools (Abdullah et al. 2020)"
+    "square", f"{_HERE}.score.square:Square", "rectangles of time and frequency exchanged (after Andriushchenko et al. 2020)"
 )
-ATTACKS.add("minimum-norm", f"{_HERE}.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve")
-ATTACKS.add("auto", f"{_HERE}.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
+ATTACKS.add("nes", f"{_HERE}.score.nes:NES", "gradient estimated from scores, Gaussian directions (Ilyas et al. 2018)")
+ATTACKS.add("spsa", f"{_HERE}.score.spsa:SPSA", "gradient estimated from scores, random signs and Adam (Uesato et al. 2018)")
 ATTACKS.add(
-    "imperceptible", f"{_HERE}.imperceptible:Imperceptible", "under the masking threshold, in two stages (Qin et al. 2019)"
+    "genetic", f"{_HERE}.score.genetic:Genetic", "breeding, then gradient estimation (Alzantot et al. 2018; Taori et al. 2019)"
 )
-ATTACKS.add("transfer", f"{_HERE}.transfer:Transfer", "crafted on a white box, chosen among by a few queries or none")
 ATTACKS.add(
-    "universal", f"{_HERE}.universal:Universal", "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)"
+    "kenansville",
+    f"{_HERE}.decision.kenansville:Kenansville",
+    "the smallest removal of weak components that fools (Abdullah et al. 2020)",
 )
-ATTACKS.add("boundary", f"{_HERE}.boundary:Boundary", "random steps along the decision boundary (Brendel et al. 2018)")
-ATTACKS.add("hop-skip-jump", f"{_HERE}.hop_skip_jump:HopSkipJump", "the boundary's gradient from decisions (Chen et al. 2020)")
-ATTACKS.add("pointwise", f"{_HERE}.pointwise:Pointwise", "the start restored cell by cell (Schott et al. 2019)")
 ATTACKS.add(
-    "tf-evolution", f"{_HERE}.tf_evolution:TFEvolution", "time-frequency cells evolved, decisions only (Zheng et al. 2021)"
+    "minimum-norm", f"{_HERE}.gradient.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve"
+)
+ATTACKS.add("auto", f"{_HERE}.combined.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
+ATTACKS.add(
+    "imperceptible",
+    f"{_HERE}.gradient.imperceptible:Imperceptible",
+    "under the masking threshold, in two stages (Qin et al. 2019)",
+)
+ATTACKS.add("transfer", f"{_HERE}.combined.transfer:Transfer", "crafted on a white box, chosen among by a few queries or none")
+ATTACKS.add(
+    "universal",
+    f"{_HERE}.universal.attack:Universal",
+    "one fitted perturbation for any clip (Neekhara et al. 2019; Raina et al. 2024)",
+)
+ATTACKS.add("boundary", f"{_HERE}.decision.boundary:Boundary", "random steps along the decision boundary (Brendel et al. 2018)")
+ATTACKS.add(
+    "hop-skip-jump", f"{_HERE}.decision.hop_skip_jump:HopSkipJump", "the boundary's gradient from decisions (Chen et al. 2020)"
+)
+ATTACKS.add("pointwise", f"{_HERE}.decision.pointwise:Pointwise", "the start restored cell by cell (Schott et al. 2019)")
+ATTACKS.add(
+    "tf-evolution",
+    f"{_HERE}.decision.tf_evolution:TFEvolution",
+    "time-frequency cells evolved, decisions only (Zheng et al. 2021)",
 )
 ATTACKS.add_family(
     "corruption", f"{_HERE}.corruptions:CORRUPTIONS", "noise, effects, rooms, codecs: what happens to speech without an attacker"

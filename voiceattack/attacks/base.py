@@ -14,7 +14,7 @@ from torch import Tensor
 
 from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
 from voiceattack.attacks.shortfall import shortfall
-from voiceattack.audio import Batch
+from voiceattack.audio.clips import Batch
 from voiceattack.constraints import Budget
 from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, BudgetError, SpecError, TargetError, VoiceAttackError

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from voiceattack.attacks import validity
 from voiceattack.attacks.clip_log import ClipLog, Heard, OutOfQueries
-from voiceattack.audio import Batch, quantize16
+from voiceattack.audio.clips import Batch, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.errors import TargetError, VictimError
 from voiceattack.metrics.signal import snr_db

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from voiceattack.audio import Batch
+from voiceattack.audio.clips import Batch
 
 if TYPE_CHECKING:
     from voiceattack.attacks.problem import Problem

@@ -28,8 +28,8 @@ from voiceattack.cli.console import (
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
-    from voiceattack.craft import AttackRequest
-    from voiceattack.runs import Run
+    from voiceattack.craft.run import AttackRequest
+    from voiceattack.runs.run import Run
     from voiceattack.victims.base import Victim
 
 __all__ = ["attack", "evaluate_and_show", "fail_if_nothing_worked"]
@@ -126,7 +126,7 @@ def attack(
         params["artefact"] = str(artefact)
     limits = {"snr_db": snr_db, "linf": linf, "l2": l2, "db_x": db_x, "masking_excess_db": masking_excess_db}
     where = {"band": band, "window": window}
-    from voiceattack.craft import AttackRequest, craft
+    from voiceattack.craft.run import AttackRequest, craft
     from voiceattack.metrics.terms import read_terms
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
@@ -153,7 +153,7 @@ def attack(
         _dry_run(request, device)
         return
     from voiceattack.victims import load_victim
-    from voiceattack.victims.remembering import remembering
+    from voiceattack.victims.wrappers.cache import remembering
 
     request.build()
     hold(out)
@@ -195,7 +195,7 @@ def _target(objective: str | None, target: str | None) -> str | None:
     """The target given, or for an action the first sample command that means it."""
     if target is not None or objective is None or not objective.startswith("action:"):
         return target
-    from voiceattack.samples import command_for
+    from voiceattack.corpus.samples import command_for
 
     return command_for(objective.removeprefix("action:"))
 
@@ -210,7 +210,7 @@ def _sizes(attack_name: str, limits: dict[str, float], quiet: bool) -> dict[str,
 
 
 def _dry_run(request: AttackRequest, device: str | None) -> None:
-    from voiceattack.estimate import estimate
+    from voiceattack.craft.estimate import estimate
 
     result = estimate(request, device=device)
     for line in result.unusable:
@@ -242,7 +242,7 @@ def evaluate_and_show(
     terms: Sequence[str] = (),
 ) -> None:
     """Hear the artefacts back, write the reports, print the table and where everything lies."""
-    from voiceattack.evaluate import evaluate
+    from voiceattack.evaluate.scoring import evaluate
     from voiceattack.report.console import summary_table, term_lines
 
     with progress("hearing back", quiet=quiet) as on_progress:

@@ -44,7 +44,7 @@ def confusions(
         clips = len(set(commands)) * len(voices) * len(rates) * len(noises)
         say(f"commands: {len(set(commands))}; voices: {len(voices)}; clips to speak and hear: {clips}")
         return
-    from voiceattack.text.confusion_files import write_confusions
+    from voiceattack.report.confusions import write_confusions
     from voiceattack.text.confusions import confuse
     from voiceattack.text.listeners import Listener
     from voiceattack.text.speech import load_speaker

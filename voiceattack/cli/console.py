@@ -19,7 +19,7 @@ from voiceattack.unicode_text import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
 
 __all__ = [
     "CacheOption",

@@ -24,8 +24,8 @@ from voiceattack.errors import RunError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from voiceattack.corrupting import CorruptionsRequest
-    from voiceattack.corruption_table import Line
+    from voiceattack.craft.corruptions import CorruptionsRequest
+    from voiceattack.evaluate.corruption_table import Line
 
 __all__ = ["corruptions"]
 
@@ -66,11 +66,11 @@ def corruptions(
 
     The run directory is an ordinary one: evaluate, report, replay and export work on it.
     """
-    from voiceattack.corrupting import CorruptionsRequest, corrupt, with_memory
-    from voiceattack.corruption_table import corruption_table
-    from voiceattack.evaluate import evaluate
+    from voiceattack.craft.corruptions import CorruptionsRequest, corrupt, with_memory
+    from voiceattack.evaluate.corruption_table import corruption_table
+    from voiceattack.evaluate.scoring import evaluate
     from voiceattack.report.corruptions import SUFFIXES, write_corruptions
-    from voiceattack.report.html import render_alone
+    from voiceattack.report.html.render import render_alone
     from voiceattack.victims import load_victim
 
     for path in output or []:
@@ -124,7 +124,7 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
     """Counts, and a time from one clip heard by each victim."""
     import time
 
-    from voiceattack.audio import Batch
+    from voiceattack.audio.clips import Batch
     from voiceattack.corpus import Utterance
     from voiceattack.victims import load_victim
     from voiceattack.victims.trust import outside

@@ -26,10 +26,10 @@ def curve(
 
     Compares other attacks' runs with minimum-norm's: a clip that one of them fools at a higher SNR is named as a defect.
     """
-    from voiceattack.curve import curves, defects
     from voiceattack.errors import RunError
+    from voiceattack.evaluate.curve import curves, defects
     from voiceattack.report.curve import write_curves
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
 
     rows = [row for path in runs for row in Run.open(path).audio_results()]
     found = curves(rows, level_db=level)

@@ -16,7 +16,7 @@ from voiceattack.errors import CorpusError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
 
 __all__ = ["demo"]
 
@@ -34,8 +34,8 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Attack bundled speech with the bundled Whisper: PGD, its noise control, one targeted example. Minutes on two cores."""
-    from voiceattack.craft import AttackRequest, craft
-    from voiceattack.evaluate import evaluate
+    from voiceattack.craft.run import AttackRequest, craft
+    from voiceattack.evaluate.scoring import evaluate
     from voiceattack.files import inside, writing
     from voiceattack.report import render
     from voiceattack.victims import load_victim
@@ -77,7 +77,7 @@ def demo(
 
 def _samples() -> list[dict[str, Any]]:
     """The samples in the manifest's order, with absolute paths."""
-    from voiceattack.samples import samples_manifest
+    from voiceattack.corpus.samples import samples_manifest
 
     manifest = samples_manifest()
     try:

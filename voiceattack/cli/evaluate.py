@@ -36,10 +36,10 @@ def evaluate(
     """Hear the saved artefacts of RUN (or read its texts) anew and score them."""
     outputs = formats_of(output)
     from voiceattack.metrics.terms import read_terms
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
     from voiceattack.victims import load_victim
-    from voiceattack.victims.remembering import remembering
     from voiceattack.victims.trust import Trust
+    from voiceattack.victims.wrappers.cache import remembering
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
     opened = Run.open(run)

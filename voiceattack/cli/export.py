@@ -35,7 +35,7 @@ def export(
     from voiceattack.export import EXPORTS, survey
     from voiceattack.export import export as write
     from voiceattack.export.base import DEFAULT_SPLITS, UNKNOWN_LICENSE, Selection, parse_splits
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
 
     shares = parse_splits(splits) if splits else DEFAULT_SPLITS
     selection = Selection(fooled, transfers, max_masking_excess_db, license_ or UNKNOWN_LICENSE, shares)

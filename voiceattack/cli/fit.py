@@ -45,10 +45,10 @@ def fit(
         raise SpecError(f"--out {out}: name a .flac or .wav file")
     if mute and target is not None:
         raise SpecError("--mute excludes --target; give one of them")
-    from voiceattack.attacks.universal_fit import FitParams, Fitted, fit_universal
+    from voiceattack.attacks.universal.artefact import Recipe, load_artefact, save_artefact
+    from voiceattack.attacks.universal.fit import FitParams, Fitted, fit_universal
     from voiceattack.objectives import Objective
-    from voiceattack.provenance import environment
-    from voiceattack.universal import Recipe, load_artefact, save_artefact
+    from voiceattack.runs.provenance import environment
     from voiceattack.victims import DifferentiableVictim, load_victim
 
     asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
@@ -113,7 +113,7 @@ def fit(
 
 def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], list[Tensor]]:
     """Names and waveforms of the usable inputs; the others cost themselves alone."""
-    from voiceattack import audio
+    from voiceattack.audio import clips as audio
     from voiceattack.corpus import BadItem, read_corpus
 
     names, clips = [], []

@@ -31,7 +31,7 @@ def listen(
     """
     from voiceattack.errors import RunError
     from voiceattack.listening import Session, detection, read_answers, write_csv
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
 
     opened = Run.open(run)
     tell_writer(run)

@@ -49,8 +49,8 @@ def prompts(
         say(f"clips: {len(items)}; victim: {victim}; at most {len(items) * (max_decodes + 3 + judged)} transcripts")
         return
     from voiceattack.report.markdown_text import escape, table
-    from voiceattack.text.prompt_runs import judge_prompts, read_prompts, summarize_prompts, write_prompts, write_results
-    from voiceattack.text.prompt_search import search_all
+    from voiceattack.text.prompts.batch import search_all
+    from voiceattack.text.prompts.records import judge_prompts, read_prompts, summarize_prompts, write_prompts, write_results
     from voiceattack.victims import load_victim
 
     hold(out)

@@ -22,8 +22,8 @@ def replay(
     quiet: QuietOption = False,
 ) -> None:
     """Craft one example again from its recipe and compare digests: exit 0 same, 1 different."""
-    from voiceattack.replay import replay as craft_again
-    from voiceattack.runs import Run
+    from voiceattack.craft.replay import replay as craft_again
+    from voiceattack.runs.run import Run
     from voiceattack.victims import load_victim
     from voiceattack.victims.trust import Trust
 

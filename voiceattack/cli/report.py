@@ -23,7 +23,7 @@ def report(
 ) -> None:
     """Write the report of RUN into it, or to the files named by -o; of several, one report to -o FILE.md."""
     from voiceattack.report import FORMATS
-    from voiceattack.runs import Run
+    from voiceattack.runs.run import Run
 
     for run in runs:
         tell_writer(run)

@@ -23,10 +23,10 @@ def speak(
     quiet: QuietOption = False,
 ) -> None:
     """Speak INPUT into 16 kHz FLAC files, with a manifest that 'voiceattack attack' and 'transcribe' read."""
-    from voiceattack import audio
+    from voiceattack.audio import clips as audio
     from voiceattack.errors import RunError, VoiceAttackError, as_error
     from voiceattack.files import inside, write_whole, writing
-    from voiceattack.provenance import slug
+    from voiceattack.runs.provenance import slug
     from voiceattack.text.corpus import read_texts
     from voiceattack.text.speech import load_speaker
 

@@ -121,7 +121,7 @@ def merge(
 
 
 def _check_named(suite: Suite, named: Sequence[str] | None) -> None:
-    from voiceattack.specs import without_patience
+    from voiceattack.victims.specs import without_patience
     from voiceattack.victims.trust import outside
 
     parts = {part.spec for spec in suite.specs for part in outside(spec)}

@@ -71,7 +71,7 @@ def transcribe(
 
 def _hear(listener: Any, item: Utterance, warnings: list[str]) -> str:
     """The transcript; what the loader has to say is added to ``warnings``."""
-    from voiceattack import audio
+    from voiceattack.audio import clips as audio
 
     waveform, told = item.load()
     warnings += told

@@ -43,11 +43,11 @@ def wakeword_sweep(
 
     Each noise is heard once and all thresholds are read off that.
     """
+    from voiceattack.evaluate.wakeword import THRESHOLDS, sweep
     from voiceattack.files import inside
     from voiceattack.report.det import SUFFIXES, write_sweep
     from voiceattack.victims import load_victim
     from voiceattack.victims.trust import outside
-    from voiceattack.wakeword_sweep import THRESHOLDS, sweep
 
     for path in output or []:
         if path.suffix.lower() not in SUFFIXES:

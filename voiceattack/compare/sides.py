@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from voiceattack.commands import command_line
-from voiceattack.compact import compact
 from voiceattack.errors import RunError
 from voiceattack.files import inside, one_line, read_bytes
 from voiceattack.metrics.said import said
 from voiceattack.metrics.text import word_errors
-from voiceattack.records import check_made_with
-from voiceattack.runs import Run
+from voiceattack.runs.baseline_entry import compact
+from voiceattack.runs.records import check_made_with
+from voiceattack.runs.run import Run
 
 __all__ = ["Entry", "Key", "Side", "load_side"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voiceattack.audio import Batch
+from voiceattack.audio.clips import Batch
 from voiceattack.constraints.band import Band
-from voiceattack.constraints.hiding import Hiding
+from voiceattack.constraints.masking import Hiding
 from voiceattack.constraints.window import Window
 from voiceattack.errors import SpecError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from voiceattack.audio import SAMPLE_RATE
+from voiceattack.audio.clips import SAMPLE_RATE
 from voiceattack.errors import SpecError
 
 __all__ = ["Window", "speech_mask"]

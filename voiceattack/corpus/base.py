@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from voiceattack import audio
-from voiceattack.audio import AudioInfo
+from voiceattack.audio import clips as audio
+from voiceattack.audio.clips import AudioInfo
 from voiceattack.corpus.segments import Segment, write_segment
 from voiceattack.errors import AudioError, CorpusError
 from voiceattack.files import one_line, write_whole
@@ -103,7 +103,7 @@ class Utterance:
         return path
 
     def load(self) -> tuple[Tensor, list[str]]:
-        """The clip and one line for each thing that was done to it; see :func:`voiceattack.audio.load_with_warnings`."""
+        """The clip and one line for each thing that was done to it; see :func:`voiceattack.audio.clips.load_with_warnings`."""
         with self.file() as path:
             return audio.load_with_warnings(path)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from voiceattack.audio_files import MIN_SECONDS
+from voiceattack.audio.files import MIN_SECONDS
 from voiceattack.corpus.base import BadItem, Item, Utterance, utterance
 from voiceattack.corpus.segments import segment_of
 from voiceattack.corpus.tables import json_lines

@@ -13,7 +13,7 @@ from typing import Any
 
 import soundfile
 
-from voiceattack.audio_files import MIN_SECONDS, AudioInfo, read_info, read_samples, reading
+from voiceattack.audio.files import MIN_SECONDS, AudioInfo, read_info, read_samples, reading
 from voiceattack.errors import AudioError, CorpusError
 from voiceattack.files import one_line
 

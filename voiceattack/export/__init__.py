@@ -14,7 +14,7 @@ from voiceattack.export.datasheet import Tally, datasheet
 from voiceattack.files import write_whole, writing
 from voiceattack.locks import LOCK_FILE, locked
 from voiceattack.registry import Registry
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 
 __all__ = ["EXPORTS", "Item", "Selection", "Tally", "export", "survey"]
 

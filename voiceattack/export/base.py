@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.errors import AudioError, RunError, SpecError
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 
 __all__ = ["DEFAULT_SPLITS", "Item", "Selection", "Splits", "json_line", "parse_splits", "select", "split_of"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from voiceattack.export.base import Item, Selection
 from voiceattack.report.markdown_text import code, escape, table
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 
 __all__ = ["Tally", "datasheet"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.export.base import Item, json_line
 
 __all__ = ["write"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from voiceattack.audio import SAMPLE_RATE
+from voiceattack.audio.clips import SAMPLE_RATE
 from voiceattack.export.base import Item, json_line
 
 __all__ = ["write"]

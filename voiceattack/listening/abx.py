@@ -23,7 +23,7 @@ from voiceattack.commands import command_line
 from voiceattack.errors import RunError
 from voiceattack.files import append_line, one_line, whole_lines, write_whole, writing
 from voiceattack.metrics.intervals import wilson
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 from voiceattack.unicode_text import csv_cell
 
 __all__ = ["Answer", "Session", "Trial", "detection", "read_answers", "trials_of", "write_csv"]

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import soundfile
 import torch
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.errors import VoiceAttackError
 from voiceattack.listening.abx import Session, Trial
 

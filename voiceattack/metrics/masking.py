@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from voiceattack.psychoacoustics import Masking, masking
+from voiceattack.metrics.psychoacoustics import Masking, masking
 
 __all__ = ["masking_excess_db", "masking_excess_share"]
 
@@ -30,7 +30,7 @@ def _masking_of(samples: bytes) -> Masking:
 def masking_excess_db(clean: Tensor, adversarial: Tensor) -> float:
     """Mean over time-frequency bins of how far the perturbation stands above the masking threshold, in dB, >= 0.
 
-    Zero means that the model of :func:`voiceattack.psychoacoustics.masking` hears nothing of it.
+    Zero means that the model of :func:`voiceattack.metrics.psychoacoustics.masking` hears nothing of it.
 
     Args:
         clean: float (samples,) at 16 kHz.

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from voiceattack.errors import RunError
 from voiceattack.registry import Registry
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 
 __all__ = ["ALONE", "FORMATS", "READ_ONLY", "check_formats", "render"]
 
 FORMATS: Registry[Callable[[Run], Path]] = Registry("report format", group="voiceattack.formats")
 
 FORMATS.add("md", "voiceattack.report.markdown:render", "Markdown with a waveform and spectrogram picture an example")
-FORMATS.add("html", "voiceattack.report.html:render", "a page to read and listen to: players, pictures, differences, no network")
+FORMATS.add(
+    "html", "voiceattack.report.html.render:render", "a page to read and listen to: players, pictures, differences, no network"
+)
 FORMATS.add("json", "voiceattack.report.data:render_json", "what was asked, the summary and all results in one file")
 FORMATS.add("csv", "voiceattack.report.data:render_csv", "one line a result")
 
@@ -24,12 +26,12 @@ TEXT_FORMATS = ("md", "html", "json", "csv")
 ALONE: Registry[Callable[[Run, Path], Path]] = Registry("report format that needs other files beside it")
 """For formats whose file in the run refers to others there: a function that writes one that stands alone elsewhere."""
 
-ALONE.add("html", "voiceattack.report.html:render_alone", "with the sounds inside")
+ALONE.add("html", "voiceattack.report.html.render:render_alone", "with the sounds inside")
 
 READ_ONLY: Registry[Callable[[Run, Path], Path]] = Registry("report format that leaves the run as it is")
 """For runs that cannot be written: a function that writes a report elsewhere, with its pictures beside it."""
 
-READ_ONLY.add("html", "voiceattack.report.html:render_alone", "with the sounds inside")
+READ_ONLY.add("html", "voiceattack.report.html.render:render_alone", "with the sounds inside")
 READ_ONLY.add("md", "voiceattack.report.markdown:render_at", "with plots/ beside it")
 READ_ONLY.add("json", "voiceattack.report.data:render_json_at", "one file")
 READ_ONLY.add("csv", "voiceattack.report.data:render_csv_at", "one file")

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from voiceattack.commands import command_line
-from voiceattack.corrupting import ALL, CorruptionsRequest
+from voiceattack.craft.corruptions import ALL, CorruptionsRequest
+from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import VoiceAttackError
-from voiceattack.request import AttackRequest
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 from voiceattack.victims.trust import outside
 
 __all__ = ["evaluate_command", "make_command", "replay_command", "run_name"]

@@ -8,9 +8,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from voiceattack.evaluate.summary import attack_name
 from voiceattack.metrics.text import NORMALIZER
-from voiceattack.runs import Run
-from voiceattack.summarize import attack_name
+from voiceattack.runs.run import Run
 from voiceattack.unicode_text import visible
 
 __all__ = ["normalizer_of", "number", "rate_label", "summary_table", "term_lines", "text_table", "with_interval"]

@@ -14,11 +14,11 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.corruption_table import LEVEL, Line, corruption_table
-from voiceattack.drawing import METADATA, plain_text, save_picture
+from voiceattack.evaluate.corruption_table import LEVEL, Line, corruption_table
 from voiceattack.files import inside, whole_text, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
+from voiceattack.report.drawing import METADATA, plain_text, save_picture
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.unicode_text import csv_cell, escape_json
 

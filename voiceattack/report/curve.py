@@ -11,9 +11,9 @@ from typing import Any, TextIO
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.curve import KEY, Curve, Defect
-from voiceattack.drawing import plain_text, save_picture
+from voiceattack.evaluate.curve import KEY, Curve, Defect
 from voiceattack.files import inside, whole_text, write_whole, writing
+from voiceattack.report.drawing import plain_text, save_picture
 from voiceattack.unicode_text import csv_cell
 
 __all__ = ["draw_curves", "labels", "write_curves"]

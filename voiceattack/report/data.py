@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from voiceattack.files import whole_text, write_whole, writing
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 from voiceattack.unicode_text import csv_cell, escape_json
 
 __all__ = ["render_csv", "render_csv_at", "render_json", "render_json_at"]

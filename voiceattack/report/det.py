@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voiceattack.drawing import plain_text, save_picture
+from voiceattack.evaluate.wakeword import Sweep
 from voiceattack.files import whole_text, writing
 from voiceattack.report.curve import COLOURS
+from voiceattack.report.drawing import plain_text, save_picture
 from voiceattack.unicode_text import csv_cell
-from voiceattack.wakeword_sweep import Sweep
 
 __all__ = ["SUFFIXES", "write_sweep"]
 

@@ -13,7 +13,7 @@ from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.markdown_text import link as markdown_link
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 
 __all__ = ["render_joint"]
 

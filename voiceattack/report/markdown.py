@@ -9,6 +9,7 @@ from typing import Any
 
 from voiceattack.commands import command_line
 from voiceattack.errors import AudioError
+from voiceattack.evaluate.summary import attack_name
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.objectives import wanted
 from voiceattack.report.actions import actions
@@ -21,8 +22,7 @@ from voiceattack.report.plots import draw_example
 from voiceattack.report.terms import terms
 from voiceattack.report.text import render_text
 from voiceattack.report.transfer import robustness, transfer
-from voiceattack.runs import Run
-from voiceattack.summarize import attack_name
+from voiceattack.runs.run import Run
 from voiceattack.unicode_text import visible
 
 __all__ = ["render", "render_at"]

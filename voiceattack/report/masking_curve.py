@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from voiceattack.audio import SAMPLE_RATE
-from voiceattack.psychoacoustics import masking
+from voiceattack.audio.clips import SAMPLE_RATE
+from voiceattack.metrics.psychoacoustics import masking
 
 __all__ = ["MaskingCurve", "masking_curve"]
 

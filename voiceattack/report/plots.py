@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from voiceattack.audio import SAMPLE_RATE, load
-from voiceattack.drawing import plain_text, save_picture
+from voiceattack.audio.clips import SAMPLE_RATE, load
+from voiceattack.report.drawing import plain_text, save_picture
 from voiceattack.report.masking_curve import masking_curve
 
 __all__ = ["draw_example", "draw_perturbation"]

@@ -8,7 +8,7 @@ from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.terms import terms
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 
 __all__ = ["changes", "render_text"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voiceattack.curve import Curve, curves
+from voiceattack.evaluate.curve import Curve, curves
 from voiceattack.files import inside
 from voiceattack.metrics.said import said
 from voiceattack.report.console import number, with_interval

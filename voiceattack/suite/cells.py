@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voiceattack.craft import craft
-from voiceattack.evaluate import evaluate
+from voiceattack.craft.run import craft
+from voiceattack.evaluate.scoring import evaluate
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.said import language_of
 from voiceattack.metrics.terms import term_errors
-from voiceattack.provenance import canonical
-from voiceattack.runs import Example, Run
+from voiceattack.runs.provenance import canonical
+from voiceattack.runs.run import Example, Run
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.plan import Cell
 from voiceattack.suite.samples import Kind, Sample

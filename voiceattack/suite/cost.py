@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from voiceattack.craft.estimate import estimate
 from voiceattack.errors import CorpusError, VoiceAttackError
-from voiceattack.estimate import estimate
 from voiceattack.suite.cells import pending
 from voiceattack.suite.gates import parse_gate
 from voiceattack.suite.inputs import gather, shard

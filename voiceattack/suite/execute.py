@@ -25,8 +25,8 @@ from voiceattack.suite.plan import Cell, plan
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Suite
 from voiceattack.victims import Victim, load_victim
-from voiceattack.victims.remembering import remembering
 from voiceattack.victims.trust import NOBODY, Trust
+from voiceattack.victims.wrappers.cache import remembering
 
 __all__ = ["Outcome", "Teller", "execute", "prune_cells", "stale_cells"]
 
@@ -200,7 +200,7 @@ def _cell(outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted:
 
 def _missing(outcome: Outcome, gate: Gate) -> list[str]:
     """What was not finished; a gate on clean clips alone does not mind."""
-    from voiceattack.suite.figures import FIGURES
+    from voiceattack.suite.gate_metrics import FIGURES
 
     return outcome.incomplete if FIGURES[gate.bound.name].about == "attack" else []
 

@@ -12,8 +12,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from voiceattack.files import files_below, open_regular
-from voiceattack.provenance import SHARED, canonical, versions_of, victim_packages
-from voiceattack.specs import OUTSIDE, Spec, parse_spec, without_patience
+from voiceattack.runs.provenance import SHARED, canonical, versions_of, victim_packages
+from voiceattack.victims.specs import OUTSIDE, Spec, parse_spec, without_patience
 
 __all__ = ["fingerprint"]
 

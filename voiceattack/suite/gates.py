@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voiceattack.errors import SpecError
-from voiceattack.suite.figures import FIGURES, SIZES, UNTRIED, Figure, always
+from voiceattack.suite.gate_metrics import FIGURES, SIZES, UNTRIED, Figure, always
 from voiceattack.suite.load import nearest
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Decides, GateEntry

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from voiceattack import audio
-from voiceattack.audio import Batch
+from voiceattack.audio import clips as audio
+from voiceattack.audio.clips import Batch
 from voiceattack.errors import RunError, as_error
 from voiceattack.files import append_line, inside, whole_lines, write_whole, writing
 from voiceattack.metrics.text import cut_note, normalize, word_errors
-from voiceattack.provenance import example_id, slug
+from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import Item
 from voiceattack.suite.schema import VictimEntry

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voiceattack.corpus import READERS, BadItem, read_corpus
+from voiceattack.corpus.samples import samples_manifest
 from voiceattack.errors import CorpusError, RunError
 from voiceattack.files import real_path, write_whole, writing
-from voiceattack.samples import samples_manifest
 from voiceattack.suite.schema import SCHEMA_FILE
 from voiceattack.victims.trust import outside
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.corpus import BadItem, Utterance, read_corpus
+from voiceattack.corpus.non_speech import KINDS, no_speech
 from voiceattack.errors import VoiceAttackError
 from voiceattack.files import inside
 from voiceattack.metrics.terms import names_of
-from voiceattack.nospeech import KINDS, no_speech
-from voiceattack.provenance import example_seed
+from voiceattack.runs.provenance import example_seed
 from voiceattack.suite.schema import InputEntry, Suite
 
 __all__ = ["Item", "gather", "shard"]

@@ -11,7 +11,7 @@ from typing import Any
 from voiceattack.errors import RunError
 from voiceattack.files import copy_whole, inside, read_bytes, read_text, write_whole, writing
 from voiceattack.locks import LOCK_FILE, holder_of, locked
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 from voiceattack.suite.execute import MARK, REMAINS
 
 __all__ = ["merge_shards"]

@@ -14,7 +14,7 @@ from voiceattack.errors import UnknownNameError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.report import render
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 from voiceattack.suite.cells import directory
 from voiceattack.suite.execute import Outcome
 from voiceattack.suite.junit import to_junit

@@ -11,9 +11,9 @@ from typing import Any
 
 from voiceattack.attacks import ATTACKS
 from voiceattack.constraints import Budget
+from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import SpecError, UnknownNameError
-from voiceattack.provenance import canonical, example_id, slug
-from voiceattack.request import AttackRequest
+from voiceattack.runs.provenance import canonical, example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import Item
 from voiceattack.suite.load import nearest
@@ -37,7 +37,7 @@ class Variant:
     budget: dict[str, Any]
 
     def request(self, source: str, seed: int) -> AttackRequest:
-        """What :func:`~voiceattack.craft.craft` is asked, but for the inputs."""
+        """What :func:`~voiceattack.craft.run.craft` is asked, but for the inputs."""
         entry = self.entry
         return AttackRequest(
             inputs=(),

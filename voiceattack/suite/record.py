@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from voiceattack.compact import compact
-from voiceattack.provenance import environment
+from voiceattack.runs.baseline_entry import compact
+from voiceattack.runs.provenance import environment
 from voiceattack.suite.execute import Outcome
-from voiceattack.suite.figures import Figure
+from voiceattack.suite.gate_metrics import Figure
 from voiceattack.suite.gates import Judgement
 from voiceattack.suite.samples import Sample, of_kind
 

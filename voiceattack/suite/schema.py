@@ -12,8 +12,8 @@ from pydantic_core import CoreSchema
 
 from voiceattack.numbers import LARGEST
 from voiceattack.objectives import ObjectiveKind
-from voiceattack.specs import without_patience
 from voiceattack.suite.variables import Expansion, in_specs
+from voiceattack.victims.specs import without_patience
 from voiceattack.victims.trust import specs_in
 
 __all__ = [

@@ -12,10 +12,10 @@ import jiwer
 import torch
 from torch import Tensor
 
-from voiceattack.audio import quantize16
+from voiceattack.audio.clips import quantize16
 from voiceattack.errors import SpecError, VictimError, as_error
 from voiceattack.metrics.text import normalize, word_errors
-from voiceattack.provenance import example_seed
+from voiceattack.runs.provenance import example_seed
 from voiceattack.text.listeners import NOTHING, Listener
 from voiceattack.text.speech import load_speaker
 

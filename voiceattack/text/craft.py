@@ -11,26 +11,26 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from voiceattack import audio
 from voiceattack.asked import Asked
+from voiceattack.audio import clips as audio
 from voiceattack.errors import SpecError, as_error
 from voiceattack.languages import language_code
 from voiceattack.locks import locking
 from voiceattack.numbers import LARGEST
-from voiceattack.provenance import example_seed, slug
-from voiceattack.specs import without_patience
+from voiceattack.runs.provenance import example_seed, slug
 from voiceattack.text import PERTURBATIONS, build_perturbation
 from voiceattack.text.base import Perturbation
 from voiceattack.text.corpus import TextItem, read_texts
 from voiceattack.text.edits import Edit, apply, words_of
 from voiceattack.text.listeners import Listener
+from voiceattack.text.measures.sizes import measure
 from voiceattack.text.problem import Limits, Problem, TextObjective, within
 from voiceattack.text.runs import TextExample, TextRun
 from voiceattack.text.search import SEARCHES
-from voiceattack.text.sizes import measure
 from voiceattack.text.speech import load_speaker
 from voiceattack.victims import load_victim
 from voiceattack.victims.base import Victim
+from voiceattack.victims.specs import without_patience
 
 __all__ = ["TextRequest", "craft_texts", "listener_of", "offers"]
 
@@ -141,7 +141,7 @@ def craft_texts(
         out: run directory; one begun with the same request is resumed.
         victim: loaded; must be given when the request names one.
         keep_answers: whether what a server or program heard of spoken texts is kept in the run, ``queries.sqlite``, so that a run
-            that was cut off asks nothing twice when resumed; see :mod:`voiceattack.victims.remembering`.
+            that was cut off asks nothing twice when resumed; see :mod:`voiceattack.victims.wrappers.cache`.
         on_progress: called with (done, all, text).
         on_error: called with one line for each text that cannot be used.
 

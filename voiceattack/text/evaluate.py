@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, as_error
-from voiceattack.journal import Journal, mark_of, sound_digest
 from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms, term_facts, unsaid_notes
 from voiceattack.metrics.text import cut_note
+from voiceattack.runs.journal import Journal, mark_of, sound_digest
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
@@ -43,7 +43,7 @@ def evaluate_texts(
 
     Rows of victims asked earlier are kept. Spoken examples are heard from their saved files. A victim that
     fails on one costs that row. Each is asked each text or sound once; the answers are kept one by one
-    (:mod:`voiceattack.journal`), and an evaluation that was cut off goes on where it stopped.
+    (:mod:`voiceattack.runs.journal`), and an evaluation that was cut off goes on where it stopped.
 
     Args:
         run: crafted texts.

@@ -10,11 +10,11 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from voiceattack.audio import Batch
+from voiceattack.audio.clips import Batch
 from voiceattack.errors import AttackError
 from voiceattack.metrics.text import normalize
 from voiceattack.victims.base import Victim
-from voiceattack.victims.remembering import remembering
+from voiceattack.victims.wrappers.cache import remembering
 
 __all__ = ["NOTHING", "Answer", "Listener"]
 
@@ -98,7 +98,7 @@ class Listener:
         return self._known[text]
 
     def remember(self, folder: Path) -> None:
-        """Keep what is heard of spoken texts in ``folder``; see :mod:`voiceattack.victims.remembering`."""
+        """Keep what is heard of spoken texts in ``folder``; see :mod:`voiceattack.victims.wrappers.cache`."""
         if self.speak is not None:
             acts_itself = self.interpreter is self.victim
             self.victim = remembering(self.victim, folder)

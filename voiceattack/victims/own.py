@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from voiceattack.errors import SpecError, VictimError, VoiceAttackError
 from voiceattack.victims.base import Victim
-from voiceattack.victims.ctc import CTCVictim
-from voiceattack.victims.ctc_text import Vocabulary
+from voiceattack.victims.ctc.victim import CTCVictim
+from voiceattack.victims.ctc.vocabulary import Vocabulary
 from voiceattack.victims.own_adapters import FunctionVictim, LossVictim, Transcriber
 
 __all__ = ["from_ctc_module", "from_function", "from_loss_module", "load", "victim"]

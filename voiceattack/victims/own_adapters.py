@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from voiceattack.audio import Batch
+from voiceattack.audio.clips import Batch
 from voiceattack.errors import VictimError
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
 from voiceattack.victims.keys import Keys

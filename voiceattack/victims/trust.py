@@ -13,8 +13,8 @@ from typing import Any
 
 from voiceattack.errors import SpecError, TrustError, UnknownNameError
 from voiceattack.registry import Outside
-from voiceattack.specs import parse_spec, without_patience
 from voiceattack.victims import VICTIMS
+from voiceattack.victims.specs import parse_spec, without_patience
 
 __all__ = ["NOBODY", "Part", "Trust", "outside", "specs_in"]
 

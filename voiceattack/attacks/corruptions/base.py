@@ -16,8 +16,8 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.corruptions.severities import Severities, table
 from voiceattack.attacks.problem import Problem
-from voiceattack.audio import SAMPLE_RATE, quantize16
-from voiceattack.audio_files import MIN_SECONDS
+from voiceattack.audio.clips import SAMPLE_RATE, quantize16
+from voiceattack.audio.files import MIN_SECONDS
 from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError
 

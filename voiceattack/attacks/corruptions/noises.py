@@ -11,19 +11,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from voiceattack import audio
 from voiceattack.attacks.corruptions.base import RATE, Corruption, Draws, Wave
+from voiceattack.audio import clips as audio
 from voiceattack.corpus import Utterance, clip_at, read_corpus
+from voiceattack.corpus.mixing import mix_at_snr
+from voiceattack.corpus.non_speech import no_speech
 from voiceattack.errors import AttackError, AudioError, SpecError
 from voiceattack.metrics.signal import snr_db
-from voiceattack.mixing import mix_at_snr
-from voiceattack.nospeech import no_speech
 
 __all__ = ["Crosstalk", "EnvironmentalNoise", "GaussianNoise", "Music"]
 
 TOLERANCE_DB = 0.1
 SURROUNDINGS = ("pink-noise", "mains-hum", "keyboard", "knocks", "breathing", "siren")
-"""Kinds of :mod:`voiceattack.nospeech` that stand in for recordings."""
+"""Kinds of :mod:`voiceattack.corpus.non_speech` that stand in for recordings."""
 
 
 class _Noise(Corruption):

@@ -1,0 +1,1 @@
+"""One perturbation for any clip: fitted, kept on disk, applied."""

@@ -1,0 +1,134 @@
+"""What is asked of an attack run: one JSON-safe object, and the part of it that decides an example's bytes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from voiceattack.asked import Asked
+from voiceattack.attacks import ATTACKS, build_attack
+from voiceattack.attacks.base import Attack
+from voiceattack.commands import command_line, param_text
+from voiceattack.constraints import Budget
+from voiceattack.errors import SpecError, UnknownNameError
+from voiceattack.numbers import LARGEST
+from voiceattack.objectives import Objective, ObjectiveKind
+from voiceattack.victims.specs import without_patience
+
+__all__ = ["AttackRequest"]
+
+
+class AttackRequest(Asked):
+    """What is asked of :func:`craft`; JSON-safe.
+
+    Attributes:
+        inputs: audio files, folders or manifests.
+        victim: spec string.
+        attack: registered name.
+        params: the attack's parameters; missing ones take their defaults.
+        objective, target, wer_threshold: see :class:`~voiceattack.objectives.Objective`.
+        budget: any limits by name (``snr_db``, ``linf``, ``band``, ...); see :class:`~voiceattack.constraints.Budget`.
+        stages_db: also save the best artefact of every so many decibels of SNR met on the way; None leaves it to the attack.
+        max_queries: the most transcriptions and scores that the search on one clip may ask for; None leaves it to the attack.
+        seed: of the run; each example derives its own from it and from its content.
+        batch_size: clips attacked at once. Above 1 the last bits of an example may depend on its neighbours.
+        control: whether each artefact gets a noise control of the same SNR.
+        keep_format: also carry each perturbation back to its file's own sample rate and channels, under ``original/``.
+    """
+
+    inputs: tuple[str, ...]
+    victim: str = "whisper-tiny.en"
+    attack: str = "pgd"
+    params: dict[str, Any] = Field(default_factory=dict)
+    objective: ObjectiveKind = "untargeted"
+    target: str | None = None
+    wer_threshold: float = Field(default=0.5, gt=0)
+    budget: dict[str, float | str] = Field(default_factory=dict)
+    stages_db: float | None = Field(default=None, gt=0, le=120, title="--stages")
+    max_queries: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
+    batch_size: int = Field(default=1, ge=1)
+    control: bool = True
+    keep_format: bool = False
+
+    def build(self) -> tuple[Attack, Objective, Budget]:
+        """The attack, what it wants and what it may change.
+
+        Raises:
+            UnknownNameError: no such attack.
+            SpecError: a parameter, the objective or the budget is wrong.
+        """
+        objective = Objective(self.objective, self.target, self.wer_threshold)
+        return build_attack(self.attack, **self.params), objective, _budget(self.budget)
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides an example's bytes, and nothing else: the run's id is derived from it, so that adding, removing or
+        reordering inputs, or doing without controls, changes no example."""
+        attack, objective, budget = self.build()
+        return {
+            "victim": without_patience(self.victim),
+            "attack": self.attack,
+            "params": attack.params,
+            **objective.as_dict(),
+            "budget": budget.as_dict(),
+            **({} if self.stages_db is None else {"stages_db": self.stages_db}),
+            **({} if self.max_queries is None else {"max_queries": self.max_queries}),
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+        }
+
+    def command(self, out: str | Path) -> str:
+        """The command line that asks for the same, for a shell: parsed again, it is a request of the same identity.
+
+        Args:
+            out: the run directory to name.
+        """
+        words: list[str | Path] = []
+        members = self.victim.removeprefix("ensemble:").split("|")
+        # Named one by one, a victim counts once; an ensemble that holds one twice is named as it is.
+        alone = list(dict.fromkeys(member.strip() for member in members))
+        together = self.victim.startswith("ensemble:") and len(members) > 1 and alone == members
+        for victim in members if together else [self.victim]:
+            words += ["--victim", victim]
+        words += ["--attack", self.attack]
+        if self.objective == "mute":
+            words += ["--mute"]
+        elif self.objective not in ("untargeted", "targeted"):
+            words += ["--objective", self.objective]
+        words += ["--target", self.target] if self.target is not None else []
+        for name, limit in self.budget.items():
+            words += [f"--{name.replace('_', '-')}", limit if isinstance(limit, str) else repr(limit)]
+        for name, value in self.params.items():
+            if value is not None or not self._left_out(name):
+                words += ["--param", param_text(name, value)]
+        for option, value in (("--wer-threshold", "wer_threshold"), ("--stages", "stages_db"), ("--max-queries", "max_queries")):
+            words += self._unless_default(option, value)
+        words += self._unless_default("--batch-size", "batch_size")
+        words += [] if self.control else ["--no-control"]
+        words += ["--keep-format"] if self.keep_format else []
+        words += ["--seed", repr(self.seed), "--out", Path(out)]
+        behind = any(given.startswith("-") for given in self.inputs)
+        return command_line("attack", *([*words, "--", *self.inputs] if behind else [*self.inputs, *words]))
+
+    def _unless_default(self, option: str, field: str) -> list[str]:
+        value = getattr(self, field)
+        return [] if value == type(self).model_fields[field].default else [option, repr(value)]
+
+    def _left_out(self, param: str) -> bool:
+        """Whether a parameter is None when it is not given."""
+        try:
+            known = ATTACKS.get(self.attack).Params.model_fields
+        except UnknownNameError:
+            return True
+        return param not in known or known[param].default is None
+
+
+def _budget(limits: dict[str, Any]) -> Budget:
+    try:
+        return Budget(**limits)
+    except TypeError as error:
+        known = ", ".join(field.name for field in fields(Budget))
+        raise SpecError(f"budget {limits}: a limit is unknown or of the wrong type; limits: {known}") from error

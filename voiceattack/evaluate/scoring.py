@@ -1,0 +1,308 @@
+"""Evaluate: hear the saved files back through victims, and score them. The artefact on disk is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from voiceattack.audio import clips as audio
+from voiceattack.audio.clips import Batch
+from voiceattack.commands import command_line
+from voiceattack.errors import RunError, VoiceAttackError, as_error
+from voiceattack.evaluate.summary import summarize
+from voiceattack.locks import locking
+from voiceattack.metrics import measure
+from voiceattack.metrics.terms import term_facts, unsaid_notes
+from voiceattack.metrics.text import NORMALIZER, cer, cut_note, normalize, spaced, word_errors
+from voiceattack.objectives import Interpret, Objective, action_of
+from voiceattack.runs.baseline_entry import compact
+from voiceattack.runs.journal import Journal, mark_of, sound_digest
+from voiceattack.runs.run import Example, Run
+from voiceattack.victims.base import Transcript, Victim
+from voiceattack.victims.intent import Intent
+
+__all__ = ["evaluate"]
+
+Progress = Callable[[int, int, str], None]
+SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Metrics of one saved pair, reasons for nulls, warnings, and whether the files are equal."""
+
+    values: dict[str, float | int | None] = field(default_factory=dict)
+    nulls: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    unchanged: bool = False
+
+
+SIZES_KIND = TypeAdapter(_Sizes)
+HEARD_KIND = TypeAdapter(Transcript)
+MEANT_KIND = TypeAdapter(Intent)
+
+
+@locking("run")
+def evaluate(
+    run: Run,
+    victims: Sequence[Victim],
+    *,
+    batch_size: int = 1,
+    critical_terms: Sequence[str] = (),
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Re-read every saved file of ``run``, transcribe it through each victim's ordinary path, write the results and the summary.
+
+    Rows of victims heard earlier are kept, those of the victims given are made anew; each is asked each sound once. A file or a
+    victim that fails costs its own row, as outcome ``error``. What is found is kept line by line
+    (:mod:`voiceattack.runs.journal`), and an evaluation that was cut off goes on where it stopped.
+
+    Args:
+        run: crafted examples.
+        victims: who listens; the attacked victim, or others (transfer).
+        batch_size: clips heard at once.
+        critical_terms: names and domain words that must be heard right, beside those of the clips' manifests.
+        on_progress: called with (rows done, rows in all, victim).
+
+    Returns:
+        The summary, as written.
+
+    Raises:
+        RunError: the run holds no examples, or cannot be written, or the answers of a victim cannot be kept (full disk).
+    """
+    examples = run.examples()
+    if not examples:
+        raise RunError(f"{run.path}: holds no examples; run: {command_line('attack', 'INPUT', '--out', run.path)}")
+    journal = Journal(run.path)
+    # Files of one clean clip together: what it masks is worked out once.
+    ordered = sorted(examples, key=lambda example: example.clean_audio or "")
+    sizes = {example.id: _sizes(run, example, journal) for example in ordered}
+    specs = {victim.spec for victim in victims}
+    rows = [row for row in _earlier(run) if row["victim"] not in specs and row["id"] in sizes]
+    total = len(examples) * len(victims)
+    marks = []
+    for place, victim in enumerate(victims):
+        run.note_victim(victim.spec, victim.describe())
+        ears = _Ears(run, victim, batch_size, journal)
+        paths = [path for example in examples for path in (example.clean_audio, example.audio) if path and not example.error]
+
+        def tell(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
+            if on_progress is not None:
+                on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
+
+        ears.listen(paths, tell)
+        rows += [_row(example, ears, critical_terms, sizes[example.id]) for example in examples]
+        marks.append(ears.mark)
+    run.write_results(rows)
+    attacked = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
+    made_with = {**{name: run.info.get(name) for name in ("versions", "platform")}, "normalizer": NORMALIZER}
+    # With its examples in brief the summary alone is a baseline; see :mod:`voiceattack.compare`.
+    summary: dict[str, Any] = {
+        "run_id": run.id,
+        **summarize(rows),
+        "examples": [compact(row) for row in attacked],
+        "made_with": made_with,
+    }
+    own = {example.id: example.critical_terms for example in examples}
+    summary["warnings"] += unsaid_notes(rows, critical_terms, own)
+    run.write_summary(summary)
+    journal.finish(*marks)
+    return summary
+
+
+def _earlier(run: Run) -> list[dict[str, Any]]:
+    return run.results() if run.resolve("results.jsonl").exists() else []
+
+
+class _Ears:
+    """What one victim hears in each file, each sound heard once, and what it does on each text."""
+
+    def __init__(self, run: Run, victim: Victim, batch_size: int, journal: Journal) -> None:
+        self.run, self.victim, self.batch_size, self.journal = run, victim, batch_size, journal
+        self.mark = mark_of(victim)
+        self.heard: dict[str, Transcript | VoiceAttackError] = {}
+        self._asked: Interpret | None = getattr(victim, "interpret", None)
+
+    @property
+    def interpret(self) -> Interpret | None:
+        """What the victim does on a text, each text asked once; None when it does not act."""
+        return None if self._asked is None else self._meant
+
+    def _meant(self, text: str) -> Intent:
+        assert self._asked is not None
+        key = (self.mark, "meant", text)
+        found = self.journal.recall(MEANT_KIND, *key)
+        return self.journal.keep(MEANT_KIND, self._asked(text), *key) if found is None else found
+
+    def listen(self, paths: Sequence[str], tell: Callable[[int], None]) -> None:
+        """Hear the files at ``paths`` (relative to the run)."""
+        todo = list(dict.fromkeys(paths))
+        for start in range(0, len(todo), self.batch_size):
+            self._batch(todo[start : start + self.batch_size])
+            tell(start + self.batch_size)
+
+    def _batch(self, paths: Sequence[str]) -> None:
+        clips: dict[str, Tensor] = {}
+        for path in paths:
+            try:
+                clips[path] = audio.load(self.run.resolve(path))
+                self.victim.check_length(clips[path].shape[-1] / audio.SAMPLE_RATE, path)
+            except VoiceAttackError as error:
+                clips.pop(path, None)
+                self.heard[path] = error
+        keys = {path: (self.mark, "heard", sound_digest(clip)) for path, clip in clips.items()}
+        known = {path: self.journal.recall(HEARD_KIND, *key) for path, key in keys.items()}
+        # Clips of one batch are heard together or not at all: the batch decides the last bits of its members.
+        if all(found is not None for found in known.values()):
+            self.heard.update({path: found for path, found in known.items() if found is not None})
+            return
+        try:
+            transcripts = dict(zip(keys, self.victim.transcribe(Batch.of(list(clips.values()))), strict=True))
+            self.heard.update({path: self.journal.keep(HEARD_KIND, said, *keys[path]) for path, said in transcripts.items()})
+        except Exception as error:  # a victim may be anybody's code; a batch that fails is heard clip by clip
+            told = as_error(error)
+            if len(clips) > 1:
+                for path in clips:
+                    self._batch([path])
+                return
+            self.heard[next(iter(clips))] = told
+
+
+def _sizes(run: Run, example: Example, journal: Journal) -> _Sizes:
+    if example.error or not example.audio or not example.clean_audio:
+        return _Sizes()
+    try:
+        paths = run.resolve(example.clean_audio), run.resolve(example.audio)
+        digests = [audio.file_sha256(path) for path in paths]
+        key = ("", "sizes", mark_of(), str(example.sha256), *digests)
+        if (known := journal.recall(SIZES_KIND, *key)) is not None:
+            return known
+        clean, adversarial = (audio.load(path) for path in paths)
+        values, nulls = measure(clean, adversarial)
+    except (VoiceAttackError, ValueError) as error:
+        return _Sizes({}, {"snr_db": str(error)}, [str(error)])
+    name = Path(example.audio).name
+    changed = [] if digests[1] == example.sha256 else [f"{name} is not the file that was crafted (other SHA-256)"]
+    return journal.keep(SIZES_KIND, _Sizes(dict(values), nulls, changed, torch.equal(clean, adversarial)), *key)
+
+
+def _row(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _Sizes) -> dict[str, Any]:
+    """One line of results.jsonl."""
+    victim = ears.victim
+    row: dict[str, Any] = {
+        "id": example.id,
+        "audio": example.audio,
+        "clean_audio": example.clean_audio,
+        "victim": victim.spec,
+        "language": victim.language,
+        **{
+            name: getattr(example, name)
+            for name in ("source_victim", "attack", "params", "objective", "target", "control_for", "stage_of")
+        },
+        **dict.fromkeys(("reference", "reference_source", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized")),
+        **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
+        "outcome": "error",
+        **{name: sizes.values.get(name) for name in SIZES},
+        **{name: value for name, value in sizes.values.items() if name not in SIZES},
+        "nulls": dict(sizes.nulls),
+        **{name: getattr(example, name) for name in ("steps", "queries", "seconds", "seed", "sha256", "recipe")},
+        "warnings": [*example.warnings, *sizes.warnings],
+        "trace": example.trace,
+        "error": example.error,
+    }
+    if example.error or not example.audio or not example.clean_audio:
+        row["error"] = example.error or "nothing was crafted"
+        return row
+    clean, heard = ears.heard[example.clean_audio], ears.heard[example.audio]
+    for what in (clean, heard):
+        if isinstance(what, VoiceAttackError):
+            row["error"] = str(what)
+            return row
+    assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
+    if len({normalize(text, victim.language) for text in heard.hypotheses}) > 1:
+        row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
+    row["warnings"] += cut_note(reference=example.reference, clean_transcript=clean.text, transcript=heard.text)
+    try:
+        row.update(_judge(example, ears, clean, heard, sizes.unchanged, row["nulls"]))
+    except Exception as error:  # whoever acts on a text may be anybody's code, or a server
+        row["error"] = str(as_error(error))
+        return row
+    terms = [*critical_terms, *example.critical_terms]
+    return {**row, **term_facts(row["reference"], clean.text, heard.text, terms, victim.language)}
+
+
+def _judge(
+    example: Example, ears: _Ears, clean: Transcript, heard: Transcript, unchanged: bool, nulls: dict[str, str]
+) -> dict[str, Any]:
+    """Transcripts, error rates, success and outcome of one pair; a victim of several ears is fooled when all of them are."""
+    language, interpret = ears.victim.language, ears.interpret
+    objective = Objective(example.objective, example.target, float(example.recipe.get("wer_threshold", 0.5)), language)
+    reference = clean.text if example.reference is None else example.reference
+    said, clean_words, words = (normalize(text, language) for text in (reference, clean.text, heard.text))
+    success = objective.met(clean, heard, interpret)
+    outcome = (
+        "no_effect"
+        if unchanged
+        else "clean_wrong"
+        if _misheard(objective, reference, clean, clean_words != said, interpret)
+        else "fooled"
+        if success
+        else "held"
+    )
+    rates: dict[str, Any] = dict.fromkeys(("wer_clean", "wer", "wer_raw", "cer"))
+    if said:
+        rates = {"wer_clean": word_errors(said, clean_words).wer, "wer": word_errors(said, words).wer}
+        rates["wer_raw"] = word_errors(spaced(reference, language), spaced(heard.text, language)).wer
+        rates["cer"] = cer(said, words, language)
+        if example.reference is None:
+            rates["wer_clean"] = None  # against itself a transcript has no errors
+            nulls["wer_clean"] = "no reference text: the clean transcript is the reference"
+    else:
+        nulls.update(dict.fromkeys(rates, "the reference is empty"))
+    return {
+        "reference": reference,
+        "reference_source": "clean transcript" if example.reference is None else "manifest",
+        "clean_hypothesis": clean.text,
+        "hypothesis": heard.text,
+        "clean_hypothesis_normalized": clean_words,
+        "hypothesis_normalized": words,
+        **rates,
+        **({} if interpret is None else _actions(reference, clean, heard, interpret)),
+        "success": success and not unchanged,
+        "outcome": outcome,
+        "nulls": nulls,
+        "error": None,
+    }
+
+
+def _misheard(objective: Objective, reference: str, clean: Transcript, words_differ: bool, interpret: Interpret | None) -> bool:
+    """Whether the clean clip goes wrong already: its words, its action where actions count, its detection of a wake word."""
+    if objective.acts and interpret is not None:
+        return reference != clean.text and action_of(clean, interpret) != interpret(reference)
+    if objective.kind in ("evade", "false-trigger"):
+        return bool(normalize(clean.text, objective.language)) == (objective.kind == "false-trigger")
+    return words_differ
+
+
+def _actions(reference: str, clean: Transcript, heard: Transcript, interpret: Interpret) -> dict[str, Any]:
+    """What an assistant does on both clips and on what was said, in words; whether it errs; what was seen of it."""
+    before, after = action_of(clean, interpret), action_of(heard, interpret)
+    said = before if reference == clean.text else interpret(reference)
+    wrong, slots = said.slot_errors(after)
+    seen = {"clean_evidence": dict(before.evidence), "evidence": dict(after.evidence)}
+    return {
+        "reference_action": str(said),
+        "clean_action": str(before),
+        "action": str(after),
+        "action_error": after != said,
+        "intent_error": after.name != said.name,
+        "slot_errors": wrong,
+        "slots": slots,
+        **(seen if any(seen.values()) else {}),
+    }

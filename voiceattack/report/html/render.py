@@ -1,0 +1,116 @@
+"""The HTML report: one page that needs no network, with what each example sounds like.
+
+In a run, ``report.html`` loads an example from ``report_files/<id>.js`` when it is opened (a script, since a page opened from a
+disk may read nothing else), so that a thousand of them cost nothing until then. Elsewhere (``-o FILE``) all lies in the one
+file, or beside it when that would be too large. All text is escaped by Jinja2 or set as text; a policy in the page forbids any
+request but for those scripts and any script but the page's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from voiceattack.commands import command_line
+from voiceattack.files import whole_file, write_whole, writing
+from voiceattack.report.console import number
+from voiceattack.report.html.environment import html_environment
+from voiceattack.report.html.example import example_data
+from voiceattack.report.html.page import page
+from voiceattack.report.html.text import render_text_page
+from voiceattack.runs.run import Run
+from voiceattack.unicode_text import visible
+
+__all__ = ["render", "render_alone"]
+
+Row = dict[str, Any]
+SCRIPTS = ("table.js", "sound.js", "draw.js", "example.js")
+MOST_EMBEDDED_BYTES = 40_000_000
+
+
+def render(run: Run) -> Path:
+    """Write ``report.html`` and ``report_files/`` into the run; the path of the former.
+
+    Raises:
+        RunError: not evaluated yet, or cannot be written.
+    """
+    if run.request.get("kind") == "text":
+        return render_text_page(run, run.path / "report.html")
+    return _write(run, run.path / "report.html", "report_files")
+
+
+def render_alone(run: Run, path: Path) -> Path:
+    """Write the report to ``path``, sounds included; beside it, in ``<stem>_files``, when there are more than 40 MB of them.
+
+    Raises:
+        RunError: not evaluated yet, or cannot be written.
+    """
+    if run.request.get("kind") == "text":
+        return render_text_page(run, path)
+    names = {row[key] for row in run.results() for key in ("audio", "clean_audio") if row[key] and row.get("stage_of") is None}
+    size = sum(file.stat().st_size for name in names if (file := run.resolve(name)).is_file())
+    return _write(run, path, f"{path.stem}_files" if size > MOST_EMBEDDED_BYTES else None)
+
+
+def _write(run: Run, path: Path, folder: str | None) -> Path:
+    """The page at ``path``, and its examples in ``folder`` beside it, or in the page itself."""
+    path = run.output(path)
+    rows = run.results()
+    environment = html_environment()
+    environment.filters.update(percent=_percent, fixed=number)
+
+    def text(name: str) -> str:
+        return Path(str(Path(__file__).parent / "templates" / name)).read_text(encoding="utf-8")
+
+    script = "\n".join(text(name) for name in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    facts = page(run, rows)
+    facts.update(css=Markup(text("report.css")), script=Markup(script), script_sha256=digest)
+    facts.update(folder=quote(folder) if folder else "", embedded=_embedded(run, rows) if folder is None else ())
+    with writing(path, f"make room, then: {command_line('report', run.path)}"):
+        for data in _examples(run, rows) if folder is not None else ():
+            name = f"{run.audio_path(data['id']).stem}.js"
+            beside = run.output(path.parent / str(folder) / name)
+            write_whole(beside, f"voiceattackExample({json.dumps(_marked(data))});\n".encode("ascii"))
+        with whole_file(path) as stream:
+            environment.get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
+    return path
+
+
+def _examples(run: Run, rows: list[Row]) -> Iterator[dict[str, Any]]:
+    """One at a time, so that no more than one clip's sound is in memory."""
+    sources = {example.id: example.source for example in run.examples()}
+    heard: dict[str, list[Row]] = {}
+    controls: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["control_for"] is not None:
+            controls.setdefault(row["control_for"], []).append(row)
+        elif row.get("stage_of") is None:
+            heard.setdefault(row["id"], []).append(row)
+    for identifier, members in heard.items():
+        yield example_data(run, sources.get(identifier, ""), members, controls.get(identifier, []))
+
+
+def _embedded(run: Run, rows: list[Row]) -> Iterator[tuple[str, Markup]]:
+    return ((data["id"], htmlsafe_json_dumps(_marked(data))) for data in _examples(run, rows))
+
+
+def _marked(data: Any) -> Any:
+    """JSON-safe data with the invisible characters of its texts marked; data: URLs hold none."""
+    if isinstance(data, dict):
+        return {key: _marked(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_marked(value) for value in data]
+    return visible(data) if isinstance(data, str) and not data.startswith("data:") else data
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"

@@ -1,0 +1,64 @@
+"""The HTML report of a run of texts: one page without scripts; each change is marked, invisible characters by number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from voiceattack.commands import command_line
+from voiceattack.files import whole_file, writing
+from voiceattack.report.commands import evaluate_command
+from voiceattack.report.console import number, with_interval
+from voiceattack.report.home import deeds
+from voiceattack.report.html.environment import html_environment
+from voiceattack.runs.run import Run
+
+__all__ = ["pieces", "render_text_page"]
+
+Row = dict[str, Any]
+SIZES = (
+    ("edits", "edit_distance", 0),
+    ("words", "words_touched", 0),
+    ("meaning", "semantic_similarity", 2),
+    ("looks", "visual_similarity", 2),
+    ("phones", "phonetic_distance", 2),
+)
+
+
+def render_text_page(run: Run, path: Path) -> Path:
+    """Write the page to ``path``, which stands alone; its path.
+
+    Raises:
+        RunError: not evaluated yet, or cannot be written.
+    """
+    path = run.output(path)
+    rows, summary = run.results(), run.summary()
+    environment = html_environment()
+    environment.filters.update(interval=with_interval, fixed=number)
+    css = (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+    page = environment.get_template("text.html.j2").stream(
+        css=Markup(css),
+        run=run,
+        again=evaluate_command(run),
+        request=run.request,
+        summary=summary,
+        sizes=SIZES,
+        deeds=deeds(rows),
+        rows=[{**row, "pieces": pieces(row["text"], row["edits"])} for row in rows],
+        here=path.parent.resolve() == run.path.resolve(),
+    )
+    with writing(path, f"make room, then: {command_line('report', run.path)}"), whole_file(path) as stream:
+        page.dump(stream, encoding="utf-8", errors="replace")
+    return path
+
+
+def pieces(text: str, edits: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The changed text in parts: (``same|old|new``, characters), in order."""
+    found: list[tuple[str, str]] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit["start"], edit["end"])):
+        found += [("same", text[at : edit["start"]]), ("old", edit["old"]), ("new", edit["new"])]
+        at = edit["end"]
+    return [(kind, part) for kind, part in [*found, ("same", text[at:])] if part]

@@ -1,0 +1,1 @@
+"""How much a changed text differs: sizes, glyphs, sounds, meaning."""

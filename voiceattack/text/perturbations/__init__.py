@@ -1,0 +1,1 @@
+"""Ways to change a text. One file and one registration line each."""

@@ -1,0 +1,1 @@
+"""Prompts for Whisper: the pool, the search, the runs."""

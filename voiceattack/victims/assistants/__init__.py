@@ -1,0 +1,1 @@
+"""Victims that act: assistants, intents, homes, wake words."""

@@ -1,0 +1,1 @@
+"""Victims with a CTC output."""

@@ -1,0 +1,1 @@
+"""Compiled recognisers, from their packages."""

@@ -1,0 +1,1 @@
+"""Victims behind a connection or a program."""

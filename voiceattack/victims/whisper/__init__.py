@@ -1,0 +1,1 @@
+"""Whisper, as its own code, Hugging Face and compiled engines hear."""

@@ -1,0 +1,1 @@
+"""Victims around a victim."""
