@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from killing import counting
+from killing import SPEAKER, counting, read
 from speech_server import Asked, serving
 from speechlike import command, environment, in_process, write_clips
 from suite_fixture import write_suite
@@ -31,21 +30,8 @@ from voiceattack.text.craft import TextRequest, craft_texts
 from voiceattack.victims import Transcript, Victim, load_victim
 from voiceattack.victims.wrappers.cache import FILE
 
-TIMES = ("seconds", "seconds_total", "crafted", "reused", "heard_clean")
 KILLS = (1, 3, 2)
 """Answers between one kill and the next."""
-
-
-def read(path: Path) -> Any:
-    """JSON, or lines of it, without times."""
-
-    def timeless(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: timeless(item) for key, item in value.items() if key not in TIMES}
-        return [timeless(item) for item in value] if isinstance(value, list) else value
-
-    text = path.read_text(encoding="utf-8")
-    return timeless([json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text))
 
 
 @pytest.fixture
@@ -103,18 +89,6 @@ def test_a_killed_suite_goes_on_and_ends_the_same(tmp_path: Path) -> None:
         suite.write_text(yaml.safe_dump(asked))
         assert in_process("run", suite, "--trust", "--out", tmp_path / "out", "--quiet").returncode == 0
         assert server.answered(begun) == once
-
-
-SPEAKER = """
-import sys, wave, hashlib
-text, out = sys.argv[1], sys.argv[2]
-with wave.open(out, "wb") as file:
-    file.setparams((1, 2, 16000, 0, "NONE", ""))
-    for word in text.lower().split():
-        period = 16 + hashlib.sha256(word.encode()).digest()[0] % 64
-        samples = [6000 if i % period < period // 2 else -6000 for i in range(3200)]
-        file.writeframes(b"".join(value.to_bytes(2, "little", signed=True) for value in samples))
-"""
 
 
 @pytest.fixture

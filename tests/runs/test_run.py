@@ -411,7 +411,8 @@ def test_a_run_cannot_begin_on_a_full_disk(tmp_path: Path) -> None:
 
 def test_killed_in_the_middle_the_run_resumes_and_loses_no_finished_example(tmp_path: Path) -> None:
     program = (
-        "import sys\nsys.path.insert(0, 'tests')\nfrom test_runs import REQUEST, example\nfrom voiceattack.runs import Run\n"
+        "import sys\nsys.path[:0] = ['tests/runs', 'tests/support']\n"
+        "from test_run import REQUEST, example\nfrom voiceattack.runs import Run\n"
         "run = Run.create(sys.argv[1], REQUEST)\n"
         "for n in range(len(run.done_ids()), 10**9):\n"
         "    run.append(example(f'n{n}', reference='x' * 200_000))\n    print(n, flush=True)\n"

@@ -78,7 +78,8 @@ def test_a_suite_hears_an_upgraded_engine_anew_and_no_other(
     tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (installed / "toy_engine.py").write_text(
-        "from voiceattack.victims.ctc.tiny import load as tiny\n\ndef load(rest, options, device):\n    return tiny('', {}, device)\n"
+        "from voiceattack.victims.ctc.tiny import load as tiny\n\n"
+        "def load(rest, options, device):\n    return tiny('', {}, device)\n"
     )
     monkeypatch.setattr(VICTIMS, "_entries", dict(VICTIMS._entries))
     VICTIMS.add("toy-engine", "toy_engine:load", "an engine with a package of its own", packages=("toy-engine",))

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from killing import Counted, counting
+from killing import SPEAKER, Counted, counting, read
 from speechlike import command, environment, write_clips
-from test_durable import SPEAKER, read
 
 
 def tool(*arguments: str | Path) -> None:

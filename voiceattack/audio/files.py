@@ -77,7 +77,8 @@ class Recording:
 def read_samples(path: str | Path, *, mono: bool) -> Recording:
     """Read a file to its end: all recordings in it, one after the other, whatever its header tells of their length.
 
-    Channels that cancel in their mean (:mod:`voiceattack.audio.downmix`) are turned over first; where ``mono`` is false they stay.
+    Channels that cancel in their mean (:mod:`voiceattack.audio.downmix`) are turned over first; where ``mono`` is false
+    they stay.
 
     Raises:
         AudioError: missing, not audio, truncated, empty, shorter than :data:`MIN_SECONDS`, holding NaN, infinity or a sample

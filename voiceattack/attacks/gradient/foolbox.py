@@ -41,7 +41,8 @@ class SpeechSettings:
         past_success: whether a clip is never done, so that it gains head-room.
         optimizer: builds Foolbox's optimiser, or None for the attack's own.
         random_start: whether to start at a random point of half the budget.
-        diversity: probability with which a step's gradient is taken of a varied clip (:mod:`voiceattack.attacks.gradient.diversity`).
+        diversity: probability with which a step's gradient is taken of a varied clip
+            (:mod:`voiceattack.attacks.gradient.diversity`).
     """
 
     loss: LossConfig

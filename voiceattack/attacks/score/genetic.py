@@ -22,8 +22,8 @@ class Genetic(GridAttack):
     from either; mutations come oftener as progress slows. Once the best has not improved for ``patience`` generations, the
     gradient is estimated in some cells at a time, and the best steps along it, for good.
 
-    What differs: the gains of a time-frequency grid (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of samples, and
-    gradient estimation begins when breeding stalls, not at two wrong characters from a target.
+    What differs: the gains of a time-frequency grid (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of samples,
+    and gradient estimation begins when breeding stalls, not at two wrong characters from a target.
     """
 
     name: ClassVar[str] = "genetic"

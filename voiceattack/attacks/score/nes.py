@@ -17,8 +17,8 @@ __all__ = ["NES"]
 class NES(GridAttack):
     """Signed steps along a gradient estimated by antithetic Gaussian sampling (Ilyas et al. 2018).
 
-    What differs: the gains of a time-frequency grid (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of samples, some
-    hundred dimensions for some ten thousand, and the best of some random starts in place of the clean clip.
+    What differs: the gains of a time-frequency grid (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of samples,
+    some hundred dimensions for some ten thousand, and the best of some random starts in place of the clean clip.
     """
 
     name: ClassVar[str] = "nes"

@@ -16,8 +16,8 @@ __all__ = ["SPSA"]
 class SPSA(GridAttack):
     """Adam steps along a gradient estimated by simultaneous perturbation (Uesato et al. 2018).
 
-    What differs: the gains of a time-frequency grid (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of samples, and
-    the best of some random starts in place of the clean clip.
+    What differs: the gains of a time-frequency grid (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of samples,
+    and the best of some random starts in place of the clean clip.
     """
 
     name: ClassVar[str] = "spsa"

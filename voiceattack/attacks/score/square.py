@@ -21,8 +21,8 @@ class Square(GridAttack):
 
     As there, the perturbation stands at the full budget from the start and each proposal sets one rectangle, kept if the score
     is no worse; rectangles shrink as queries are spent. What differs: cells of a time-frequency grid of gains in phase with the
-    clip (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of pixels; a rectangle takes one random sign or, as often,
-    one a cell; the best of some random starts, and of the one that only takes away, in place of stripes.
+    clip (:class:`~voiceattack.attacks.score.gain_grid.GainGrid`) in place of pixels; a rectangle takes one random sign or, as
+    often, one a cell; the best of some random starts, and of the one that only takes away, in place of stripes.
     """
 
     name: ClassVar[str] = "square"

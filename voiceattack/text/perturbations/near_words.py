@@ -1,8 +1,8 @@
 """Words near in meaning by all-MiniLM-L6-v2, from the words that it knows as one token: a bounded vocabulary, and no download.
 
 An embedding puts words near that occur alike, which synonyms do, but so do opposites (open, closed), numbers and colours. Those
-of :mod:`voiceattack.text.perturbations.word_classes` are left out, and so are forms of the word itself. What is left is near in meaning and not
-always a synonym.
+of :mod:`voiceattack.text.perturbations.word_classes` are left out, and so are forms of the word itself. What is left is near in
+meaning and not always a synonym.
 """
 
 from __future__ import annotations

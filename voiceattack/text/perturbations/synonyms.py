@@ -21,8 +21,9 @@ class Synonyms(base.Perturbation):
 
     TextFooler (Jin et al. 2020) takes the nearest of counter-fitted word vectors and a sentence encoder's word for it. Those
     vectors are not to be had offline: by default the shortlist is of the sentence encoder's own word vectors, which do not tell
-    opposites from synonyms, so that known opposites, numbers and colours are left out (:mod:`voiceattack.text.perturbations.near_words`).
-    With ``wordnet`` the candidates are synonyms by a dictionary, as PWWS takes them (Ren et al. 2019).
+    opposites from synonyms, so that known opposites, numbers and colours are left out
+    (:mod:`voiceattack.text.perturbations.near_words`). With ``wordnet`` the candidates are synonyms by a dictionary, as PWWS
+    takes them (Ren et al. 2019).
     """
 
     name: ClassVar[str] = "synonyms"

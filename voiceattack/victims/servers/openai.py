@@ -42,8 +42,8 @@ class OpenAIVictim(Victim):
     """A server that answers a multipart POST of a WAV file with ``{"text": ...}``.
 
     Connections are direct, one a clip, so that an answer that comes too late is never taken for the next clip's. Audio and key go
-    to the address given and nowhere else (:mod:`voiceattack.victims.servers.connections`), and where an answer repeats the key, ``***``
-    stands (:mod:`voiceattack.victims.keys`).
+    to the address given and nowhere else (:mod:`voiceattack.victims.servers.connections`), and where an answer repeats the
+    key, ``***`` stands (:mod:`voiceattack.victims.keys`).
 
     Args:
         url: up to ``/v1``, without ``/audio/transcriptions``.
