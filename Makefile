@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fuzz lint bench docs samples clean
+.PHONY: demo test fuzz lint bench docs pages samples clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
@@ -25,13 +25,19 @@ lint: .venv/.installed  ## style, format, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.installed  ## speed and comparisons, into docs/benchmarks.md
+bench: .venv/.installed  ## speed and comparisons, into docs/reference/benchmarks.md
 	$(BIN)/python benchmarks/run.py
 
 docs: .venv/.installed  ## the pages of docs/ as a site, in build/docs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --quiet
 	@echo "open build/docs/index.html"
+
+pages: .venv/.installed  ## what is generated in the pages: tables, lists, links to the glossary
+	$(BIN)/python scripts/document_attacks.py
+	$(BIN)/python scripts/document_lists.py
+	$(BIN)/python scripts/docs_pages.py
+	$(BIN)/python scripts/link_glossary.py
 
 samples: .venv/.installed  ## make samples/ again
 	$(BIN)/python scripts/make_samples.py

@@ -1,4 +1,4 @@
-"""Run the benchmarks, all or some; write each table into ``docs/benchmarks.md`` between markers of its own."""
+"""Run the benchmarks, all or some; write each table into ``docs/reference/benchmarks.md`` between markers of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voiceattack import __version__
 
 __all__ = ["main", "with_section"]
 
-REPORT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+REPORT = Path(__file__).resolve().parent.parent / "docs" / "reference" / "benchmarks.md"
 SECTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "step_overhead": ("One attack step over the bare forward and backward pass", step_overhead.run),
     "time_to_target": ("Time to a targeted success, against a plain Adam loop", time_to_target.run),
@@ -28,7 +28,9 @@ SECTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "versus_textattack": ("Against TextAttack", versus_textattack.run),
 }
 HEAD = (
-    "# Benchmarks\n\nWritten by `make bench`; what each script asks is in `benchmarks/README.md`. "
+    "# Benchmarks\n\nHow long an attack takes, and how far it comes beside other packages with the same recordings "
+    "and the same effort. "
+    "Written by `make bench`; what each script asks is in `benchmarks/README.md`. "
     "Ratios within one section count; seconds are those of the machine named. `python benchmarks/run.py --only NAME` "
     "measures one section again and leaves the others as they are.\n"
 )
@@ -55,7 +57,7 @@ def main() -> None:
     """Each section is written as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="this benchmark alone; may be given several times")
-    parser.add_argument("--out", type=Path, default=REPORT, help="the report (default: docs/benchmarks.md)")
+    parser.add_argument("--out", type=Path, default=REPORT, help="the report (default: docs/reference/benchmarks.md)")
     for name, kind in (("--victim", str), ("--clips", int), ("--steps", int)):
         parser.add_argument(name, type=kind, help="instead of each benchmark's own default")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Bring ``docs/attacks/<name>.md`` up to date: the table of parameters, and with ``--pictures`` a spectrogram of one example.
+"""Bring the pages of ``docs/reference/attacks/`` up to date: the tables of parameters, and with ``--pictures`` the spectrograms.
 
     python scripts/document_attacks.py [--pictures] [NAME ...]
 
@@ -8,10 +8,11 @@ Tables come from the attacks' own parameters. Pictures are of a clip of ``sample
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from docs_pages import with_part
 
 from voiceattack.attacks import ATTACKS
 from voiceattack.craft import AttackRequest, craft
@@ -19,10 +20,10 @@ from voiceattack.evaluate import evaluate
 from voiceattack.report.plots import draw_perturbation
 from voiceattack.victims import Victim, load_victim
 
-__all__ = ["main", "parameters", "with_part"]
+__all__ = ["main", "parameters"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ROOT / "docs" / "attacks"
+PAGES = ROOT / "docs" / "reference" / "attacks"
 CLIP = ROOT / "samples" / "sentence-01.flac"
 TARGET: dict[str, Any] = {"objective": "targeted", "target": "unlock the front door"}
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -68,14 +69,6 @@ def parameters(name: str) -> str:
 
 def _shown(value: Any) -> str:
     return {True: "yes", False: "no", "": ""}.get(value, str(value)) if isinstance(value, (bool, str)) else f"{value:g}"
-
-
-def with_part(page: str, name: str, body: str) -> str:
-    """``page`` with what stands between the markers of ``name`` set to ``body``."""
-    found = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", lambda m: m[1] + body + m[2], page, count=1, flags=re.DOTALL)
-    if f"<!-- end {name} -->" not in found:
-        raise SystemExit(f"the page has no <!-- {name} --> ... <!-- end {name} -->")
-    return found
 
 
 def picture(name: str, victim: Victim) -> str:

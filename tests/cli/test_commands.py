@@ -330,7 +330,7 @@ def wrong_in(name: str, words: str) -> list[str]:
 FILES = sorted((ROOT / "voiceattack").rglob("*.py"))
 PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "docs" / "ci").iterdir()),
+    *sorted((ROOT / "docs" / "how-to" / "ci").iterdir()),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "voiceattack").rglob("*.j2")),
 ]

@@ -1,4 +1,4 @@
-"""The CI recipes in docs/ci run: their commands, as they stand there, in a project with a suite on the toy victim."""
+"""The CI recipes in docs/how-to/ci run: their commands, as they stand there, in a project with a suite on the toy victim."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from speechlike import ROOT, environment
 from suite_fixture import write_suite
 
-RECIPES = ROOT / "docs" / "ci"
+RECIPES = ROOT / "docs" / "how-to" / "ci"
 QUIET = {"attack": "noise", "name": "quiet", "budget": {"snr_db": 90}}
 LOUD = {"attack": "noise", "name": "loud", "budget": {"snr_db": -5}}
 

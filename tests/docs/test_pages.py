@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import typer
+from scripts_fixture import script
 from speechlike import ROOT
 
 from voiceattack.attacks import ATTACKS, build_attack
@@ -23,21 +22,15 @@ from voiceattack.victims import VICTIMS
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("name", ATTACKS.names())
 def test_an_attack_has_a_page_with_its_parameters_a_picture_and_its_limits(name: str) -> None:
-    page = (ROOT / "docs" / "attacks" / f"{name}.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "attacks" / f"{name}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {name}\n")
     assert re.search(r"\*\*(Papers?|Source)\.\*\*", page) and "**When not to trust it.**" in page
     assert script("document_attacks").parameters(name) in page, "run: python scripts/document_attacks.py"
-    assert f"![Spectrograms]({name}.png)" in page and (ROOT / "docs" / "attacks" / f"{name}.png").stat().st_size > 5000
+    assert (
+        f"![Spectrograms]({name}.png)" in page and (ROOT / "docs" / "reference" / "attacks" / f"{name}.png").stat().st_size > 5000
+    )
 
 
 @pytest.mark.parametrize("name", ATTACKS.names())
@@ -48,8 +41,13 @@ def test_every_parameter_says_what_it_is(name: str) -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+        for link, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)", page.read_text(encoding="utf-8")):
+            target = page.parent / link if link else page
+            assert target.exists(), f"{page.name}: {link}"
+            if anchor and target.suffix == ".md":
+                assert anchor in script("link_glossary").anchors(target.read_text(encoding="utf-8")), (
+                    f"{page.name}: {link}#{anchor}"
+                )
 
 
 def commands(page: Path) -> list[tuple[str, bool]]:

@@ -1,4 +1,4 @@
-"""One's own model: the three wrappers, the ``python:`` spec, and every code block of docs/own-model.md."""
+"""One's own model: the three wrappers, the ``python:`` spec, and every code block of docs/how-to/own-model.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.victims import LossConfig, load_victim
 from voiceattack.victims.own import from_ctc_module, from_function, from_loss_module, victim
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "own-model.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own-model.md"
 
 
 def tones(*sizes: int) -> list[Tensor]:

@@ -29,16 +29,18 @@ ATTACKS.add(
 ATTACKS.add(
     "kenansville",
     f"{_HERE}.decision.kenansville:Kenansville",
-    "the smallest removal of weak components that fools (Abdullah et al. 2020)",
+    "as few quiet components removed as mislead the victim (Abdullah et al. 2020)",
 )
 ATTACKS.add(
-    "minimum-norm", f"{_HERE}.gradient.minimum_norm:MinimumNorm", "the highest SNR that fools each clip, and the robustness curve"
+    "minimum-norm",
+    f"{_HERE}.gradient.minimum_norm:MinimumNorm",
+    "the quietest perturbation that works, per clip, and the robustness curve",
 )
 ATTACKS.add("auto", f"{_HERE}.combined.auto:Auto", "several attacks in turn, without parameters (after Croce & Hein 2020)")
 ATTACKS.add(
     "imperceptible",
     f"{_HERE}.gradient.imperceptible:Imperceptible",
-    "under the masking threshold, in two stages (Qin et al. 2019)",
+    "first fool, then hide under the masking threshold (Qin et al. 2019)",
 )
 ATTACKS.add("transfer", f"{_HERE}.combined.transfer:Transfer", "crafted on a white box, chosen among by a few queries or none")
 ATTACKS.add(

@@ -83,9 +83,7 @@ def attack(
     artefact: Annotated[Path | None, typer.Option(metavar="FILE", help="Attack universal: what 'voiceattack fit' wrote.")] = None,
     stages: Annotated[
         float | None,
-        typer.Option(
-            metavar="DB", help="Also save the best artefact of every DB decibels met on the way.", show_default="the attack's own"
-        ),
+        typer.Option(metavar="DB", help="Also keep the best result in each DB-wide bin of SNR.", show_default="the attack's own"),
     ] = None,
     max_queries: Annotated[
         int | None,
@@ -94,7 +92,7 @@ def attack(
     cache: CacheOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no answers of servers and programs.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, neighbours may change last bits.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, batching changes floating-point rounding.")] = 1,
     no_control: Annotated[bool, typer.Option("--no-control", help="Leave out the equal-SNR noise controls.")] = False,
     no_evaluate: Annotated[bool, typer.Option("--no-evaluate", help="Only craft; see: voiceattack evaluate.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.md.")] = False,

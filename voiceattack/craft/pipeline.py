@@ -166,7 +166,7 @@ def load_clip(job: Job, item: Utterance | BadItem) -> Clip | None:
             return None
         controls = any(_wants_control(job, example) for example in [identifier, *_stages_of(job, identifier)])
         pending = job.done(identifier) is None or controls or _wants_original(job, identifier, item)
-        # Clips of one batch must meet again, done or not: the batch decides their last bits.
+        # Clips of one batch must meet again, done or not: batching changes floating-point rounding.
         if request.batch_size == 1 and not pending:
             job.seen.add(identifier)
             return None

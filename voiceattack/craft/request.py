@@ -31,10 +31,10 @@ class AttackRequest(Asked):
         params: the attack's parameters; missing ones take their defaults.
         objective, target, wer_threshold: see :class:`~voiceattack.objectives.Objective`.
         budget: any limits by name (``snr_db``, ``linf``, ``band``, ...); see :class:`~voiceattack.constraints.Budget`.
-        stages_db: also save the best artefact of every so many decibels of SNR met on the way; None leaves it to the attack.
+        stages_db: also keep the best result in each bin of SNR that is so many decibels wide; None leaves it to the attack.
         max_queries: the most transcriptions and scores that the search on one clip may ask for; None leaves it to the attack.
         seed: of the run; each example derives its own from it and from its content.
-        batch_size: clips attacked at once. Above 1 the last bits of an example may depend on its neighbours.
+        batch_size: clips attacked at once. Above 1, batching changes floating-point rounding.
         control: whether each artefact gets a noise control of the same SNR.
         keep_format: also carry each perturbation back to its file's own sample rate and channels, under ``original/``.
     """

@@ -52,7 +52,7 @@ class Curve:
 
     @property
     def median_snr_db(self) -> float | None:
-        """Median over clips of the highest SNR that fools them; None when half of them never were."""
+        """Median over clips of the SNR of the quietest perturbation that fools each; None when half were never fooled."""
         values = sorted(-math.inf if snr is None else snr for snr in self.clips.values())
         middle = statistics.median(values) if values else -math.inf
         return middle if math.isfinite(middle) else None

@@ -158,7 +158,7 @@ class _Ears:
                 self.heard[path] = error
         keys = {path: (self.mark, "heard", sound_digest(clip)) for path, clip in clips.items()}
         known = {path: self.journal.recall(HEARD_KIND, *key) for path, key in keys.items()}
-        # Clips of one batch are heard together or not at all: the batch decides the last bits of its members.
+        # Clips of one batch are heard together or not at all: batching changes floating-point rounding.
         if all(found is not None for found in known.values()):
             self.heard.update({path: found for path, found in known.items() if found is not None})
             return

@@ -1,4 +1,4 @@
-"""Error rates of transcripts, by jiwer, after the Whisper normaliser, which see: docs/normalisation.md."""
+"""Error rates of transcripts, by jiwer, after the Whisper normaliser, which see: docs/reference/normalisation.md."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _english(numbers: bool) -> Fold:
 
 def normalize(text: str, language: str = "en") -> str:
     """Case, punctuation, numbers and spelling folded as Whisper's authors do (Radford et al. 2022, appendix C), with
-    typographic apostrophes read as apostrophes; docs/normalisation.md says where it differs from theirs.
+    typographic apostrophes read as apostrophes; docs/reference/normalisation.md says where it differs from theirs.
 
     Args:
         text: a raw transcript; of a very long one the part that is :func:`compared`.

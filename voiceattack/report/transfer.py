@@ -118,6 +118,6 @@ def robustness(rows: Sequence[Row], folder: Path) -> str:
     )
     text = (
         "Share of clips fooled, and WER, by artefacts of at least that SNR; noise of the same SNR beside it. Median over clips\n"
-        f"of the highest SNR that fools them: {medians}. A victim that falls only at a lower SNR is the more robust one.\n"
+        f"of the SNR of the quietest perturbation that fools each: {medians}. The higher it is, the more fragile the victim.\n"
     )
     return f"\n## Robustness curve\n\n{text}\n![Success and WER against SNR](plots/curve.png)\n\n" + table(head, lines)

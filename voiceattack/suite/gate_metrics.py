@@ -318,7 +318,7 @@ FIGURES: dict[str, FigureKind] = {
     "success_rate": FigureKind(success_rate, "attack", "more", "share of clips fooled"),
     "control_success_rate": FigureKind(control_success_rate, "attack", "more", "share of clips fooled by noise of equal SNR"),
     "max_snr_db_to_fool": FigureKind(
-        _snr_to_fool(max), "attack", "more", "SNR of the quietest perturbation that fools: the easiest clip"
+        _snr_to_fool(max), "attack", "more", "SNR of the quietest perturbation that works, on the clip easiest to attack"
     ),
     "median_snr_db_to_fool": FigureKind(_snr_to_fool(_median), "attack", "more", "the same, median over clips"),
     "min_snr_db_to_fool": FigureKind(_snr_to_fool(min), "attack", "more", "the same, the hardest clip"),

@@ -79,7 +79,7 @@ class Gate:
             return ""
         if self.bound.name.endswith("snr_db_to_fool"):
             return (
-                f"a higher SNR that fools is a victim easier to fool, so this gate asks for a weak victim; "
+                f"errors at a high SNR mean fragility, so this gate asks for a fragile victim; "
                 f"a robust one keeps: max_snr_db_to_fool <= {self.bound.limit:g}"
             )
         return f"{self.bound.name} is worse the {kind.worse} it is, so this gate asks for a weak victim; is its sign turned?"

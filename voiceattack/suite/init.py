@@ -166,7 +166,7 @@ attacks:
 
 # A gate is a sentence. By default the figure itself decides; "interval decides" asks that its whole 95% interval holds.
 gates:
-  - wer_clean <= 0.10
+  - wer_clean <= 0.10  # needs the words said, in a manifest beside the recordings: docs/reference/corpora.md
   - gate: success_rate <= 0.20 at snr_db >= 30
     tag: speech
   - success_rate <= 0.90, interval decides

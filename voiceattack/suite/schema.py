@@ -126,7 +126,9 @@ class AttackEntry(Part):
     objective: ObjectiveKind = Field("untargeted", description="What counts as success.")
     target: str | None = Field(None, description="The text to be heard, for objective targeted.")
     wer_threshold: float = Field(0.5, gt=0, description="Least WER against the clean transcript, for objective untargeted.")
-    stages_db: float | None = Field(None, gt=0, le=120, description="Also keep the best artefact of every so many decibels.")
+    stages_db: float | None = Field(
+        None, gt=0, le=120, description="Also keep the best result in each bin of SNR that is so many decibels wide."
+    )
     max_queries: int | None = Field(
         None, ge=1, description="The most transcriptions and scores that the search on one clip may ask for."
     )

@@ -354,7 +354,7 @@ def test_names_and_severities_that_are_not_known() -> None:
 
 
 def test_the_page_holds_the_table_as_it_is() -> None:
-    page = (ROOT / "docs" / "corruptions.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "corruptions.md").read_text(encoding="utf-8")
     with TABLE.open(newline="") as stream:
         for row in csv.DictReader(stream):
             cells = (f"`{row['name']}`", *(row[f"severity_{level}"] for level in LEVELS), row["unit"], row["note"])

@@ -120,7 +120,7 @@ def test_fit_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.slow
 def test_the_muting_segment_of_the_samples_mutes_speech_it_never_saw() -> None:
     whisper = load_victim("whisper-tiny.en", device="cpu")
-    attack = build_attack("universal", artefact=str(ROOT / "docs" / "attacks" / "mute-whisper-tiny.en.flac"))
+    attack = build_attack("universal", artefact=str(ROOT / "docs" / "reference" / "attacks" / "mute-whisper-tiny.en.flac"))
     segment, recipe = attack.artefact()
     assert len(segment) == 10240 and float(segment.abs().max()) <= 0.02
     muted = noisy = 0

@@ -296,7 +296,7 @@ def test_without_the_package_the_error_names_the_extra(scheme: str, monkeypatch:
 
 def test_every_victim_on_the_deployments_page_loads() -> None:
     needs("faster-whisper")
-    page = (ROOT / "docs" / "deployments.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "deployments.md").read_text(encoding="utf-8")
     specs = sorted(set(re.findall(r"--victim '?([^\s'`]+)", page)))
     assert {"ctranslate2", "faster-whisper", "whisper-tiny.en"} <= {re.split("[:?]", spec)[0] for spec in specs}
     for spec in specs:

@@ -44,7 +44,7 @@ class Auto(base.BudgetAttack):
     class Params(base.Params):
         """Parameters of ``auto``."""
 
-        steps: int = Field(300, ge=1, le=100_000, description="of all stages together, at most")
+        steps: int = Field(300, ge=1, le=100_000, description="of all its attacks together, at most")
 
     config: Params
 

@@ -1,4 +1,4 @@
-"""``kenansville``: the smallest removal of a clip's weakest components that fools the victim; a black-box search."""
+"""``kenansville``: removes as few of a clip's quiet components as possible until the victim errs; a black-box search."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Kenansville(base.MinimizationAttack):
     """
 
     name: ClassVar[str] = "kenansville"
-    summary: ClassVar[str] = "the smallest removal of weak components that fools (Abdullah et al. 2020)"
+    summary: ClassVar[str] = "as few quiet components removed as mislead the victim (Abdullah et al. 2020)"
     needs: ClassVar[frozenset[str]] = frozenset({"hears"})
 
     class Params(base.Params):

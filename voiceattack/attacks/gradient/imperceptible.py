@@ -38,11 +38,11 @@ class Imperceptible(base.MinimizationAttack):
     class Params(base.Params):
         """Parameters of ``imperceptible``; sizes of steps are fractions of the perturbation's own norm."""
 
-        steps: int = Field(300, ge=2, le=100_000, description="of both stages together")
-        masking_share: float = Field(0.4, gt=0, lt=1, description="share of the steps spent on stage two")
-        start_snr_db: float = Field(15.0, ge=-20, le=120, description="the first bound of stage one")
+        steps: int = Field(300, ge=2, le=100_000, description="of both parts together")
+        masking_share: float = Field(0.4, gt=0, lt=1, description="share of the steps spent on hiding")
+        start_snr_db: float = Field(15.0, ge=-20, le=120, description="the first bound of the search for a success")
         confidence: float = Field(0.0, ge=0, description="head-room in logits that every token must have")
-        step_size: float = Field(0.03, gt=0, le=1, description="stage two: first step, falling to nothing")
+        step_size: float = Field(0.03, gt=0, le=1, description="hiding: first step, falling to nothing")
         momentum: float = Field(0.8, ge=0, lt=1, description="share of the last direction that is kept")
         gain: float = Field(0.02, gt=0, le=1, description="log2 by which the weight of masking moves a step")
 

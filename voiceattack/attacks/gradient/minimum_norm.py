@@ -1,4 +1,4 @@
-"""``minimum-norm``: for each clip the highest SNR at which the victim is fooled, and what looser bounds do to it."""
+"""``minimum-norm``: the quietest perturbation that works, per clip, and what louder ones do."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MinimumNorm(base.MinimizationAttack):
     """
 
     name: ClassVar[str] = "minimum-norm"
-    summary: ClassVar[str] = "the highest SNR that fools each clip, as a curve"
+    summary: ClassVar[str] = "the quietest perturbation that works, per clip, as a curve"
     needs: ClassVar[frozenset[str]] = frozenset({"hears", "differentiates"})
     stages_db: ClassVar[float | None] = 5.0
 

@@ -105,7 +105,7 @@ def _custom(folder: Path, language: str) -> Any:
     hassil = optional_import("hassil", extra=EXTRA, feature=FEATURE)
     files = sorted(path for path in files_below(folder) if path.suffix.lower() in (".yaml", ".yml", ".json"))
     if not files:
-        raise SpecError(f"{folder}: holds no .yaml file of sentences; see docs/assistants.md for the format")
+        raise SpecError(f"{folder}: holds no .yaml file of sentences; see docs/how-to/assistants.md for the format")
     merged: dict[str, Any] = {"language": language, "intents": {}}
     util = optional_import("hassil.util", extra=EXTRA, feature=FEATURE)
     for path in files:
@@ -117,10 +117,10 @@ def _custom(folder: Path, language: str) -> Any:
         except Exception as error:  # hassil has no error class for a malformed file
             told = " ".join(str(error).split())
             raise SpecError(
-                f"{path}: not a file of sentences ({type(error).__name__}: {told}); see docs/assistants.md"
+                f"{path}: not a file of sentences ({type(error).__name__}: {told}); see docs/how-to/assistants.md"
             ) from error
     if not merged["intents"]:
-        raise SpecError(f"{folder}: its files define no intents; see docs/assistants.md for the format")
+        raise SpecError(f"{folder}: its files define no intents; see docs/how-to/assistants.md for the format")
     return hassil.Intents.from_dict(merged)
 
 
