@@ -18,10 +18,10 @@ PACKAGE = ROOT / "voiceattack"
 ORDER = (
     "errors",
     "numbers",
+    "commands",
     "asked",
     "registry",
     "extras",
-    "commands",
     "unicode_text",
     "languages",
     "yaml_text",

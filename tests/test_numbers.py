@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -14,7 +15,10 @@ from voiceattack.cli.console import parse_params
 from voiceattack.errors import SpecError
 from voiceattack.numbers import number, numbers
 
-COMMANDS = {str(command.name): command.callback for command in app.registered_commands}
+COMMANDS = {
+    str(command.name): command.callback.late() if hasattr(command.callback, "late") else command.callback
+    for command in app.registered_commands
+}
 WRONG = ("nan", "-inf", "1e999", "1" + "0" * 400)
 # Numbers in texts, which no type of the command line knows of.
 IN_TEXTS = {
@@ -54,9 +58,11 @@ INPUT = {"demo": 0, "doctor": 0, "init": 0, "replay": 2, "compare": 2, "bless": 
 
 def options_with_numbers() -> Iterator[Any]:
     for name, command in COMMANDS.items():
+        declared = inspect.signature(command).parameters
         for parameter, kind in get_type_hints(command).items():
             if {kind, *get_args(kind)} & {int, float}:
-                option = f"--{parameter.replace('_', '-')}"
+                named = getattr(declared[parameter].default, "param_decls", None) or [f"--{parameter.replace('_', '-')}"]
+                option = named[0]
                 yield pytest.param(name, option, WRONG, id=f"{name} {option}")
     for (name, option), values in IN_TEXTS.items():
         yield pytest.param(name, option, values, id=f"{name} {option} as text")

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from typing_extensions import Self
 
+from voiceattack.commands import CommandOption
 from voiceattack.errors import SpecError
 
 __all__ = ["Asked", "reason_of"]
@@ -27,11 +28,12 @@ class Asked(BaseModel):
 
 
 def reason_of(error: ValidationError, model: type[BaseModel] | None = None) -> str:
-    """The first fault as one line: what was given where, and what must be given; a field's title is what users call it."""
+    """The first fault as one line: what was given where, and what must be given; a field is named as users know it."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     field = None if model is None or not first["loc"] else model.model_fields.get(str(first["loc"][0]))
-    shown = field.title if field is not None and field.title else place
+    options = [] if field is None else [item.name for item in field.metadata if isinstance(item, CommandOption)]
+    shown = next(filter(None, options), place)
     message = str(first["msg"]).removeprefix("Value error, ")
     given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f", got {repr(first['input'])[:60]}"
     return f"{shown + ': ' if shown else ''}{message[:1].lower()}{message[1:]}{given}"

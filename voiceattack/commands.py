@@ -4,10 +4,49 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["command_line", "param_text", "param_value"]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+__all__ = ["CommandOption", "command_line", "command_option", "option_words", "param_text", "param_value"]
+
+
+@dataclass(frozen=True)
+class CommandOption:
+    """How a model's field reads on the command line; annotates the field where its own name and default do not say it.
+
+    Attributes:
+        name: ``--NAME``; empty for the field's name with ``-`` for ``_``, after ``no-`` where a switch is on by default.
+        metavar: what ``--help`` shows for the value; None for the type.
+        default: what ``--help`` shows for the default; None for the default itself.
+    """
+
+    name: str = ""
+    metavar: str | None = None
+    default: str | None = None
+
+
+def command_option(name: str, field: FieldInfo) -> CommandOption:
+    """How the field ``name`` of a model reads on the command line, its name filled in."""
+    given = next((item for item in field.metadata if isinstance(item, CommandOption)), CommandOption())
+    own = f"--{'no-' if field.default is True else ''}{name.replace('_', '-')}"
+    return CommandOption(given.name or own, given.metavar, given.default)
+
+
+def option_words(given: BaseModel, names: Iterable[str]) -> list[str]:
+    """The words of a command line that give the fields ``names`` of a model, but for those that hold their default."""
+    words: list[str] = []
+    for name in names:
+        field, value = type(given).model_fields[name], getattr(given, name)
+        if value != field.default:
+            option = command_option(name, field).name
+            words += [option] if isinstance(value, bool) else [option, value if isinstance(value, str) else repr(value)]
+    return words
 
 
 def command_line(*words: str | Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.errors import AttackError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "assert_robust", "attack_clip", "request_of"]
 
-ASKED = frozenset(("objective", "target", "wer_threshold", "stages_db", "max_queries", "seed", "control"))
+ASKED = frozenset((*SearchOptions.model_fields, "objective", "target", "wer_threshold", "seed", "control"))
 
 
 @dataclass(frozen=True)

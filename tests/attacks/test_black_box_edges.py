@@ -9,9 +9,10 @@ from speechlike import tones
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
 from voiceattack.attacks.gradient.diversity import diverse
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
-from voiceattack.craft.pipeline import craft_clips
+from voiceattack.craft.clips import craft_clips
 from voiceattack.errors import VictimError
 from voiceattack.objectives import Objective
 from voiceattack.victims import Transcript, Victim, load_victim
@@ -53,7 +54,9 @@ class Falling(Victim):
 @pytest.mark.parametrize("name", DECISIONS)
 def test_what_is_wanted_already_is_not_searched_for(name: str) -> None:
     clip = tones(0)
-    (result,) = build_attack(name).craft(Silent(), Batch.of([clip]), [""], Objective("mute"), Budget(), [1], max_queries=30)
+    (result,) = build_attack(name).craft(
+        Silent(), Batch.of([clip]), [""], Objective("mute"), Budget(), [1], options=SearchOptions(max_queries=30)
+    )
     assert isinstance(result, Crafted) and torch.equal(result.waveform, clip) and result.queries == 0
     assert result.warnings == ["the clean clip does what is wanted already, so that nothing was searched"]
 
@@ -61,7 +64,13 @@ def test_what_is_wanted_already_is_not_searched_for(name: str) -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_a_victim_that_contradicts_itself_ends_the_search(name: str) -> None:
     (result,) = build_attack(name).craft(
-        Restless(), Batch.of([tones(0, 0.3)]), ["nothing of the kind"], Objective(), Budget(), [1], max_queries=60
+        Restless(),
+        Batch.of([tones(0, 0.3)]),
+        ["nothing of the kind"],
+        Objective(),
+        Budget(),
+        [1],
+        options=SearchOptions(max_queries=60),
     )
     assert isinstance(result, Crafted) and 0 < result.queries <= 60
 
@@ -81,11 +90,13 @@ def test_the_first_clip_out_of_queries_ends_no_other_search() -> None:
     batch = Batch.of(clips)
     heard = [transcript.text for transcript in victim.transcribe(batch)]
     never, attack = Objective(wer_threshold=50.0), build_attack("random-search")
-    results = attack.craft(victim, batch, heard, never, Budget(snr_db=15), [1, 2, 3], max_queries=12)
+    results = attack.craft(victim, batch, heard, never, Budget(snr_db=15), [1, 2, 3], options=SearchOptions(max_queries=12))
     for clip, text, seed, result in zip(clips, heard, (1, 2, 3), results, strict=True):
         assert isinstance(result, Crafted) and result.queries == 12
         assert result.warnings.count("the search was cut short at max_queries=12") == 1
-        (alone,) = attack.craft(victim, Batch.of([clip]), [text], never, Budget(snr_db=15), [seed], max_queries=12)
+        (alone,) = attack.craft(
+            victim, Batch.of([clip]), [text], never, Budget(snr_db=15), [seed], options=SearchOptions(max_queries=12)
+        )
         (own,) = build_attack("random-search", queries=12).craft(
             victim, Batch.of([clip]), [text], never, Budget(snr_db=15), [seed]
         )
@@ -98,11 +109,17 @@ def test_a_search_that_ended_by_itself_was_not_cut_short() -> None:
     attack = build_attack("kenansville")
     (free,) = attack.craft(deaf, batch, ["word"], Objective("targeted", "other words"), Budget(), [1])
     assert isinstance(free, Crafted)
-    exact = {"max_queries": free.queries}
-    (same,) = attack.craft(deaf, batch, ["word"], Objective("targeted", "other words"), Budget(), [1], **exact)
+    exact = SearchOptions(max_queries=free.queries)
+    (same,) = attack.craft(deaf, batch, ["word"], Objective("targeted", "other words"), Budget(), [1], options=exact)
     assert isinstance(same, Crafted) and not same.warnings
     (less,) = attack.craft(
-        deaf, batch, ["word"], Objective("targeted", "other words"), Budget(), [1], max_queries=free.queries - 1
+        deaf,
+        batch,
+        ["word"],
+        Objective("targeted", "other words"),
+        Budget(),
+        [1],
+        options=SearchOptions(max_queries=free.queries - 1),
     )
     assert isinstance(less, Crafted) and less.warnings == [f"the search was cut short at max_queries={free.queries - 1}"]
 
@@ -124,12 +141,20 @@ def test_scores_that_are_no_numbers_are_an_error() -> None:
     victim.loss = lambda batch, texts: torch.full((len(batch),), torch.nan)  # type: ignore[attr-defined, method-assign]
     batch = Batch.of([tones(0)])
     with pytest.raises(VictimError, match="NaN as the score"):
-        build_attack("random-search").craft(victim, batch, ["word"], Objective(), Budget(snr_db=20), [1], max_queries=5)
+        build_attack("random-search").craft(
+            victim, batch, ["word"], Objective(), Budget(snr_db=20), [1], options=SearchOptions(max_queries=5)
+        )
 
 
 def test_transfer_takes_no_steps_for_candidates_nobody_may_hear() -> None:
     (result,) = build_attack("transfer", surrogates="tiny", steps=40, searches=4, queries=20).craft(
-        Silent(), Batch.of([tones(0)]), ["word"], Objective("targeted", "ab"), Budget(snr_db=20), [1], max_queries=1
+        Silent(),
+        Batch.of([tones(0)]),
+        ["word"],
+        Objective("targeted", "ab"),
+        Budget(snr_db=20),
+        [1],
+        options=SearchOptions(max_queries=1),
     )
     assert isinstance(result, Crafted) and result.queries == 1 and result.steps == 10
     assert result.warnings == ["the search was cut short at max_queries=1"]

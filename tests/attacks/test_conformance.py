@@ -7,6 +7,7 @@ import torch
 
 from voiceattack.attacks import ATTACKS, attacks_for, build_attack
 from voiceattack.attacks.base import Crafted
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.attacks.universal.artefact import Recipe, save_artefact
 from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
@@ -108,7 +109,7 @@ def test_no_attack_asks_more_than_it_may(name: str, victim: Victim, batch: Batch
     clean = [transcript.text for transcript in victim.transcribe(alone)]
     attack = build_attack(name, **FEW_STEPS.get(name, {}))
     budget = Budget(snr_db=60)  # too quiet to be done at once
-    (result,) = attack.craft(victim, alone, clean, Objective(), budget, SEEDS[:1], max_queries=1)
+    (result,) = attack.craft(victim, alone, clean, Objective(), budget, SEEDS[:1], options=SearchOptions(max_queries=1))
     assert isinstance(result, Crafted) and result.queries <= 1, result
     assert budget.excess(next(iter(alone.clips())), result.waveform) <= 1.0
 

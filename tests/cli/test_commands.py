@@ -8,20 +8,23 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 import typer
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
 from speechlike import ROOT, in_process, write_clips
 
 from voiceattack.attacks import ATTACKS
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.cli import app
 from voiceattack.commands import command_line, param_text, param_value
 from voiceattack.craft.corruptions import CorruptionsRequest
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import VoiceAttackError
+from voiceattack.numbers import usable
 from voiceattack.report.commands import evaluate_command, make_command, replay_command
 from voiceattack.runs import Run
 from voiceattack.runs.provenance import run_id
@@ -47,10 +50,8 @@ OPTIONS = {
     "target": ("target",),
     "wer_threshold": ("wer_threshold",),
     "budget": ("snr_db", "linf", "l2", "db_x", "masking_excess_db", "band", "window"),
-    "stages_db": ("stages",),
-    "max_queries": ("max_queries",),
+    **{name: (name,) for name in SearchOptions.model_fields},
     "seed": ("seed",),
-    "batch_size": ("batch_size",),
     "control": ("no_control",),
     "keep_format": ("keep_format",),
 }
@@ -112,6 +113,12 @@ def other_values(info: Any) -> st.SearchStrategy[Any]:
     return st.just(value)
 
 
+def allowed_values(field: FieldInfo) -> st.SearchStrategy[Any]:
+    """Values that a search option may have, its default among them."""
+    kind = next(kind for kind in (field.annotation, *get_args(field.annotation)) if kind in (bool, int, float, str))
+    return st.just(field.default) | st.from_type(Annotated[(kind, *field.metadata)]).filter(usable)  # type: ignore[arg-type]
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> AttackRequest:
     """Requests whose every field varies."""
@@ -145,10 +152,8 @@ def requests(draw: st.DrawFn) -> AttackRequest:
         target=target if objective == "targeted" or ":" in objective else None,
         wer_threshold=draw(FLOATS),
         budget={name: draw(limits[name]) for name in sorted(chosen)},
-        stages_db=draw(st.none() | st.floats(1e-6, 120)),
-        max_queries=draw(st.none() | st.integers(1, 10**6)),
         seed=draw(st.integers(0, 2**40)),
-        batch_size=draw(st.integers(1, 64)),
+        **{name: draw(allowed_values(field)) for name, field in SearchOptions.model_fields.items()},
         control=draw(st.booleans()),
         keep_format=draw(st.booleans()),
     )

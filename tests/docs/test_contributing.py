@@ -19,7 +19,7 @@ from voiceattack.victims import load_victim
 
 
 def test_the_attack_shown_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, line = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    code, line, _ = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "shown_hum.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     exec(line.replace("voiceattack.attacks.hum", "shown_hum"), {"ATTACKS": ATTACKS})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voiceattack.registry import Registry
-from voiceattack.victims.base import Victim
+
+if TYPE_CHECKING:
+    from voiceattack.victims.base import Victim
 
 __all__ = ["ATTACKS", "attacks_for", "build_attack"]
 

@@ -12,7 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
+from voiceattack.attacks.clip_log import Heard, OutOfQueries
+from voiceattack.attacks.options import DEFAULTS, SearchOptions
+from voiceattack.attacks.problem import Problem
 from voiceattack.attacks.shortfall import shortfall
 from voiceattack.audio.clips import Batch
 from voiceattack.constraints import Budget
@@ -27,7 +29,7 @@ __all__ = ["HALLUCINATE", "Attack", "BudgetAttack", "Crafted", "MinimizationAtta
 HALLUCINATE = (
     "untargeted: toward what the victim writes when nothing is said, for wrong-action toward another command, not merely away"
 )
-"""Description of a parameter that several attacks share; see :meth:`Problem.aimed`."""
+"""Description of a parameter that several attacks share; see :meth:`Problem.retargeted`."""
 
 
 class Params(BaseModel):
@@ -116,8 +118,8 @@ class Attack(ABC):
         """
         return waveform
 
-    def meet(self, corpus: Sequence[Utterance], draws: Mapping[str, Any] | None = None) -> None:
-        """Told before any clip what other clips there are; few attacks care.
+    def set_corpus(self, corpus: Sequence[Utterance], draws: Mapping[str, Any] | None = None) -> None:
+        """Called before any clip is attacked: what other clips the run has; few attacks care.
 
         Args:
             corpus: the clips of the run.
@@ -161,8 +163,7 @@ class Attack(ABC):
         budget: Budget,
         seeds: Sequence[int],
         on_step: Callable[[int, int], None] | None = None,
-        stages_db: float | None = None,
-        max_queries: int | None = None,
+        options: SearchOptions = DEFAULTS,
     ) -> list[Crafted | VoiceAttackError]:
         """Craft one artefact a clip.
 
@@ -174,9 +175,7 @@ class Attack(ABC):
             budget: limits that the artefact holds to after 16-bit rounding.
             seeds: one a clip; the artefact of a clip attacked alone depends on nothing else.
             on_step: called with (steps done, steps at most).
-            stages_db: width in dB of the bins of SNR of which the best candidate is kept too; None for the attack's own.
-            max_queries: the most transcriptions and scores a clip may ask for; the search of a batch ends when the first of its
-                clips would ask for more, with each clip's best candidate heard so far. None for the attack's own limits.
+            options: what the search may do.
 
         Returns:
             One entry a clip, in order: the artefact, or the error that cost this clip alone.
@@ -194,20 +193,20 @@ class Attack(ABC):
         device = victim.device if isinstance(victim, DifferentiableVictim) else batch.waveforms.device
         # A batch of survivors is cut to its own longest clip, so that a refused neighbour leaves no trace.
         clean = Batch.of([clip for row, clip in enumerate(batch.clips()) if row in rows], batch.sample_rate).to(device)
-        problem = Problem(
-            victim,
-            clean,
-            [clean_hypotheses[row] for row in rows],
-            objective,
-            budget,
-            [seeds[row] for row in rows],
-            self.max_steps,
-            on_step,
-            self.stages_db if stages_db is None else stages_db,
-            max_queries,
-        )
+        heard, own = [clean_hypotheses[row] for row in rows], [seeds[row] for row in rows]
+        if options.stages_db is None:
+            options = options.model_copy(update={"stages_db": self.stages_db})
+        problem = Problem(victim, clean, heard, objective, budget, own, self.max_steps, on_step, options)
+        best = self._best_of(problem)
+        seconds = (time.perf_counter() - started) / len(rows)
+        for index, row in enumerate(rows):
+            results[row] = self._crafted(problem, index, best[index], seconds)
+        return results
+
+    def _best_of(self, problem: Problem) -> Tensor | list[Tensor]:
+        """What the search found; where it asked as often as it may, each clip's best candidate heard so far."""
         try:
-            best: Tensor | list[Tensor] = self.search(problem)
+            best = self.search(problem)
         except OutOfQueries:
             best = problem.best()
             for log in problem.logs:
@@ -216,26 +215,25 @@ class Attack(ABC):
             setattr(error, "queries", sum(log.queries for log in problem.logs))  # noqa: B010
             raise
         for log in problem.logs:
-            if log.cut_short and (log.best is None or not log.best.success):
-                log.warnings.append(f"the search was cut short at max_queries={max_queries}")
-        seconds = (time.perf_counter() - started) / len(rows)
-        for place, row in enumerate(rows):
-            waveform = best[place].cpu() if self.changes_length else best[place][: int(clean.lengths[place])].cpu()
-            excess = 0.0 if self.changes_length else budget.excess(list(clean.clips())[place].cpu(), waveform)
-            if excess > 1.0:
-                results[row] = BudgetError(
-                    f"attack {self.name} left its budget {budget.as_dict()} by a factor of {excess:.4f}; refused"
-                )
-                results[row].queries = problem.logs[place].queries
-                continue
-            log = problem.logs[place]
-            if (short := shortfall(problem, place, waveform)) is not None:
-                problem.note(place, step=log.steps, **short.note())
-            stages = _stages(log.stages, waveform, list(clean.clips())[place].cpu(), budget)
-            results[row] = Crafted(
-                waveform, log.steps, log.queries, seconds, problem.warnings(place), log.trace, stages, log.draws
+            if log.cut_short and not log.solved:
+                log.warnings.append(f"the search was cut short at max_queries={problem.options.max_queries}")
+        return best
+
+    def _crafted(self, problem: Problem, row: int, found: Tensor, seconds: float) -> Crafted | VoiceAttackError:
+        """One clip's artefact, measured again; an error where it left its budget."""
+        log, clean = problem.logs[row], problem.clip(row).cpu()
+        waveform = found.cpu() if self.changes_length else found[: len(clean)].cpu()
+        excess = 0.0 if self.changes_length else problem.budget.excess(clean, waveform)
+        if excess > 1.0:
+            error = BudgetError(
+                f"attack {self.name} left its budget {problem.budget.as_dict()} by a factor of {excess:.4f}; refused"
             )
-        return results
+            error.queries = log.queries
+            return error
+        if (short := shortfall(problem, row, waveform)) is not None:
+            problem.note(row, step=log.steps, **short.note())
+        stages = _stages(log.stages, waveform, clean, problem.budget)
+        return Crafted(waveform, log.steps, log.queries, seconds, log.doubts(), log.trace, stages, log.draws)
 
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
         if not bool(clip.abs().max() > 0):

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from voiceattack.attacks import validity
+from voiceattack.attacks.aim_texts import likeliest_spellings, places_to_go
 from voiceattack.attacks.clip_log import ClipLog, Heard, OutOfQueries
-from voiceattack.audio.clips import Batch, quantize16
+from voiceattack.attacks.options import DEFAULTS, SearchOptions
+from voiceattack.attacks.rounding import rounded_within
+from voiceattack.attacks.token_scores import TokenScores
+from voiceattack.audio.clips import Batch
 from voiceattack.constraints import Budget
-from voiceattack.errors import TargetError, VictimError
+from voiceattack.errors import VictimError
 from voiceattack.metrics.signal import snr_db
-from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
 
-__all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
-
-
-NEAREST = 4  # commands of which the likeliest is aimed at
+__all__ = ["Problem"]
 
 
 class Problem:
@@ -37,8 +33,7 @@ class Problem:
         direction: whether the search moves ``"away"`` from ``texts`` or ``"toward"`` them.
         texts: the text a clip to move away from or toward.
         logs: one :class:`ClipLog` a clip.
-        stages_db: width in dB of the bins of SNR whose best candidates are kept, or None.
-        max_queries: the most transcriptions and scores a clip may ask for, or None. Enforced here, for every attack.
+        options: what the search may do; ``max_queries`` and ``stages_db`` are seen to here, for every attack.
     """
 
     def __init__(
@@ -51,12 +46,10 @@ class Problem:
         seeds: Sequence[int],
         max_steps: int,
         on_step: Callable[[int, int], None] | None = None,
-        stages_db: float | None = None,
-        max_queries: int | None = None,
+        options: SearchOptions = DEFAULTS,
     ) -> None:
         self.victim = victim
-        self.max_queries = max_queries
-        self.stages_db = stages_db
+        self.options = options
         self.clean = clean
         self.clean_hypotheses = list(clean_hypotheses)
         self.objective = objective = objective.of(victim)
@@ -66,19 +59,11 @@ class Problem:
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
         self._search: Search | None = None
-        self._scoring: dict[int, Search] = {}
+        self._token_scores: TokenScores | None = None
         self.direction = objective.direction
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
         if objective.targeted and isinstance(victim, DifferentiableVictim):
-            self.texts = self._likeliest_spelling(victim, str(objective.target))
-
-    def _likeliest_spelling(self, victim: DifferentiableVictim, target: str) -> list[str]:
-        """Success is judged after normalisation, so each clip aims at the spelling already likeliest for it."""
-        variants = victim.target_variants(target)
-        if len(variants) == 1:
-            return variants * len(self.clean)
-        scores = torch.stack([victim.score(self.clean, [variant] * len(self.clean)) for variant in variants])
-        return [variants[index] for index in scores.argmax(dim=0).tolist()]
+            self.texts = likeliest_spellings(victim, clean, str(objective.target))
 
     def subset(self, rows: Sequence[int], *, max_steps: int, draw: int = 0, offset: int = 0) -> Problem:
         """The clips at ``rows`` as a problem of their own, on which another search can run; it writes to the same logs.
@@ -96,11 +81,11 @@ class Problem:
         part.seeds = [_derived(self.seeds[row], draw) for row in rows]
         part.logs = [self.logs[row] for row in rows]
         part.max_steps = max_steps
-        part._search, part._scoring = None, {}
+        part._search, part._token_scores = None, None
         part._on_step = lambda done, most: self.tell(offset + min(done, most))
         return part
 
-    def aimed(self, hallucinate: bool = True) -> Problem:
+    def retargeted(self, hallucinate: bool = True) -> Problem:
         """This problem, or where it only says "away" and ``hallucinate`` is true, the same with a place to go.
 
         A recogniser that has learned to write certain texts over silence (Whisper: "Thank you.") is more easily led to one of
@@ -112,47 +97,18 @@ class Problem:
         victim = self.victim
         if not hallucinate or self.direction == "toward" or not isinstance(victim, DifferentiableVictim):
             return self
-        pick = self._other_command if self.objective.kind == "wrong-action" else self._hallucination
-        texts = [pick(victim, row) for row in range(len(self.clean))]
-        if None in texts:
+        texts = places_to_go(victim, self.objective, self.clean, self.clean_hypotheses)
+        if texts is None:
             return self
         part = copy.copy(self)
         part.direction = "toward"
-        part.texts = [str(text) for text in texts]
-        part._search, part._scoring = None, {}
+        part.texts = texts
+        part._search, part._token_scores = None, None
         return part
 
-    def _hallucination(self, victim: DifferentiableVictim, row: int) -> str | None:
-        heard = self.clean_hypotheses[row]
-        known = [text for text in victim.hallucinations if self._leads_there(victim, heard, text)]
-        # The first of equals.
-        return max(known, key=lambda text: min(1.0, self.objective.wer_against_clean(heard, text)), default=None)
-
-    def _other_command(self, victim: DifferentiableVictim, row: int) -> str | None:
-        heard = self.clean_hypotheses[row]
-        said, own = normalize(heard, victim.language), victim.language
-        by_spelling = sorted(dict.fromkeys(victim.commands), key=lambda text: Levenshtein.distance(normalize(text, own), said))
-        near = list(itertools.islice((text for text in by_spelling if self._leads_there(victim, heard, text)), NEAREST))
-        if not near:
-            return None
-        clip = self.clean.select([row] * len(near))
-        return near[int(victim.score(clip, near).argmax())]
-
-    def _leads_there(self, victim: DifferentiableVictim, heard: str, text: str) -> bool:
-        """Whether the victim can say ``text``, and where actions count, whether that would be a success."""
-        if self.objective.acts and not self.objective.succeeded(heard, text, getattr(victim, "interpret", None)):
-            return False
-        return _can_say(victim, text)
-
-    def prefer(self, row: int, heard: Heard) -> None:
-        """Take a candidate heard as its clip's best though another is as near; not when another is nearer."""
-        best = self.logs[row].best
-        if best is None or (heard.success, heard.nearness) >= (best.success, best.nearness):
-            self.logs[row].best = heard
-
-    def standing(self) -> list[int]:
+    def unsolved(self) -> list[int]:
         """Rows of the clips without a success so far."""
-        return [row for row, log in enumerate(self.logs) if log.best is None or not log.best.success]
+        return [row for row, log in enumerate(self.logs) if not log.solved]
 
     def best(self) -> Tensor:
         """Each clip's best candidate heard, float (batch, samples); the clean clip where none was."""
@@ -172,31 +128,9 @@ class Problem:
         return result
 
     def realize(self, delta: Tensor, rows: Sequence[int] | None = None, budget: Budget | None = None) -> Tensor:
-        """Perturbed waveforms float (rows, samples) on the 16-bit grid and within budget.
-
-        Rounding adds up to half a step of noise, which can break a budget that the float perturbation held: such a
-        perturbation is scaled down by what it exceeds, and in the last resort rounded toward the clean clip, or left out.
-        """
+        """Perturbed waveforms float (rows, samples) on the 16-bit grid and within budget; see :func:`rounded_within`."""
         clean = self.clean if rows is None else self.clean.select(rows)
-        budget = self.budget if budget is None else budget
-        delta = budget.project(delta.detach(), clean)
-        rounded = quantize16(clean.waveforms + delta)
-        for place in range(len(clean)):
-            length = int(clean.lengths[place])
-            original = clean.waveforms[place, :length]
-            shrink = 1.0
-            for _ in range(8):
-                excess = budget.excess(original, rounded[place, :length])
-                if excess <= 1.0:
-                    break
-                shrink *= 0.9999 / excess
-                rounded[place] = quantize16(clean.waveforms[place] + delta[place] * shrink)
-            else:
-                inward = (delta[place] * 32768.0).trunc() / 32768.0
-                rounded[place] = quantize16(clean.waveforms[place] + inward)
-                if budget.excess(original, rounded[place, :length]) > 1.0:
-                    rounded[place] = clean.waveforms[place]
-        return rounded
+        return rounded_within(self.budget if budget is None else budget, delta, clean)
 
     def hear(self, waveforms: Tensor | Sequence[Tensor], rows: Sequence[int], *, checked: bool = False) -> list[Heard]:
         """Transcribe candidates (already realised) through the victim's ordinary path; counts one query a clip.
@@ -210,7 +144,7 @@ class Problem:
         Raises:
             OutOfQueries: a clip may ask no more. Candidates for which there was a query left were heard and count.
         """
-        if not all(allowed := self.charge(rows)):
+        if not all(allowed := self.spend_query(rows)):
             if any(allowed):
                 kept = [place for place, may in enumerate(allowed) if may]
                 part = waveforms[kept] if isinstance(waveforms, Tensor) else [waveforms[place] for place in kept]
@@ -235,10 +169,13 @@ class Problem:
             OutOfQueries: a clip may ask no more.
             VictimError: a score is not a number.
         """
-        if not all(self.charge(rows)):
+        if not all(self.spend_query(rows)):
             raise OutOfQueries
         if cap is not None and isinstance(self.victim, DifferentiableVictim):
-            scores = self._score_tokens(self.victim, waveforms, list(rows), cap)
+            if self._token_scores is None:
+                self._token_scores = TokenScores(self.victim, self.clean)
+            texts = [self.texts[row] for row in rows]
+            scores = self._token_scores.scores(waveforms, list(rows), texts, self.direction, cap)
         else:
             score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
             scores = score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
@@ -250,32 +187,11 @@ class Problem:
             self.logs[row].nearer("score", value, self.direction)
         return scores
 
-    def _score_tokens(self, victim: DifferentiableVictim, waveforms: Tensor, rows: list[int], cap: float) -> Tensor:
-        """Mean log-probability of a token. What a search remembers is each clip's own here: no neighbour changes a score."""
-        away = self.direction == "away"
-        config = LossConfig(self.direction, "ce", cap if away else None)
-        for row in rows:
-            if row not in self._scoring:
-                self._scoring[row] = victim.search(Batch.of([self.clip(row)], self.clean.sample_rate).to(waveforms.device))
-        places = range(len(rows))
-        with torch.no_grad():
-            if all(type(self._scoring[row]) is Search for row in rows):  # it remembers nothing: one call serves all clips
-                batch = self.clean.select(rows).replace(waveforms)
-                losses = victim.attack_loss(batch, [self.texts[row] for row in rows], config).loss
-            else:
-                losses = torch.empty(len(rows), device=waveforms.device)
-                for row in dict.fromkeys(rows):
-                    mine = [place for place in places if rows[place] == row]
-                    candidates = waveforms[mine, : int(self.clean.lengths[row])]
-                    texts = [self.texts[row]] * len(mine)
-                    losses[mine] = self._scoring[row].attack_loss(candidates, [0] * len(mine), texts, config).loss.to(losses)
-        return losses if away else -losses
-
     def clip(self, row: int) -> Tensor:
         """One clean clip without padding, float (samples,)."""
         return self.clean.waveforms[row, : int(self.clean.lengths[row])]
 
-    def charge(self, rows: Sequence[int]) -> list[bool]:
+    def spend_query(self, rows: Sequence[int]) -> list[bool]:
         """Count one query for each of ``rows`` (a row may come several times); whether it may be asked, one a row."""
         allowed = []
         for row in rows:
@@ -286,7 +202,8 @@ class Problem:
 
     def queries_left(self, row: int) -> int | None:
         """How often this clip may still ask; None for without limit."""
-        return None if self.max_queries is None else max(0, self.max_queries - self.logs[row].queries)
+        most = self.options.max_queries
+        return None if most is None else max(0, most - self.logs[row].queries)
 
     def _hear(self, waveforms: Tensor | Sequence[Tensor], rows: Sequence[int], checked: bool) -> list[Heard]:
         same_length = isinstance(waveforms, Tensor)
@@ -305,10 +222,9 @@ class Problem:
                 self.objective.met(Transcript(clean_text), transcript, getattr(self.victim, "interpret", None)),
                 min(self.objective.nearness(clean_text, text) for text in texts),
             )
-            if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):
-                log.best = candidate
-            if self.stages_db is not None and same_length:
-                self._keep_stage(row, candidate, self.stages_db)
+            log.take(candidate)
+            if self.options.stages_db is not None and same_length:
+                log.keep_stage(candidate, self.snr(row, waveform), self.options.stages_db)
             if checked:
                 same = all(text.strip() == clean_text.strip() for text in texts)
                 log.checked += 1
@@ -318,23 +234,14 @@ class Problem:
             self._search.stale()
         return results
 
-    def _keep_stage(self, row: int, candidate: Heard, width: float) -> None:
-        snr = self.snr(row, candidate.waveform)
-        if math.isfinite(snr):
-            level, stages = math.floor(snr / width) * width, self.logs[row].stages
-            kept = stages.get(level)
-            # Of equals the later counts: a search that goes on has more behind it.
-            if kept is None or (candidate.success, candidate.nearness) >= (kept.success, kept.nearness):
-                stages[level] = candidate
-
     def snr(self, row: int, waveform: Tensor) -> float:
         """Signal-to-noise ratio in dB of one realised candidate."""
         length = int(self.clean.lengths[row])
         return float(snr_db(self.clean.waveforms[row, :length], waveform[:length]))
 
     def note(self, row: int, **facts: Any) -> None:
-        """Append one line to the clip's trace; floats are rounded so that the record stays readable."""
-        self.logs[row].trace.append({name: round(fact, 4) if isinstance(fact, float) else fact for name, fact in facts.items()})
+        """Append one line to the clip's trace; see :meth:`ClipLog.note`."""
+        self.logs[row].note(**facts)
 
     def step(self, rows: Sequence[int], done: int) -> None:
         """Count one gradient step for ``rows`` and tell the progress display."""
@@ -346,23 +253,6 @@ class Problem:
         """Tell the progress display how many of the most steps are done."""
         if self._on_step is not None:
             self._on_step(done, self.max_steps)
-
-    def warnings(self, row: int) -> list[str]:
-        """Validity warnings after the search (AutoAttack's spirit); see :mod:`voiceattack.attacks.validity`."""
-        log = self.logs[row]
-        counted = (
-            validity.zero_gradients(log.zero_gradients, log.steps),
-            validity.disagreement(log.denied, log.checked),
-        )
-        return [text for text in counted if text] + log.warnings
-
-
-def _can_say(victim: DifferentiableVictim, text: str) -> bool:
-    try:
-        victim.check_target(text)
-    except TargetError:
-        return False
-    return True
 
 
 def _derived(seed: int, draw: int) -> int:

@@ -40,7 +40,7 @@ def run_in_turn(problem: Problem, stages: Sequence[Stage]) -> list[str | None]:
     winners: list[str | None] = [None] * len(problem.clean)
     done = 0
     for number, stage in enumerate(stages):
-        rows = problem.standing() if number else list(range(len(problem.clean)))
+        rows = problem.unsolved() if number else list(range(len(problem.clean)))
         if rows and stage.steps:
             before = [problem.logs[row].best for row in rows]
             for row in rows:

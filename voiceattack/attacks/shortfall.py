@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
+from voiceattack.attacks.problem import Problem
 from voiceattack.objectives import Measure
-
-if TYPE_CHECKING:
-    from voiceattack.attacks.problem import Problem
 
 __all__ = ["Shortfall", "shortfall"]
 

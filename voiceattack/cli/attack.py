@@ -18,16 +18,18 @@ from voiceattack.cli.console import (
     distinct,
     formats_of,
     hold,
-    parse_params,
     progress,
     say,
     stdout,
     warn,
     write_reports,
 )
+from voiceattack.cli.usage import grouped
 from voiceattack.errors import RunError, SpecError
 
 if TYPE_CHECKING:
+    from voiceattack.attacks.options import SearchOptions
+    from voiceattack.cli.attack_options import GoalOptions, LimitOptions, OutputOptions, ParamOptions
     from voiceattack.craft.run import AttackRequest
     from voiceattack.runs.run import Run
     from voiceattack.victims.base import Victim
@@ -35,12 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["attack", "evaluate_and_show", "fail_if_nothing_worked"]
 
 DEFAULT_SNR_DB = 35.0
-GOALS = (
-    "What counts as success: untargeted, targeted or mute; of an assistant wrong-action, no-action or "
-    "action:INTENT{slot=value}; of a wake word evade or false-trigger."
-)
 
 
+def _models() -> dict[str, Any]:
+    from voiceattack.attacks.options import SearchOptions
+    from voiceattack.cli.attack_options import GoalOptions, LimitOptions, OutputOptions, ParamOptions
+
+    return {model.__name__: model for model in (GoalOptions, LimitOptions, ParamOptions, SearchOptions, OutputOptions)}
+
+
+@grouped(_models)
 def attack(
     inputs: InputsArgument,
     victim: Annotated[
@@ -49,54 +55,15 @@ def attack(
     ] = None,
     attack_name: Annotated[str, typer.Option("--attack", help="How to search; see: voiceattack list attacks.")] = "pgd",
     out: Annotated[Path, typer.Option("--out", help="Run directory; one begun with the same request is resumed.")] = Path("run"),
-    target: Annotated[str | None, typer.Option("--target", metavar="TEXT", help="Make the victim hear exactly this.")] = None,
-    mute: Annotated[bool, typer.Option("--mute", help="Make the victim hear nothing.")] = False,
-    objective: Annotated[
-        str | None,
-        typer.Option(
-            help=GOALS,
-            show_default="untargeted",
-        ),
-    ] = None,
-    wer_threshold: Annotated[float, typer.Option(help="Untargeted: least word error rate against the clean transcript.")] = 0.5,
-    snr_db: Annotated[
-        float | None, typer.Option(help="Least signal-to-noise ratio, dB.", show_default="35 without a limit")
-    ] = None,
-    linf: Annotated[float | None, typer.Option(help="Most change of a sample, fraction of full scale.")] = None,
-    l2: Annotated[float | None, typer.Option(help="Most Euclidean norm of the change.")] = None,
-    db_x: Annotated[float | None, typer.Option(help="Peak of the change relative to the clip's, dB, for example -30.")] = None,
-    masking_excess_db: Annotated[
-        float | None, typer.Option(help="Most excess over the masking threshold, mean over bins, dB.")
-    ] = None,
-    band: Annotated[str | None, typer.Option(metavar="LOW-HIGH", help="Change these frequencies only, Hz.")] = None,
-    window: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Change it only then: 'speech', or seconds as START-END or START-.")
-    ] = None,
-    severity: Annotated[
-        int | None, typer.Option(min=1, max=4, help="Attack corruption:NAME: 1 (mild) to 4.", show_default="1")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Most gradient steps a clip.", show_default="the attack's own")] = None,
-    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the attack. Repeatable.")] = None,
-    confidence: Annotated[
-        float | None, typer.Option(metavar="LOGITS", help="Head-room of every token, so that other engines hear it too.")
-    ] = None,
-    artefact: Annotated[Path | None, typer.Option(metavar="FILE", help="Attack universal: what 'voiceattack fit' wrote.")] = None,
-    stages: Annotated[
-        float | None,
-        typer.Option(metavar="DB", help="Also keep the best result in each DB-wide bin of SNR.", show_default="the attack's own"),
-    ] = None,
-    max_queries: Annotated[
-        int | None,
-        typer.Option(min=1, help="Most transcripts and scores asked for one clip.", show_default="the attack's own"),
-    ] = None,
+    *,
+    goal: GoalOptions,
+    limits: LimitOptions,
+    given: ParamOptions,
+    search: SearchOptions,
     cache: CacheOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no answers of servers and programs.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips at once; above 1, batching changes floating-point rounding.")] = 1,
-    no_control: Annotated[bool, typer.Option("--no-control", help="Leave out the equal-SNR noise controls.")] = False,
-    no_evaluate: Annotated[bool, typer.Option("--no-evaluate", help="Only craft; see: voiceattack evaluate.")] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.md.")] = False,
-    keep_format: Annotated[bool, typer.Option("--keep-format", help="Also save at each file's own rate and channels.")] = False,
+    beside: OutputOptions,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
     critical_terms: TermsOption = None,
     output: OutputOption = None,
@@ -107,24 +74,10 @@ def attack(
     outputs = formats_of(output)
     if cache is not None and no_cache:
         raise SpecError("--cache keeps answers and --no-cache does not; give one of them")
-    if outputs and no_evaluate:
+    if outputs and not beside.evaluate:
         raise SpecError("--output needs the evaluation; drop --no-evaluate")
-    params = parse_params(param)
-    if steps is not None:
-        if "steps" in params:
-            raise SpecError("steps is given by --steps and by --param; give it once")
-        params["steps"] = steps
-    if severity is not None:
-        if "severity" in params:
-            raise SpecError("severity is given by --severity and by --param; give it once")
-        params["severity"] = severity
-    if confidence is not None:
-        params["confidence"] = confidence
-    if artefact is not None:
-        params["artefact"] = str(artefact)
-    limits = {"snr_db": snr_db, "linf": linf, "l2": l2, "db_x": db_x, "masking_excess_db": masking_excess_db}
-    where = {"band": band, "window": window}
-    from voiceattack.craft.run import AttackRequest, craft
+    params = given.params
+    from voiceattack.craft.run import AttackRequest
     from voiceattack.metrics.terms import read_terms
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
@@ -133,19 +86,14 @@ def attack(
         victim=_victim(victim),
         attack=attack_name,
         params=params,
-        objective=_objective(objective, target, mute),
-        target=_target(objective, target),
-        wer_threshold=wer_threshold,
-        budget={
-            **_sizes(attack_name, {name: limit for name, limit in limits.items() if limit is not None}, quiet),
-            **{name: text for name, text in where.items() if text is not None},
-        },
-        stages_db=stages,
-        max_queries=max_queries,
+        objective=goal.kind,
+        target=goal.text,
+        wer_threshold=goal.wer_threshold,
+        budget={**_default_limit(attack_name, limits, quiet), **limits.budget},
         seed=seed,
-        batch_size=batch_size,
-        control=not no_control,
-        keep_format=keep_format,
+        control=beside.control,
+        keep_format=beside.keep_format,
+        **search.model_dump(),
     )
     if dry_run:
         _dry_run(request, device)
@@ -156,13 +104,31 @@ def attack(
     request.build()
     hold(out)
     loaded = remembering(load_victim(request.victim, device), cache)
+    run = _craft(request, out, loaded, keep_answers=not no_cache, quiet=quiet)
+    if beside.evaluate:
+        evaluate_and_show(run, [loaded], formats=["md"] if beside.report else [], outputs=outputs, quiet=quiet, terms=terms)
+
+
+def _victim(victims: list[str] | None) -> str:
+    named = distinct(victims or ["whisper-tiny.en"])
+    return named[0] if len(named) == 1 else "ensemble:" + "|".join(named)
+
+
+def _craft(request: AttackRequest, out: Path, victim: Victim, *, keep_answers: bool, quiet: bool) -> Run:
+    """Craft, and say where it lies.
+
+    Raises:
+        RunError: every example failed.
+    """
+    from voiceattack.craft.run import craft
+
     notes: list[str] = []
     with progress("attacking", quiet=quiet) as on_progress:
         run = craft(
             request,
             out,
-            victim=loaded,
-            keep_answers=not no_cache,
+            victim=victim,
+            keep_answers=keep_answers,
             on_progress=on_progress,
             on_error=warn,
             on_note=notes.append,
@@ -171,38 +137,15 @@ def attack(
         say(note, quiet=quiet)
     fail_if_nothing_worked(run)
     say(f"artefacts: {run.path / 'audio'}", quiet=quiet)
-    if not no_evaluate:
-        formats = [] if no_report else ["md"]
-        evaluate_and_show(run, [loaded], formats=formats, outputs=outputs, quiet=quiet, terms=terms)
+    return run
 
 
-def _victim(victims: list[str] | None) -> str:
-    named = distinct(victims or ["whisper-tiny.en"])
-    return named[0] if len(named) == 1 else "ensemble:" + "|".join(named)
-
-
-def _objective(objective: str | None, target: str | None, mute: bool) -> Any:
-    if mute and (target is not None or objective not in (None, "mute")):
-        raise SpecError("--mute excludes --target and any other --objective; give one of them")
-    if objective is None:
-        objective = "mute" if mute else "untargeted" if target is None else "targeted"
-    return objective
-
-
-def _target(objective: str | None, target: str | None) -> str | None:
-    """The target given, or for an action the first sample command that means it."""
-    if target is not None or objective is None or not objective.startswith("action:"):
-        return target
-    from voiceattack.corpus.samples import command_for
-
-    return command_for(objective.removeprefix("action:"))
-
-
-def _sizes(attack_name: str, limits: dict[str, float], quiet: bool) -> dict[str, float]:
+def _default_limit(attack_name: str, limits: LimitOptions, quiet: bool) -> dict[str, float | str]:
+    """The limit that an attack which needs one takes when none is given."""
     from voiceattack.attacks import ATTACKS
 
-    if limits or not ATTACKS.get(attack_name).needs_budget:
-        return limits
+    if limits.sized or not ATTACKS.get(attack_name).needs_budget:
+        return {}
     say(f"no limit given: --snr-db {DEFAULT_SNR_DB:g}", quiet=quiet)
     return {"snr_db": DEFAULT_SNR_DB}
 

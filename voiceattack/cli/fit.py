@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +16,10 @@ from voiceattack.errors import AttackError, CorpusError, SpecError, as_error
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from voiceattack.victims.base import Victim
+    from voiceattack.attacks.universal.artefact import Recipe
+    from voiceattack.attacks.universal.fit import FitParams, Fitted
+    from voiceattack.objectives import Objective
+    from voiceattack.victims.base import DifferentiableVictim, Victim
 
 __all__ = ["fit"]
 
@@ -45,70 +50,96 @@ def fit(
         raise SpecError(f"--out {out}: name a .flac or .wav file")
     if mute and target is not None:
         raise SpecError("--mute excludes --target; give one of them")
-    from voiceattack.attacks.universal.artefact import Recipe, load_artefact, save_artefact
-    from voiceattack.attacks.universal.fit import FitParams, Fitted, fit_universal
-    from voiceattack.objectives import Objective
-    from voiceattack.runs.provenance import environment
-    from voiceattack.victims import DifferentiableVictim, load_victim
-
     asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
-    try:
-        params = FitParams.model_validate({**asked, **parse_params(param)})
-    except SpecError as error:
-        raise SpecError(f"fit: {error}; parameters: {', '.join(FitParams.model_fields)}") from error
+    params = _params({**asked, **parse_params(param)})
+    from voiceattack.attacks.universal.artefact import load_artefact
+    from voiceattack.objectives import Objective
+
     objective = Objective("mute" if mute else "untargeted" if target is None else "targeted", target)
-    loaded = load_victim(victim, device)
-    if not isinstance(loaded, DifferentiableVictim):
-        raise AttackError(
-            f"fitting needs gradients, which victim {victim!r} does not give; fit on another and apply it to this one"
-        )
-    if target is not None:
-        loaded.check_target(target)
+    loaded = _victim(victim, device, target)
     names, clips = _clips(inputs, loaded, 0.0 if mode == "additive" else seconds)
-
     earlier = None if start is None else load_artefact(start)
-
-    def recipe(fitted: Fitted) -> Recipe:
-        return Recipe(
-            mode=params.mode,
-            linf=linf,
-            victim=victim,
-            objective=objective.kind,
-            target=target,
-            wer_threshold=objective.wer_threshold,
-            params=params.model_dump(mode="json"),
-            seed=seed,
-            clips=names,
-            steps=fitted.steps,
-            validation={"fooled": fitted.fooled, "clips": fitted.validated},
-            versions=environment()["versions"],
-            start=None if earlier is None else earlier[1].sha256,
-        )
-
-    def save(best: Fitted) -> None:
-        save_artefact(out, best.waveform, recipe(best))
-
-    def tell(done: int, total: int) -> None:
-        if on_progress is not None:
-            on_progress(done, total, f"{len(clips)} clips")
-
+    recipe = _recipe(victim, objective, params, linf, seed, names, None if earlier is None else earlier[1].sha256)
     with progress("fitting", quiet=quiet) as on_progress:
-        fitted = fit_universal(
-            loaded,
-            clips,
-            objective,
-            params,
-            seed,
-            on_step=tell,
-            # Each new best is saved at once: a fit that is killed loses nothing it found.
-            on_best=save,
-            start=None if earlier is None else earlier[0],
-        )
-    save(fitted)
+        tell = None if on_progress is None else partial(_tell, on_progress, f"{len(clips)} clips")
+        fitted = _fit(loaded, clips, objective, params, recipe, out, None if earlier is None else earlier[0], tell)
     say(f"{fitted.fooled} of {fitted.validated} clips held out from fitting fell to it", quiet=quiet)
     say(f"written: {out} and {out.with_suffix('.json')}", quiet=quiet)
     goal = ["--mute"] if mute else [] if target is None else ["--target", target]
     say(f"next: {command_line('attack', 'RECORDINGS', '--attack', 'universal', '--artefact', out, *goal)}", quiet=quiet)
+
+
+def _params(given: dict[str, Any]) -> FitParams:
+    from voiceattack.attacks.universal.fit import FitParams
+
+    try:
+        return FitParams.model_validate(given)
+    except SpecError as error:
+        raise SpecError(f"fit: {error}; parameters: {', '.join(FitParams.model_fields)}") from error
+
+
+def _victim(spec: str, device: str | None, target: str | None) -> DifferentiableVictim:
+    from voiceattack.victims import DifferentiableVictim, load_victim
+
+    loaded = load_victim(spec, device)
+    if not isinstance(loaded, DifferentiableVictim):
+        raise AttackError(
+            f"fitting needs gradients, which victim {spec!r} does not give; fit on another and apply it to this one"
+        )
+    if target is not None:
+        loaded.check_target(target)
+    return loaded
+
+
+def _recipe(
+    victim: str, objective: Objective, params: FitParams, linf: float, seed: int, names: list[str], start: str | None
+) -> Recipe:
+    """The recipe, but for what the fit will have given."""
+    from voiceattack.attacks.universal.artefact import Recipe
+    from voiceattack.runs.provenance import environment
+
+    return Recipe(
+        mode=params.mode,
+        linf=linf,
+        victim=victim,
+        objective=objective.kind,
+        target=objective.target,
+        wer_threshold=objective.wer_threshold,
+        params=params.model_dump(mode="json"),
+        seed=seed,
+        clips=names,
+        steps=0,
+        validation={},
+        versions=environment()["versions"],
+        start=start,
+    )
+
+
+def _fit(
+    victim: DifferentiableVictim,
+    clips: list[Tensor],
+    objective: Objective,
+    params: FitParams,
+    recipe: Recipe,
+    out: Path,
+    start: Tensor | None,
+    tell: Callable[[int, int], None] | None,
+) -> Fitted:
+    """Fit and save; each new best is saved at once, so that a fit that is killed loses nothing it found."""
+    from voiceattack.attacks.universal.artefact import save_artefact
+    from voiceattack.attacks.universal.fit import fit_universal
+
+    def save(best: Fitted) -> None:
+        given = {"steps": best.steps, "validation": {"fooled": best.fooled, "clips": best.validated}}
+        save_artefact(out, best.waveform, recipe.model_copy(update=given))
+
+    fitted = fit_universal(victim, clips, objective, params, recipe.seed, on_step=tell, on_best=save, start=start)
+    save(fitted)
+    return fitted
+
+
+def _tell(shown: Callable[[int, int, str], None], label: str, done: int, total: int) -> None:
+    shown(done, total, label)
 
 
 def _clips(inputs: list[str], victim: Victim, room: float) -> tuple[list[str], list[Tensor]]:

@@ -13,9 +13,11 @@ from voiceattack.asked import Asked
 from voiceattack.attacks.corruptions import CORRUPTIONS, SCHEME
 from voiceattack.attacks.corruptions.base import Corruption
 from voiceattack.attacks.corruptions.severities import LEVELS, table
+from voiceattack.attacks.options import DEFAULTS
 from voiceattack.commands import command_line, param_text
 from voiceattack.corpus import BadItem, Utterance, read_corpus
-from voiceattack.craft.pipeline import Job, Progress, craft_items
+from voiceattack.craft.job import Job, Progress
+from voiceattack.craft.pipeline import craft_items
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import CorpusError, SpecError
 from voiceattack.locks import locking
@@ -117,7 +119,7 @@ class CorruptionsRequest(Asked):
             "wer_threshold": self.wer_threshold,
             "budget": {},
             "seed": self.seed,
-            "batch_size": 1,
+            **DEFAULTS.recorded(),
         }
 
     def command(self, out: str | Path) -> str:
@@ -222,7 +224,7 @@ def corrupt(
         one = request.request(setting)
         attack, objective, budget = one.build()
         attack.check(hearing, objective, budget)
-        attack.meet([item for item in items if isinstance(item, Utterance)])
+        attack.set_corpus([item for item in items if isinstance(item, Utterance)])
         tell = _told(on_progress, place, len(settings), setting.label)
         chosen = items[: request.limit]
         job = Job(one, run, hearing, attack, objective, budget, len(chosen), tell, once, recorded)

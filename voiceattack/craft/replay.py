@@ -10,10 +10,11 @@ from typing import Any
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
 from voiceattack.corpus import Utterance
-from voiceattack.craft.pipeline import craft_clips
+from voiceattack.craft.clips import craft_clips
 from voiceattack.errors import RunError
 from voiceattack.objectives import Objective
 from voiceattack.runs.records import RecordError, recipe_of
@@ -69,7 +70,7 @@ def replay(
     victim = load_victim(recipe["victim"], device) if victim is None else victim
     attack = build_attack(recipe["attack"], **recipe["params"])
     clips = {str(member.clean_audio) for member in examples.values() if member.clean_audio}
-    attack.meet([Utterance(run.resolve(path), None, Path(path).stem) for path in sorted(clips)], recipe.get("draws", {}))
+    attack.set_corpus([Utterance(run.resolve(path), None, Path(path).stem) for path in sorted(clips)], recipe.get("draws", {}))
     objective = Objective(recipe["objective"], recipe["target"], recipe["wer_threshold"])
     results = craft_clips(
         victim,
@@ -80,8 +81,7 @@ def replay(
         Budget(**recipe["budget"]),
         [member.seed for member in batch],
         None if on_progress is None else lambda done, total: on_progress(done, total, id),
-        recipe.get("stages_db"),
-        recipe.get("max_queries"),
+        SearchOptions.read(recipe),
     )
     stage = example.stage_of is not None and example.control_for is None
     result = results[[member.id for member in batch].index(str(example.stage_of) if stage else id)]

@@ -11,7 +11,8 @@ from pydantic import Field
 from voiceattack.asked import Asked
 from voiceattack.attacks import ATTACKS, build_attack
 from voiceattack.attacks.base import Attack
-from voiceattack.commands import command_line, param_text
+from voiceattack.attacks.options import SearchOptions
+from voiceattack.commands import command_line, option_words, param_text
 from voiceattack.constraints import Budget
 from voiceattack.errors import SpecError, UnknownNameError
 from voiceattack.numbers import LARGEST
@@ -21,8 +22,8 @@ from voiceattack.victims.specs import without_patience
 __all__ = ["AttackRequest"]
 
 
-class AttackRequest(Asked):
-    """What is asked of :func:`craft`; JSON-safe.
+class AttackRequest(SearchOptions, Asked):
+    """What is asked of :func:`craft`; JSON-safe. How to search is asked for by the fields that it inherits, :attr:`options`.
 
     Attributes:
         inputs: audio files, folders or manifests.
@@ -31,10 +32,7 @@ class AttackRequest(Asked):
         params: the attack's parameters; missing ones take their defaults.
         objective, target, wer_threshold: see :class:`~voiceattack.objectives.Objective`.
         budget: any limits by name (``snr_db``, ``linf``, ``band``, ...); see :class:`~voiceattack.constraints.Budget`.
-        stages_db: also keep the best result in each bin of SNR that is so many decibels wide; None leaves it to the attack.
-        max_queries: the most transcriptions and scores that the search on one clip may ask for; None leaves it to the attack.
         seed: of the run; each example derives its own from it and from its content.
-        batch_size: clips attacked at once. Above 1, batching changes floating-point rounding.
         control: whether each artefact gets a noise control of the same SNR.
         keep_format: also carry each perturbation back to its file's own sample rate and channels, under ``original/``.
     """
@@ -47,10 +45,7 @@ class AttackRequest(Asked):
     target: str | None = None
     wer_threshold: float = Field(default=0.5, gt=0)
     budget: dict[str, float | str] = Field(default_factory=dict)
-    stages_db: float | None = Field(default=None, gt=0, le=120, title="--stages")
-    max_queries: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, le=LARGEST)
-    batch_size: int = Field(default=1, ge=1)
     control: bool = True
     keep_format: bool = False
 
@@ -74,10 +69,8 @@ class AttackRequest(Asked):
             "params": attack.params,
             **objective.as_dict(),
             "budget": budget.as_dict(),
-            **({} if self.stages_db is None else {"stages_db": self.stages_db}),
-            **({} if self.max_queries is None else {"max_queries": self.max_queries}),
             "seed": self.seed,
-            "batch_size": self.batch_size,
+            **self.recorded(),
         }
 
     def command(self, out: str | Path) -> str:
@@ -104,18 +97,10 @@ class AttackRequest(Asked):
         for name, value in self.params.items():
             if value is not None or not self._left_out(name):
                 words += ["--param", param_text(name, value)]
-        for option, value in (("--wer-threshold", "wer_threshold"), ("--stages", "stages_db"), ("--max-queries", "max_queries")):
-            words += self._unless_default(option, value)
-        words += self._unless_default("--batch-size", "batch_size")
-        words += [] if self.control else ["--no-control"]
-        words += ["--keep-format"] if self.keep_format else []
+        words += option_words(self, ("wer_threshold", *SearchOptions.model_fields, "control", "keep_format"))
         words += ["--seed", repr(self.seed), "--out", Path(out)]
         behind = any(given.startswith("-") for given in self.inputs)
         return command_line("attack", *([*words, "--", *self.inputs] if behind else [*self.inputs, *words]))
-
-    def _unless_default(self, option: str, field: str) -> list[str]:
-        value = getattr(self, field)
-        return [] if value == type(self).model_fields[field].default else [option, repr(value)]
 
     def _left_out(self, param: str) -> bool:
         """Whether a parameter is None when it is not given."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voiceattack.corpus import BadItem, Utterance, read_corpus
-from voiceattack.craft.pipeline import Job, Progress, craft_clips, craft_items
+from voiceattack.craft.clips import craft_clips
+from voiceattack.craft.job import Job, Progress
+from voiceattack.craft.pipeline import craft_items
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import CorpusError
 from voiceattack.locks import locking
@@ -66,7 +68,7 @@ def craft(
         victim = remembering(victim, run.path)
     job = Job(request, run, victim, attack, objective, budget, len(items), on_progress, on_error)
     job.recorded = {example.id: example for example in run.examples()}
-    attack.meet([item for item in items if isinstance(item, Utterance)])
+    attack.set_corpus([item for item in items if isinstance(item, Utterance)])
     craft_items(job, items)
     if isinstance(victim, RememberingVictim) and on_note is not None:
         on_note(victim.told())

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
+from voiceattack.attacks.options import SearchOptions
+
 __all__ = ["RecordError", "check_info", "check_made_with", "check_row", "check_summary", "recipe_of"]
 
 Text = Annotated[str, Field(max_length=10_000_000)]
@@ -27,7 +29,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
-class _Request(_Record):
+class _Request(SearchOptions, _Record):
     kind: Text | None = None
     victim: Text | None = None
     attack: Text | None = None
@@ -36,10 +38,7 @@ class _Request(_Record):
     target: Text | None = None
     wer_threshold: float = 0.5
     budget: dict[str, float | str] = Field(default_factory=dict)
-    stages_db: float | None = None
-    max_queries: Count | None = None
     seed: Count = 0
-    batch_size: Count = 1
     speak: Text | bool | None = None
     interpreter: Text | None = None
 
@@ -68,7 +67,7 @@ class _Drawn(_Record):
     repeat: Count | None = None
 
 
-class _Recipe(_Drawn):
+class _Recipe(SearchOptions, _Drawn):
     """What :mod:`voiceattack.craft.replay` needs of a recipe."""
 
     victim: Text
@@ -80,8 +79,6 @@ class _Recipe(_Drawn):
     budget: dict[str, Any]
     seed: Count
     batch: list[str] = Field(min_length=1)
-    stages_db: float | None = None
-    max_queries: Count | None = None
     stage_snr_db: float | None = None
 
 

@@ -48,11 +48,9 @@ class Variant:
             target=entry.target,
             wer_threshold=entry.wer_threshold,
             budget=self.budget,
-            stages_db=entry.stages_db,
-            max_queries=entry.max_queries,
             seed=seed,
-            batch_size=entry.batch_size,
             control=entry.control,
+            **entry.options.model_dump(),
         )
 
 

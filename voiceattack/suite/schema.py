@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_v
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.numbers import LARGEST
 from voiceattack.objectives import ObjectiveKind
 from voiceattack.suite.variables import Expansion, in_specs
@@ -108,10 +109,8 @@ class VictimEntry(Part):
         return self.crafted_on or self.spec
 
 
-class AttackEntry(Part):
-    """An attack with its parameters, or a grid of them; a plain text is its registered name."""
-
-    short: ClassVar[str | None] = "attack"
+class AttackGoal(Part):
+    """Which attack, within what limits, and what for."""
 
     attack: str = Field(
         min_length=1,
@@ -126,14 +125,14 @@ class AttackEntry(Part):
     objective: ObjectiveKind = Field("untargeted", description="What counts as success.")
     target: str | None = Field(None, description="The text to be heard, for objective targeted.")
     wer_threshold: float = Field(0.5, gt=0, description="Least WER against the clean transcript, for objective untargeted.")
-    stages_db: float | None = Field(
-        None, gt=0, le=120, description="Also keep the best result in each bin of SNR that is so many decibels wide."
-    )
-    max_queries: int | None = Field(
-        None, ge=1, description="The most transcriptions and scores that the search on one clip may ask for."
-    )
+
+
+class AttackEntry(SearchOptions, AttackGoal):
+    """An attack with its parameters, or a grid of them; a plain text is its registered name."""
+
+    short: ClassVar[str | None] = "attack"
+
     control: bool = Field(True, description="Make a noise control of the same SNR beside each artefact.")
-    batch_size: int = Field(1, ge=1, description="Clips attacked at once.")
     inputs: tuple[str, ...] = Field((), description="Only clips with one of these tags; all speech when left out.")
     victims: tuple[str, ...] = Field((), description="Only these victims, by name; all when left out.")
 

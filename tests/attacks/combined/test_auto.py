@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
-from voiceattack.attacks.validity import disagreement, zero_gradients
+from voiceattack.attacks.clip_log import disagreement, zero_gradients
 from voiceattack.audio import Batch
 from voiceattack.constraints import Budget
 from voiceattack.objectives import Objective

@@ -20,6 +20,7 @@ from voiceattack.attacks.corruptions.effects import phaser
 from voiceattack.attacks.corruptions.losses import PACKET, lose_packets
 from voiceattack.attacks.corruptions.rooms import room_response
 from voiceattack.attacks.corruptions.severities import LEVELS, TABLE, table
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.audio import SAMPLE_RATE, Batch
 from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
@@ -59,7 +60,7 @@ def build(name: str, severity: int, corpus: list[Path], **params: object) -> Cor
     if name == "reverberation":
         pytest.importorskip("pyroomacoustics", reason="the extra rooms is not installed")
     attack: Corruption = build_attack(f"corruption:{name}", severity=severity, **params)
-    attack.meet(clips(corpus))
+    attack.set_corpus(clips(corpus))
     return attack
 
 
@@ -294,7 +295,7 @@ def test_crosstalk_takes_another_clip_of_the_corpus(speech: Tensor, corpus: list
     with pytest.raises(AttackError, match="speech=FOLDER"):
         build("crosstalk", 1, [corpus[0]]).corrupt(own, SEED)
     attack = build("crosstalk", 1, corpus)
-    attack.meet(clips(corpus), {"pcm_sha256": "0" * 64})
+    attack.set_corpus(clips(corpus), {"pcm_sha256": "0" * 64})
     with pytest.raises(AttackError, match="neither in the run nor where it was"):
         attack.corrupt(speech, SEED)
 
@@ -311,7 +312,7 @@ def test_crosstalk_is_found_again_outside_the_run(speech: Tensor, corpus: list[P
     """With --limit the other utterance need not be among the clips of the run."""
     wave, facts = build("crosstalk", 1, corpus).corrupt(speech, SEED)
     attack = build("crosstalk", 1, [])
-    attack.meet([], facts)
+    attack.set_corpus([], facts)
     again, same = attack.corrupt(speech, SEED)
     assert torch.equal(again, wave) and same == facts
 
@@ -330,7 +331,7 @@ def test_as_an_attack_it_hears_once_and_takes_no_limit() -> None:
     batch = Batch.of([tones(0), tones(1, 0.5)])
     heard = [transcript.text for transcript in victim.transcribe(batch)]
     attack = build_attack("corruption:speed_up", severity=2)
-    results = attack.craft(victim, batch, heard, Objective(), Budget(), [1, 2], max_queries=1)
+    results = attack.craft(victim, batch, heard, Objective(), Budget(), [1, 2], options=SearchOptions(max_queries=1))
     for clip, result in zip(batch.clips(), results, strict=True):
         assert isinstance(result, Crafted) and result.queries == 1 and result.steps == 0
         assert len(result.waveform) == round(len(clip) / 1.5) and result.draws["value"] == 1.5

@@ -8,6 +8,7 @@ from speechlike import ROOT, tones
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.audio import Batch, load, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.errors import MissingExtraError
@@ -39,7 +40,13 @@ def craft(
     victim: Victim, batch: Batch, budget: Budget | None = None, queries: int | None = None, **params: object
 ) -> list[Crafted]:
     results = build_attack("kenansville", **params).craft(
-        victim, batch, ["word"] * len(batch), Objective(), budget or Budget(), [0] * len(batch), max_queries=queries
+        victim,
+        batch,
+        ["word"] * len(batch),
+        Objective(),
+        budget or Budget(),
+        [0] * len(batch),
+        options=SearchOptions(max_queries=queries),
     )
     assert all(isinstance(result, Crafted) for result in results), results
     return results  # type: ignore[return-value]

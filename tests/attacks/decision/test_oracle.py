@@ -13,6 +13,7 @@ from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
 from voiceattack.attacks.decision.foolbox import Space
 from voiceattack.attacks.decision.mdct import BINS, bands, mdct, synthesis
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.audio import Batch
 from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
@@ -66,11 +67,11 @@ def victim() -> Listener:
 
 def craft(victim: Victim, clips: list[torch.Tensor], name: str, seeds: list[int], **more: object) -> list[Crafted]:
     budget, objective = more.pop("budget", Budget()), more.pop("objective", Objective())
-    limit = more.pop("max_queries", None)
+    options = SearchOptions(max_queries=more.pop("max_queries", None))  # type: ignore[arg-type]
     batch = Batch.of(clips)
     clean = [victim.transcribe(Batch.of([clip]))[0].text for clip in clips]
     attack = build_attack(name, **{"queries": QUERIES, **PARAMS.get(name, {}), **more})
-    results = attack.craft(victim, batch, clean, objective, budget, seeds, max_queries=limit)  # type: ignore[arg-type]
+    results = attack.craft(victim, batch, clean, objective, budget, seeds, options=options)  # type: ignore[arg-type]
     assert all(isinstance(result, Crafted) for result in results), results
     return results  # type: ignore[return-value]
 

@@ -34,25 +34,25 @@ def problem(objective: Objective, heard: list[str], victim: CTCVictim | None = N
 
 def test_each_clip_aims_at_the_first_text_that_shares_no_word_with_it() -> None:
     away = problem(Objective(), ["AB CD", "HI THERE", "HI YES SIR"])
-    aimed = away.aimed()
-    assert (away.direction, aimed.direction) == ("away", "toward")
-    assert aimed.texts == ["HI", "YES SIR", "HI"]  # all of them are in the last clip; the first of the most harmful stays
-    assert aimed.objective is away.objective and aimed.logs is away.logs
+    retargeted = away.retargeted()
+    assert (away.direction, retargeted.direction) == ("away", "toward")
+    assert retargeted.texts == ["HI", "YES SIR", "HI"]  # all of them are in the last clip; the first of the most harmful stays
+    assert retargeted.objective is away.objective and retargeted.logs is away.logs
 
 
 @pytest.mark.parametrize("objective", [Objective("mute"), Objective("targeted", "AB")], ids=lambda o: o.kind)
 def test_a_search_with_a_target_keeps_it(objective: Objective) -> None:
     task = problem(objective, ["AB CD"])
-    assert task.aimed() is task
+    assert task.retargeted() is task
 
 
 def test_nothing_changes_when_not_asked_or_not_known() -> None:
     task = problem(Objective(), ["AB CD"])
-    assert task.aimed(False) is task
+    assert task.retargeted(False) is task
     victim = Dreamer()
     victim.hallucinations = ()
     task = problem(Objective(), ["AB CD"], victim)
-    assert task.aimed() is task
+    assert task.retargeted() is task
 
 
 @pytest.mark.parametrize("name", ["pgd", "cw", "auto", "minimum-norm", "imperceptible"])

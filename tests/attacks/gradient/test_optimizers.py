@@ -171,7 +171,7 @@ def test_stages_in_turn_on_what_stands(victim: Victim) -> None:
     assert winners == ["idle", "one", "idle"]
     assert [hypotheses for hypotheses, _ in seen] == [heard, heard, [heard[0], heard[2]]]
     assert seen[0][1] == [1, 2, 3] and len({tuple(seeds[:1]) for _, seeds in seen}) == 3
-    assert problem.standing() == [0, 2] and [log.steps for log in problem.logs] == [2, 1, 2]
+    assert problem.unsolved() == [0, 2] and [log.steps for log in problem.logs] == [2, 1, 2]
     assert told == [(4, 10), (10, 10)] and torch.equal(problem.best()[0], clips.waveforms[0])
 
 

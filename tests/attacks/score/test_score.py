@@ -13,6 +13,7 @@ from torch import Tensor
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.attacks.problem import Problem
 from voiceattack.attacks.score.gain_grid import GainGrid
 from voiceattack.attacks.score.genetic import momentum_rate
@@ -170,7 +171,7 @@ def test_queries_are_counted_exactly_and_held(name: str, scores: bool) -> None:
     assert sum(one.queries for one in made) == asked
     # The last is for the ear, where there is something that it has not heard.
     assert all(37 - scores <= one.queries <= 37 for one in made) and bool(victim.scored) == scores
-    limited = craft(victim, clips, name, NEVER, queries=37, max_queries=20)
+    limited = craft(victim, clips, name, NEVER, queries=37, options=SearchOptions(max_queries=20))
     assert all(20 - scores <= one.queries <= 20 for one in limited)
 
 

@@ -117,15 +117,15 @@ def test_another_action_is_aimed_at_by_the_likeliest_of_the_nearest_commands() -
     victim = load_victim("assistant:home?asr=tiny")
     heard = "Turn on the kitchen lamp."
     problem = Problem(victim, Batch.of([tones(0)]), [heard], Objective("wrong-action"), Budget(snr_db=20), [0], 1)
-    aimed = problem.aimed()
-    (text,) = aimed.texts
+    retargeted = problem.retargeted()
+    (text,) = retargeted.texts
     meant, other = victim.interpret(heard), victim.interpret(text)  # type: ignore[attr-defined]
-    assert aimed.direction == "toward" and other and other != meant and problem.direction == "away"
+    assert retargeted.direction == "toward" and other and other != meant and problem.direction == "away"
     distances = sorted(Levenshtein.distance(heard.lower(), one.lower()) for one in set(victim.commands) - {heard})
     assert Levenshtein.distance(heard.lower(), text.lower()) <= distances[5]
-    assert problem.aimed(hallucinate=False) is problem
+    assert problem.retargeted(hallucinate=False) is problem
     nowhere = Problem(load_victim("tiny"), Batch.of([tones(0)]), [heard], Objective("wrong-action"), Budget(snr_db=20), [0], 1)
-    assert nowhere.aimed() is nowhere
+    assert nowhere.retargeted() is nowhere
 
 
 @needs_intents
@@ -133,9 +133,9 @@ def test_no_action_is_aimed_at_by_a_hallucination_that_means_none() -> None:
     victim = load_victim("assistant:home?asr=tiny")
     victim.hallucinations = ("Turn on the kitchen lamp.", "thank you")
     problem = Problem(victim, Batch.of([tones(0)]), ["Lock the door."], Objective("no-action"), Budget(snr_db=20), [0], 1)
-    assert problem.aimed().texts == ["thank you"] and problem.aimed().direction == "toward"
+    assert problem.retargeted().texts == ["thank you"] and problem.retargeted().direction == "toward"
     victim.hallucinations = ("Turn on the kitchen lamp.",)
-    assert problem.aimed() is problem
+    assert problem.retargeted() is problem
 
 
 EAR = """

@@ -22,6 +22,7 @@ from speechlike import ROOT, environment, in_process, tones, write_clips
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
+from voiceattack.attacks.options import SearchOptions
 from voiceattack.audio import Batch, load
 from voiceattack.constraints import Budget
 from voiceattack.craft import craft
@@ -285,11 +286,19 @@ def test_a_search_that_the_budget_cut_short_says_so(name: str) -> None:
     batch = Batch.of([tones(0)])
     attack = build_attack(name)
     (result,) = attack.craft(
-        Deaf(), batch, ["word"], Objective(), Budget(snr_db=30) if attack.needs_budget else Budget(), [1], max_queries=5
+        Deaf(),
+        batch,
+        ["word"],
+        Objective(),
+        Budget(snr_db=30) if attack.needs_budget else Budget(),
+        [1],
+        options=SearchOptions(max_queries=5),
     )
     assert isinstance(result, Crafted) and result.queries <= 5
     assert result.warnings.count("the search was cut short at max_queries=5") == 1
-    (enough,) = build_attack("corruption:gain").craft(Deaf(), batch, ["word"], Objective(), Budget(), [1], max_queries=1)
+    (enough,) = build_attack("corruption:gain").craft(
+        Deaf(), batch, ["word"], Objective(), Budget(), [1], options=SearchOptions(max_queries=1)
+    )
     assert isinstance(enough, Crafted) and not enough.warnings, "it asks once and no more"
 
 
@@ -299,7 +308,9 @@ def test_the_budget_counts_clip_by_clip_whatever_the_attack_asks_at_once() -> No
     clean = [heard.text for heard in tiny.transcribe(batch)]
     for attack, objective in ((Noises(queries=50), Objective(wer_threshold=50.0)), (build_attack("random-search"), Objective())):
         for most in (1, 7):
-            results = attack.craft(tiny, batch, clean, objective, Budget(snr_db=60), [1, 2], max_queries=most)
+            results = attack.craft(
+                tiny, batch, clean, objective, Budget(snr_db=60), [1, 2], options=SearchOptions(max_queries=most)
+            )
             assert isinstance(results[0], Crafted) and results[0].queries == most
     unlimited = Noises(queries=3).craft(tiny, batch, clean, Objective(), Budget(snr_db=60), [1, 2])
     assert [result.queries for result in unlimited] == [3, 3]
@@ -307,12 +318,13 @@ def test_the_budget_counts_clip_by_clip_whatever_the_attack_asks_at_once() -> No
 
 def test_more_candidates_than_the_budget_has_queries_for() -> None:
     """A population larger than what is left: the first of it are heard and count."""
-    from voiceattack.attacks.problem import OutOfQueries, Problem
+    from voiceattack.attacks.clip_log import OutOfQueries
+    from voiceattack.attacks.problem import Problem
 
     victim = load_victim("tiny", "cpu")
     batch = Batch.of([tones(0)])
     clean = [heard.text for heard in victim.transcribe(batch)]
-    problem = Problem(victim, batch, clean, Objective(), Budget(snr_db=10), [1], 0, max_queries=3)
+    problem = Problem(victim, batch, clean, Objective(), Budget(snr_db=10), [1], 0, options=SearchOptions(max_queries=3))
     noise = torch.randn(5, batch.waveforms.shape[1], generator=torch.Generator().manual_seed(0))
     with pytest.raises(OutOfQueries):
         problem.hear(problem.realize(noise, [0] * 5), [0] * 5)

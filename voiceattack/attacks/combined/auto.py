@@ -67,14 +67,14 @@ class Auto(base.BudgetAttack):
             self.config.steps,
             margin=margin,
             start_snr_db=_loosest_snr_db(problem),
-            hallucinate=problem.aimed().direction != problem.direction,
+            hallucinate=problem.retargeted().direction != problem.direction,
         )
         winners = run_in_turn(problem, [Stage(name, attack.max_steps, attack.search) for name, attack in plan])
-        standing = problem.standing()
-        if standing:
-            part = problem.subset(standing, max_steps=0, draw=len(plan))
+        unsolved = problem.unsolved()
+        if unsolved:
+            part = problem.subset(unsolved, max_steps=0, draw=len(plan))
             for place in validity.black_box_wins(part, Noise().search(part)):
-                winners[standing[place]] = "noise"
+                winners[unsolved[place]] = "noise"
         for row, (winner, log) in enumerate(zip(winners, problem.logs, strict=True)):
             success = log.best is not None and log.best.success
             problem.note(row, step=log.steps, won=winner if success else None, nearest=winner, success=success)

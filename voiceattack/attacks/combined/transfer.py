@@ -10,9 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
+from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.gradient.cw import CarliniWagner
 from voiceattack.attacks.gradient.pgd import PGD
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Problem
 from voiceattack.attacks.sequence import split_steps
 from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, SpecError
@@ -118,7 +119,7 @@ class Transfer(base.BudgetAttack):
         done, left = 0, [0] * len(problem.clean)
         result = problem.clean.waveforms
         for number, (steps, share) in enumerate(zip(parts, shares, strict=True)):
-            rows = problem.standing() if number else list(range(len(problem.clean)))
+            rows = problem.unsolved() if number else list(range(len(problem.clean)))
             if c.queries:  # what the victim may not hear need not be crafted
                 rows = [row for row in rows if left[row] + share > 0 and problem.queries_left(row) != 0]
             if rows and steps:
@@ -151,7 +152,7 @@ class Transfer(base.BudgetAttack):
             surrogate, clean, texts, objective, problem.budget, problem.seeds, steps, lambda at, _: problem.tell(at)
         )
         plans = TOWARD if inner.direction == "toward" else AWAY
-        if plans is AWAY and inner.aimed().direction == "away":
+        if plans is AWAY and inner.retargeted().direction == "away":
             plans = AWAY[1:]  # no place is known to go to
         name, params = plans[number % len(plans)]
         if not CarliniWagner.has_margin(inner):
@@ -186,7 +187,7 @@ class Transfer(base.BudgetAttack):
         while True:
             rows = [
                 row
-                for row in problem.standing()
+                for row in problem.unsolved()
                 if asked[row] < min(len(ranked[row]), allowed[row]) and problem.queries_left(row) != 0
             ]
             if not rows:

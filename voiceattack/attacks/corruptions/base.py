@@ -52,7 +52,7 @@ class Corruption(base.Attack):
     changes_length: ClassVar[bool] = True
     clips: ClassVar[bool] = False
     corpus: Sequence[Utterance] = ()
-    """The clips of the run, as :meth:`meet` was told."""
+    """The clips of the run, as :meth:`set_corpus` was told."""
     drawn: Mapping[str, Any] | None = None
     """What was drawn for the one example that is crafted again."""
 
@@ -83,7 +83,7 @@ class Corruption(base.Attack):
         """One: the corrupted clip is heard."""
         return 1
 
-    def meet(self, corpus: Sequence[Utterance], draws: Mapping[str, Any] | None = None) -> None:
+    def set_corpus(self, corpus: Sequence[Utterance], draws: Mapping[str, Any] | None = None) -> None:
         self.corpus, self.drawn = list(corpus), draws
 
     @abstractmethod

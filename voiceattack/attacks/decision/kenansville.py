@@ -11,8 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
+from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.decision.decompositions import Components, Fourier, Segment, Singular, segments
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Problem
 from voiceattack.audio.clips import SAMPLE_RATE
 
 __all__ = ["Kenansville"]

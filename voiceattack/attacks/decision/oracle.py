@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
+from voiceattack.attacks.clip_log import Heard, OutOfQueries
+from voiceattack.attacks.problem import Problem
 from voiceattack.audio.clips import pcm_sha256
 from voiceattack.victims.base import Transcript
 

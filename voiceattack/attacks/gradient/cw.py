@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
+from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.gradient.optimizers import Adam, Momentum, Rule
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Problem
 from voiceattack.constraints import Budget
 from voiceattack.victims.base import DifferentiableVictim, LossConfig
 
@@ -67,7 +68,7 @@ class CarliniWagner(base.MinimizationAttack):
         return self.config.steps + 2
 
     def search(self, problem: Problem) -> Tensor:
-        problem = problem.aimed(self.config.hallucinate)
+        problem = problem.retargeted(self.config.hallucinate)
         config, clean = self.config, problem.clean
         direction = problem.direction
         bounds = torch.full((len(clean),), max(config.start_snr_db, problem.budget.snr_db or float("-inf")))
@@ -178,7 +179,7 @@ class CarliniWagner(base.MinimizationAttack):
                 # Where words do not tell candidates apart, the loss does: the last one heard has the lowest.
                 if kept is None or (heard.success, heard.nearness) >= (kept.success, kept.nearness):
                     best[row] = heard
-                    problem.prefer(row, heard)
+                    problem.logs[row].prefer(heard)
                 snr = problem.snr(row, heard.waveform)
                 problem.note(row, step=problem.logs[row].steps, loss=None, snr_db=snr, heard=heard.text, success=heard.success)
 

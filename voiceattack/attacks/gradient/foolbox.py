@@ -20,9 +20,10 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from voiceattack.attacks.base import generators
+from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.gradient.diversity import diverse
 from voiceattack.attacks.gradient.optimizers import SpeechOptimizer
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Problem
 from voiceattack.victims.base import LossConfig
 
 __all__ = ["SpeechSettings", "run_foolbox"]

@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
+from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.gradient.cw import SLACK, CarliniWagner
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Problem
 from voiceattack.metrics.psychoacoustics import Masking, masking
 from voiceattack.victims.base import LossConfig
 
@@ -54,7 +55,7 @@ class Imperceptible(base.MinimizationAttack):
 
     def search(self, problem: Problem) -> Tensor:
         c = self.config
-        problem = problem.aimed()
+        problem = problem.retargeted()
         second = max(1, round(c.steps * c.masking_share))
         first = CarliniWagner(steps=c.steps - second, start_snr_db=c.start_snr_db, confidence=c.confidence)
         found = first.search(problem)

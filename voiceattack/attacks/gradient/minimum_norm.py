@@ -10,9 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from voiceattack.attacks import base
+from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.gradient.cw import SLACK, CarliniWagner
 from voiceattack.attacks.gradient.optimizers import ByTurns, TurnKind
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.problem import Problem
 from voiceattack.victims.base import LossConfig
 
 __all__ = ["MinimumNorm"]
@@ -105,10 +106,10 @@ class MinimumNorm(base.MinimizationAttack):
         rest = round(c.steps * c.harm_share) if away else 0
         start = max(c.start_snr_db, problem.budget.snr_db or float("-inf"))
         clips = [_Clip(start, LONGEST_STRIDE_DB) for _ in range(len(clean))]
-        aimed, done = problem.aimed(c.hallucinate), 0
-        if aimed is not problem:
+        retargeted, done = problem.retargeted(c.hallucinate), 0
+        if retargeted is not problem:
             done = round((c.steps - rest) * AIMED_SHARE)
-            self._minimise(aimed, clips, 0, done)
+            self._minimise(retargeted, clips, 0, done)
         delta = self._minimise(problem, clips, done, c.steps - rest)
         if rest:
             self._harm(problem, clips, delta, rest)
@@ -203,7 +204,7 @@ class MinimumNorm(base.MinimizationAttack):
 
     def _harm(self, problem: Problem, clips: list[_Clip], delta: Tensor, steps: int) -> None:
         """The most harm within bounds looser than the least that succeeds; what is heard goes to the stages."""
-        clean, width = problem.clean, problem.stages_db or 5.0
+        clean, width = problem.clean, problem.options.stages_db or 5.0
         tightest = problem.budget.snr_db
         for row, clip in enumerate(clips):
             if clip.best is not None:

@@ -66,7 +66,7 @@ class PGD(base.BudgetAttack):
 
     def search(self, problem: Problem) -> Tensor:
         parts = self._parts()
-        problem = problem.aimed(self.config.hallucinate)
+        problem = problem.retargeted(self.config.hallucinate)
         if len(parts) == 1:
             return self._descend(problem, steps=parts[0], random_start=self.config.random_start)
         run_in_turn(

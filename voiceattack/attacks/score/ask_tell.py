@@ -12,7 +12,8 @@ import torch
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from voiceattack.attacks.problem import Heard, Problem
+from voiceattack.attacks.clip_log import Heard
+from voiceattack.attacks.problem import Problem
 from voiceattack.metrics.text import normalize
 
 __all__ = ["ClipSearch", "answer", "nearness"]
