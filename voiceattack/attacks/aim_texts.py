@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import TargetError
 from voiceattack.metrics.text import normalize
-from voiceattack.objectives import Objective
+from voiceattack.objectives import Objective, interpret_of
 from voiceattack.victims.base import DifferentiableVictim
 
 __all__ = ["likeliest_spellings", "places_to_go"]
@@ -62,7 +62,7 @@ def _other_command(victim: DifferentiableVictim, objective: Objective, clip: Bat
 
 def _leads_there(victim: DifferentiableVictim, objective: Objective, heard: str, text: str) -> bool:
     """Whether the victim can say ``text``, and where actions count, whether that would be a success."""
-    if objective.acts and not objective.succeeded(heard, text, getattr(victim, "interpret", None)):
+    if objective.acts and not objective.succeeded(heard, text, interpret_of(victim)):
         return False
     try:
         victim.check_target(text)

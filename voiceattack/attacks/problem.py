@@ -19,8 +19,8 @@ from voiceattack.audio.clips import Batch
 from voiceattack.constraints import Budget
 from voiceattack.errors import VictimError
 from voiceattack.metrics.signal import snr_db
-from voiceattack.objectives import Objective
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
+from voiceattack.objectives import Objective, interpret_of
+from voiceattack.victims.base import AttackLoss, LossConfig, LossSession, Transcript, Victim, differentiates
 
 __all__ = ["Problem"]
 
@@ -58,11 +58,11 @@ class Problem:
         self.max_steps = max_steps
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
-        self._search: Search | None = None
+        self._search: LossSession | None = None
         self._token_scores: TokenScores | None = None
         self.direction = objective.direction
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
-        if objective.targeted and isinstance(victim, DifferentiableVictim):
+        if objective.targeted and differentiates(victim):
             self.texts = likeliest_spellings(victim, clean, str(objective.target))
 
     def subset(self, rows: Sequence[int], *, max_steps: int, draw: int = 0, offset: int = 0) -> Problem:
@@ -95,7 +95,7 @@ class Problem:
         action. Success is judged as before. Where a clip has no such place, all keep to "away".
         """
         victim = self.victim
-        if not hallucinate or self.direction == "toward" or not isinstance(victim, DifferentiableVictim):
+        if not hallucinate or self.direction == "toward" or not differentiates(victim):
             return self
         texts = places_to_go(victim, self.objective, self.clean, self.clean_hypotheses)
         if texts is None:
@@ -119,7 +119,7 @@ class Problem:
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], config: LossConfig) -> AttackLoss:
         """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples)."""
         if self._search is None:
-            assert isinstance(self.victim, DifferentiableVictim)
+            assert differentiates(self.victim)
             self._search = self.victim.search(self.clean)
         result = self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
         if result.distance is not None and self.direction == self.objective.direction:
@@ -171,14 +171,13 @@ class Problem:
         """
         if not all(self.spend_query(rows)):
             raise OutOfQueries
-        if cap is not None and isinstance(self.victim, DifferentiableVictim):
+        if cap is not None and differentiates(self.victim):
             if self._token_scores is None:
                 self._token_scores = TokenScores(self.victim, self.clean)
             texts = [self.texts[row] for row in rows]
             scores = self._token_scores.scores(waveforms, list(rows), texts, self.direction, cap)
         else:
-            score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
-            scores = score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
+            scores = self.victim.score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
         if bool(scores.isnan().any()):
             raise VictimError(
                 f"victim {self.victim.spec!r} gives NaN as the score of a candidate, by which nothing can be searched"
@@ -219,7 +218,7 @@ class Problem:
             candidate = Heard(
                 waveform,
                 transcript.text,
-                self.objective.met(Transcript(clean_text), transcript, getattr(self.victim, "interpret", None)),
+                self.objective.met(Transcript(clean_text), transcript, interpret_of(self.victim)),
                 min(self.objective.nearness(clean_text, text) for text in texts),
             )
             log.take(candidate)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import Batch
-from voiceattack.victims.base import DifferentiableVictim, LossConfig, Search
+from voiceattack.victims.base import DifferentiableVictim, LossConfig, LossSession
 
 __all__ = ["TokenScores"]
 
@@ -25,7 +25,7 @@ class TokenScores:
     def __init__(self, victim: DifferentiableVictim, clean: Batch) -> None:
         self._victim = victim
         self._clean = clean
-        self._sessions: dict[int, Search] = {}
+        self._sessions: dict[int, LossSession] = {}
 
     def scores(
         self, waveforms: Tensor, rows: list[int], texts: Sequence[str], direction: Literal["away", "toward"], cap: float
@@ -49,7 +49,7 @@ class TokenScores:
                 clip = self._clean.waveforms[row, : int(self._clean.lengths[row])]
                 self._sessions[row] = self._victim.search(Batch.of([clip], self._clean.sample_rate).to(waveforms.device))
         with torch.no_grad():
-            if all(type(self._sessions[row]) is Search for row in rows):  # it remembers nothing: one call serves all clips
+            if all(type(self._sessions[row]) is LossSession for row in rows):  # it remembers nothing: one call serves all clips
                 losses = self._victim.attack_loss(self._clean.select(rows).replace(waveforms), list(texts), config).loss
             else:
                 losses = torch.empty(len(rows), device=waveforms.device)

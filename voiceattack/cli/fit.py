@@ -79,10 +79,10 @@ def _params(given: dict[str, Any]) -> FitParams:
 
 
 def _victim(spec: str, device: str | None, target: str | None) -> DifferentiableVictim:
-    from voiceattack.victims import DifferentiableVictim, load_victim
+    from voiceattack.victims import differentiates, load_victim
 
     loaded = load_victim(spec, device)
-    if not isinstance(loaded, DifferentiableVictim):
+    if not differentiates(loaded):
         raise AttackError(
             f"fitting needs gradients, which victim {spec!r} does not give; fit on another and apply it to this one"
         )
