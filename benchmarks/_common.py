@@ -24,7 +24,7 @@ from voiceattack.corpus.samples import samples_manifest
 from voiceattack.metrics.signal import snr_db
 from voiceattack.metrics.text import corpus_wer, normalize
 from voiceattack.objectives import Objective
-from voiceattack.victims import DifferentiableVictim, Victim, load_victim
+from voiceattack.victims import DifferentiableVictim, Victim, differentiates, load_victim
 
 __all__ = ["Tool", "clip", "clips", "differentiable", "install", "judge", "our_pgd", "save_and_load"]
 
@@ -49,7 +49,7 @@ def differentiable(spec: str) -> DifferentiableVictim:
         SystemExit: it has no gradients.
     """
     victim = load_victim(spec)
-    if not isinstance(victim, DifferentiableVictim):
+    if not differentiates(victim):
         raise SystemExit(f"victim {spec!r} has no gradients to attack with; see: voiceattack list victims")
     return victim
 

@@ -32,8 +32,8 @@ def peer_model(victim: Any, folder: Path) -> Any:
     """The victim's very weights in the peer's wrapper, through a folder as transformers writes it."""
     from transformers import WhisperFeatureExtractor
 
-    victim.model.save_pretrained(folder)
-    WhisperFeatureExtractor(feature_size=victim.model.config.num_mel_bins).save_pretrained(folder)
+    victim.model.network.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=victim.model.network.config.num_mel_bins).save_pretrained(folder)
     shutil.copy(model_folder() / "tokenizer.json", folder / "tokenizer.json")
     names = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "<|endoftext|>")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "WhisperTokenizer", **names}))

@@ -12,7 +12,7 @@ from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent, parse_action
 
-__all__ = ["KINDS", "Interpret", "Measure", "Objective", "ObjectiveKind", "action_of", "wanted"]
+__all__ = ["KINDS", "Interpret", "Measure", "Objective", "ObjectiveKind", "action_of", "interpret_of", "wanted"]
 
 ObjectiveKind = str
 KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger")
@@ -21,6 +21,11 @@ Interpret = Callable[[str], Intent]
 Measure = Literal["wer_to_target", "wer_from_clean", "words_heard"]
 """What tells how near a transcript is to success: its WER against the text wanted, its WER (CER in languages without spaces)
 against the clean transcript, or its number of words (of a wake-word detector: whether it was detected)."""
+
+
+def interpret_of(victim: Victim) -> Interpret | None:
+    """What a victim that acts does with a text; None for one that does not act."""
+    return victim.interpret if "acts" in victim.capabilities else None
 
 
 def action_of(heard: Transcript, interpret: Interpret) -> Intent:

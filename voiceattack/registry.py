@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from voiceattack.errors import SpecError, UnknownNameError
 
-__all__ = ["Entry", "Outside", "Registry"]
+__all__ = ["Entry", "Option", "Outside", "Registry"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,21 @@ PLUG_IN = Outside("is an installed plug-in's, which may do anything", at_once=Tr
 
 
 @dataclass(frozen=True)
+class Option:
+    """What may be said beside the name of a registered thing, as ``?name=value`` in a victim's spec.
+
+    Attributes:
+        name: of the option.
+        takes: what its value may be, in a few words.
+        file: whether the value names a file whose content counts.
+    """
+
+    name: str
+    takes: str
+    file: bool = False
+
+
+@dataclass(frozen=True)
 class Entry:
     """One registered thing: where it lives (``"package.module:attribute"``) and one line on what it is.
 
@@ -46,6 +61,7 @@ class Entry:
         requires: name of the optional extra, if any.
         packages: distributions whose versions decide what it does, beside those that everything here uses.
         outside: what it does beyond this process, if anything.
+        options: all it takes; None where only the thing itself knows, as with plug-ins.
     """
 
     name: str
@@ -54,6 +70,7 @@ class Entry:
     requires: str | None = None
     packages: tuple[str, ...] = ()
     outside: Outside | None = None
+    options: tuple[Option, ...] | None = None
 
 
 class Registry(Generic[T]):
@@ -80,6 +97,7 @@ class Registry(Generic[T]):
         *,
         packages: Sequence[str] = (),
         outside: Outside | None = None,
+        options: Sequence[Option] | None = None,
     ) -> None:
         """Register ``name``; ``location`` is imported only when it is asked for. The rest is as :class:`Entry` says.
 
@@ -90,7 +108,9 @@ class Registry(Generic[T]):
             raise SpecError(
                 f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one"
             )
-        self._entries[name] = Entry(name, location, summary, requires, tuple(packages), outside)
+        self._entries[name] = Entry(
+            name, location, summary, requires, tuple(packages), outside, None if options is None else tuple(options)
+        )
 
     def add_family(self, scheme: str, location: str, summary: str) -> None:
         """Let ``scheme:NAME`` stand for what another registry calls NAME.

@@ -201,7 +201,7 @@ def test_demo_ends_with_its_table(tmp_path: Path) -> None:
 def test_the_list_says_which_victims_take_a_prompt() -> None:
     from voiceattack.errors import MissingExtraError
     from voiceattack.victims import VICTIMS, load_victim
-    from voiceattack.victims.whisper.prompted import Prompted
+    from voiceattack.victims.whisper.prompted import takes_prompt
 
     told = ok("list", "victims")
     for spec in ("whisper-tiny.en", "tiny", "faster-whisper:whisper-tiny.en", "ctranslate2:whisper-tiny.en", "pocketsphinx"):
@@ -211,4 +211,4 @@ def test_the_list_says_which_victims_take_a_prompt() -> None:
             continue
         name = spec.partition(":")[0]
         assert f"{name} " in told
-        assert isinstance(victim, Prompted) == ("takes a prompt" in VICTIMS.entry(name).summary), spec
+        assert takes_prompt(victim) == ("takes a prompt" in VICTIMS.entry(name).summary), spec

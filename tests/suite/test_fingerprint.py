@@ -81,8 +81,12 @@ def test_a_suite_hears_an_upgraded_engine_anew_and_no_other(
         "from voiceattack.victims.ctc.tiny import load as tiny\n\ndef load(rest, options, device):\n    return tiny('', {}, device)\n"
     )
     monkeypatch.setattr(VICTIMS, "_entries", dict(VICTIMS._entries))
-    VICTIMS.add("toy-engine", "toy_engine:load", "an engine with a package of its own", packages=("toy-engine",))
+    VICTIMS.add("toy-engine", "toy_engine:load", "an engine with a package of its own", "toys", packages=("toy-engine",))
+    (absent,) = [check for check in checks() if check.name == "toy-engine"]
+    assert not absent.ok and absent.fix == "pip install 'voiceattack[toys]'", "doctor says what is missing"
     upgrade(installed, "toy-engine", "1.0")
+    (present,) = [check for check in checks() if check.name == "toy-engine"]
+    assert present.ok and present.detail == "1.0"
     victims = [{"name": "engine", "spec": "toy-engine"}, {"name": "toy", "spec": "tiny"}]
     attacks = [{"attack": "noise", "budget": {"snr_db": 20}}]
     suite = write_suite(tmp_path, victims=victims, attacks=attacks, gates=["error_rate == 0"])

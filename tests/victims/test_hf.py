@@ -178,7 +178,8 @@ def test_decoding_equals_the_tokenizer(ctc_folder: Path) -> None:
         ("hf:garbled", VictimError, "config.json cannot be read"),
         ("hf:pickled", VictimError, r"holds no \*.safetensors weights \(pickled ones are not loaded\)"),
         ("hf:other", VictimError, "model type 'bert' is not supported; supported: hubert, wav2vec2, wavlm, whisper"),
-        ("hf:model?speed=2", SpecError, "unknown option 'speed'; a wav2vec2 model takes: dtype, language"),
+        ("hf:model?speed=2", SpecError, "unknown option 'speed'; known: dtype, language, frontend, timestamps"),
+        ("hf:model?frontend=all", SpecError, "unknown option 'frontend'; a wav2vec2 model takes: dtype, language"),
         ("hf:headless", VictimError, r"hold no head \(lm_head.* fine-tuned to be a CTC model"),
         ("hf:truncated", VictimError, "cannot be loaded as a CTC model"),
         ("hf:untokenized", VictimError, "cannot be loaded as a CTC model"),
@@ -260,7 +261,7 @@ def test_the_languages_of_a_whisper_model(tmp_path: Path) -> None:
     folder = whisper_folder(tmp_path / "many", known)
     for given, own, code in (("fr-CA", "fr", "fr"), ("Norwegian", "no", "no"), ("nb", "no", "no"), ("zh-TW", "zh", "zh")):
         victim: Any = load_victim(f"hf:{folder}?language={given}", "cpu")
-        assert victim.language == code and victim.generate_options["language"] == own
+        assert victim.language == code and victim.model.generate_options["language"] == own
     with pytest.raises(SpecError, match=r"language='yue' \(yue\) is not one of the model's; it has: .*en, .*no"):
         load_victim(f"hf:{folder}?language=yue", "cpu")
     english = whisper_folder(tmp_path / "one", ())

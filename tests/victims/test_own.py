@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_page_runs(home: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     scope: dict[str, Any] = {"clips": tones(8000, 6000)}
     for block in blocks:
         named = re.match(r"# (\w+\.py)\n", block)
@@ -62,6 +62,8 @@ def test_the_page_runs(home: Path) -> None:
             clean = [load_victim(spec, "cpu").transcribe(Batch.of([clip]))[0].text for clip in scope["clips"]]
             assert all(before != after for before, after in zip(clean, heard, strict=True)), "a function is fooled"
             assert all(0 < result.queries <= 200 for result in scope[found])
+    switch = load_victim("python:my_assistant:Switch", "cpu")
+    assert switch.capabilities == {"acts"} and switch.interpret("Turn on the lamp").name == "TurnOn"
     for spec in (
         "python:my_model:ctc",
         "python:my_loss_model:spotter",

@@ -24,6 +24,7 @@ from voiceattack.victims import DifferentiableVictim, LossConfig, load_victim
 from voiceattack.victims.own import from_ctc_module, from_loss_module
 from voiceattack.victims.pretrained import take_dtype
 from voiceattack.victims.text.hf_text import TextClassifierVictim
+from voiceattack.victims.whisper.model import WhisperModel
 from voiceattack.victims.whisper.victim import WhisperVictim
 
 HALVES = [torch.float16, torch.bfloat16]
@@ -103,8 +104,8 @@ def test_whisper_that_computes_in_half_precision_hears_scores_and_differentiates
     write_whisper(tmp_path)
     whole = load_victim(f"hf:{tmp_path}", "cpu")
     assert isinstance(whole, WhisperVictim)
-    hidden = whole.model.to(half)
-    victim = WhisperVictim(hidden, whole._encode, whole._decode, whole.prompt)
+    model = whole.model
+    victim = WhisperVictim(WhisperModel(model.network.to(half), model._encode, model._decode, model.prompt))
     assert victim.transcribe(Batch.of([tones(1)]))[0].text is not None
     found = gradient(victim, tones(1), "open")
     assert found.dtype == torch.float32 and bool(found.isfinite().all()) and bool(found.any())
@@ -150,13 +151,13 @@ def test_whisper_without_a_generation_config_hears_as_with_it(tmp_path: Path) ->
     for given in (fewer, {**long, "forced_decoder_ids": [[1, 11]]}):
         path.write_text(json.dumps(given))
         victim = load_victim(f"hf:{tmp_path}", "cpu")
-        assert isinstance(victim, WhisperVictim) and victim.prompt == expected.prompt
+        assert isinstance(victim, WhisperVictim) and victim.model.prompt == expected.model.prompt
         assert victim.transcribe(clip)[0].text == text
-        assert victim.first_stamp == expected.first_stamp
+        assert victim.model.first_stamp == expected.model.first_stamp
     path.unlink()
     victim = load_victim(f"hf:{tmp_path}", "cpu")
-    assert isinstance(victim, WhisperVictim) and victim.prompt == expected.prompt
-    assert victim.model.generation_config.max_length == 448 and victim.first_stamp == expected.first_stamp
+    assert isinstance(victim, WhisperVictim) and victim.model.prompt == expected.model.prompt
+    assert victim.model.network.generation_config.max_length == 448 and victim.model.first_stamp == expected.model.first_stamp
 
 
 def test_whisper_of_several_languages_without_a_generation_config(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_whisper_of_several_languages_without_a_generation_config(tmp_path: Path
     assert isinstance(victim, WhisperVictim)
     vocabulary = fresh.get_vocab()
     said = ["<|startoftranscript|>", "<|fr|>", "<|transcribe|>", "<|notimestamps|>"]
-    assert victim.prompt == [vocabulary[name] for name in said]
+    assert victim.model.prompt == [vocabulary[name] for name in said]
     assert victim.transcribe(Batch.of([tones(1)]))[0].text is not None
 
 
@@ -188,7 +189,7 @@ def test_whisper_of_several_languages_without_a_generation_config(tmp_path: Path
 def test_folders_made_of_the_bundled_weights_hear_as_the_bundled_model(tmp_path: Path, form: str) -> None:
     bundled = load_victim("whisper-tiny.en", "cpu")
     assert isinstance(bundled, WhisperVictim)
-    model: Any = copy.deepcopy(bundled.model)
+    model: Any = copy.deepcopy(bundled.model.network)
     if form in ("float16", "bfloat16"):
         model = model.to(getattr(torch, form))
     write_whisper(tmp_path, model)
@@ -433,7 +434,5 @@ def test_from_pretrained_is_called_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "from_pretrained":
                 continue
-            # WhisperVictim's own of that name is not transformers'.
-            if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "WhisperVictim"):
-                callers.add(path.name)
+            callers.add(path.name)
     assert callers == {"pretrained.py"}

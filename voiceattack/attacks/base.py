@@ -19,8 +19,8 @@ from voiceattack.constraints import Budget
 from voiceattack.corpus import Utterance
 from voiceattack.errors import AttackError, BudgetError, SpecError, TargetError, VoiceAttackError
 from voiceattack.metrics.text import normalize
-from voiceattack.objectives import Objective
-from voiceattack.victims.base import DifferentiableVictim, Victim
+from voiceattack.objectives import Objective, interpret_of
+from voiceattack.victims.base import Victim, differentiates
 
 __all__ = ["HALLUCINATE", "Attack", "BudgetAttack", "Crafted", "MinimizationAttack", "Params"]
 
@@ -149,7 +149,7 @@ class Attack(ABC):
             raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess-db")
         if objective.acts:
             _check_action(victim, objective)
-        if objective.targeted and isinstance(victim, DifferentiableVictim):
+        if objective.targeted and differentiates(victim):
             victim.check_target(str(objective.target))
 
     def craft(
@@ -191,7 +191,7 @@ class Attack(ABC):
         if not rows:
             return results
         started = time.perf_counter()
-        device = victim.device if isinstance(victim, DifferentiableVictim) else batch.waveforms.device
+        device = victim.device if differentiates(victim) else batch.waveforms.device
         # A batch of survivors is cut to its own longest clip, so that a refused neighbour leaves no trace.
         clean = Batch.of([clip for row, clip in enumerate(batch.clips()) if row in rows], batch.sample_rate).to(device)
         problem = Problem(
@@ -268,7 +268,7 @@ def _check_action(victim: Victim, objective: Objective) -> None:
     Raises:
         AttackError, TargetError: which says.
     """
-    interpret = getattr(victim, "interpret", None)
+    interpret = interpret_of(victim)
     if interpret is None:
         raise AttackError(f"objective {objective.kind} needs a victim that acts; name assistant:home?asr={victim.spec}")
     if objective.targeted and not objective.succeeded("", str(objective.target), interpret):

@@ -20,8 +20,8 @@ from voiceattack.constraints import Budget
 from voiceattack.errors import TargetError, VictimError
 from voiceattack.metrics.signal import snr_db
 from voiceattack.metrics.text import normalize
-from voiceattack.objectives import Objective
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
+from voiceattack.objectives import Objective, interpret_of
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, LossSession, Transcript, Victim, differentiates
 
 __all__ = ["ClipLog", "Heard", "OutOfQueries", "Problem"]
 
@@ -65,11 +65,11 @@ class Problem:
         self.max_steps = max_steps
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
-        self._search: Search | None = None
-        self._scoring: dict[int, Search] = {}
+        self._search: LossSession | None = None
+        self._scoring: dict[int, LossSession] = {}
         self.direction = objective.direction
         self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
-        if objective.targeted and isinstance(victim, DifferentiableVictim):
+        if objective.targeted and differentiates(victim):
             self.texts = self._likeliest_spelling(victim, str(objective.target))
 
     def _likeliest_spelling(self, victim: DifferentiableVictim, target: str) -> list[str]:
@@ -110,7 +110,7 @@ class Problem:
         action. Success is judged as before. Where a clip has no such place, all keep to "away".
         """
         victim = self.victim
-        if not hallucinate or self.direction == "toward" or not isinstance(victim, DifferentiableVictim):
+        if not hallucinate or self.direction == "toward" or not differentiates(victim):
             return self
         pick = self._other_command if self.objective.kind == "wrong-action" else self._hallucination
         texts = [pick(victim, row) for row in range(len(self.clean))]
@@ -140,7 +140,7 @@ class Problem:
 
     def _leads_there(self, victim: DifferentiableVictim, heard: str, text: str) -> bool:
         """Whether the victim can say ``text``, and where actions count, whether that would be a success."""
-        if self.objective.acts and not self.objective.succeeded(heard, text, getattr(victim, "interpret", None)):
+        if self.objective.acts and not self.objective.succeeded(heard, text, interpret_of(victim)):
             return False
         return _can_say(victim, text)
 
@@ -163,7 +163,7 @@ class Problem:
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], config: LossConfig) -> AttackLoss:
         """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples)."""
         if self._search is None:
-            assert isinstance(self.victim, DifferentiableVictim)
+            assert differentiates(self.victim)
             self._search = self.victim.search(self.clean)
         result = self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
         if result.distance is not None and self.direction == self.objective.direction:
@@ -237,11 +237,10 @@ class Problem:
         """
         if not all(self.charge(rows)):
             raise OutOfQueries
-        if cap is not None and isinstance(self.victim, DifferentiableVictim):
+        if cap is not None and differentiates(self.victim):
             scores = self._score_tokens(self.victim, waveforms, list(rows), cap)
         else:
-            score: Callable[[Batch, list[str]], Tensor] = getattr(self.victim, "score")  # noqa: B009
-            scores = score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
+            scores = self.victim.score(self.clean.select(rows).replace(waveforms), [self.texts[row] for row in rows])
         if bool(scores.isnan().any()):
             raise VictimError(
                 f"victim {self.victim.spec!r} gives NaN as the score of a candidate, by which nothing can be searched"
@@ -259,7 +258,7 @@ class Problem:
                 self._scoring[row] = victim.search(Batch.of([self.clip(row)], self.clean.sample_rate).to(waveforms.device))
         places = range(len(rows))
         with torch.no_grad():
-            if all(type(self._scoring[row]) is Search for row in rows):  # it remembers nothing: one call serves all clips
+            if all(type(self._scoring[row]) is LossSession for row in rows):  # it remembers nothing: one call serves all clips
                 batch = self.clean.select(rows).replace(waveforms)
                 losses = victim.attack_loss(batch, [self.texts[row] for row in rows], config).loss
             else:
@@ -302,7 +301,7 @@ class Problem:
             candidate = Heard(
                 waveform,
                 transcript.text,
-                self.objective.met(Transcript(clean_text), transcript, getattr(self.victim, "interpret", None)),
+                self.objective.met(Transcript(clean_text), transcript, interpret_of(self.victim)),
                 min(self.objective.nearness(clean_text, text) for text in texts),
             )
             if log.best is None or (candidate.success, candidate.nearness) > (log.best.success, log.best.nearness):

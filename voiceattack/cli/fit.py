@@ -49,7 +49,7 @@ def fit(
     from voiceattack.attacks.universal.fit import FitParams, Fitted, fit_universal
     from voiceattack.objectives import Objective
     from voiceattack.runs.provenance import environment
-    from voiceattack.victims import DifferentiableVictim, load_victim
+    from voiceattack.victims import differentiates, load_victim
 
     asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
     try:
@@ -58,7 +58,7 @@ def fit(
         raise SpecError(f"fit: {error}; parameters: {', '.join(FitParams.model_fields)}") from error
     objective = Objective("mute" if mute else "untargeted" if target is None else "targeted", target)
     loaded = load_victim(victim, device)
-    if not isinstance(loaded, DifferentiableVictim):
+    if not differentiates(loaded):
         raise AttackError(
             f"fitting needs gradients, which victim {victim!r} does not give; fit on another and apply it to this one"
         )

@@ -49,3 +49,5 @@ def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> N
     for entry in entries:
         extra = f" (needs the extra {entry.requires!r})" if entry.requires else ""
         say(f"{entry.name:<{width}}  {entry.summary}{extra}")
+        if entry.options:
+            say(f"{'':<{width}}  options: {', '.join(option.name for option in entry.options)}")

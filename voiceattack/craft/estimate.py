@@ -12,7 +12,7 @@ from voiceattack.audio.clips import Batch
 from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import CorpusError, as_error
-from voiceattack.victims import DifferentiableVictim, Victim, load_victim
+from voiceattack.victims import Victim, differentiates, load_victim
 from voiceattack.victims.trust import outside, specs_in
 
 __all__ = ["Estimate", "estimate"]
@@ -137,7 +137,7 @@ def _measure(victim: Victim, attack: Attack, item: Utterance) -> tuple[float, fl
 
     hear_seconds = _timed(hear)
     differentiable = attack.steps_on(victim)
-    if not attack.max_steps or not isinstance(differentiable, DifferentiableVictim):
+    if not attack.max_steps or not differentiates(differentiable):
         return hear_seconds, 0.0
     return hear_seconds, _timed(lambda: differentiable.forward_backward(batch, [text]))
 

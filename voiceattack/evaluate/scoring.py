@@ -20,7 +20,7 @@ from voiceattack.locks import locking
 from voiceattack.metrics import measure
 from voiceattack.metrics.terms import term_facts, unsaid_notes
 from voiceattack.metrics.text import NORMALIZER, cer, cut_note, normalize, spaced, word_errors
-from voiceattack.objectives import Interpret, Objective, action_of
+from voiceattack.objectives import Interpret, Objective, action_of, interpret_of
 from voiceattack.runs.baseline_entry import compact
 from voiceattack.runs.journal import Journal, mark_of, sound_digest
 from voiceattack.runs.run import Example, Run
@@ -127,7 +127,7 @@ class _Ears:
         self.run, self.victim, self.batch_size, self.journal = run, victim, batch_size, journal
         self.mark = mark_of(victim)
         self.heard: dict[str, Transcript | VoiceAttackError] = {}
-        self._asked: Interpret | None = getattr(victim, "interpret", None)
+        self._asked: Interpret | None = interpret_of(victim)
 
     @property
     def interpret(self) -> Interpret | None:

@@ -16,8 +16,9 @@ from typing import Any
 from voiceattack import __version__
 from voiceattack.errors import UnknownNameError
 from voiceattack.metrics.text import NORMALIZER
+from voiceattack.registry import Option
 from voiceattack.victims import VICTIMS
-from voiceattack.victims.specs import parse_spec
+from voiceattack.victims.specs import Spec, parse_spec
 
 __all__ = [
     "SHARED",
@@ -29,6 +30,7 @@ __all__ = [
     "run_id",
     "slug",
     "versions_of",
+    "victim_options",
     "victim_packages",
 ]
 
@@ -78,6 +80,14 @@ def victim_packages(spec: str) -> list[str]:
     except UnknownNameError:
         own = ()
     return list(dict.fromkeys([*own, *(name for member in parsed.members for name in victim_packages(member))]))
+
+
+def victim_options(spec: Spec) -> tuple[Option, ...]:
+    """The options of the victim that ``spec`` names, as registered; none where they are not known."""
+    try:
+        return VICTIMS.entry(spec.scheme).options or ()
+    except UnknownNameError:
+        return ()
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:

@@ -12,13 +12,10 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from voiceattack.files import files_below, open_regular
-from voiceattack.runs.provenance import SHARED, canonical, versions_of, victim_packages
+from voiceattack.runs.provenance import SHARED, canonical, versions_of, victim_options, victim_packages
 from voiceattack.victims.specs import OUTSIDE, Spec, parse_spec, without_patience
 
 __all__ = ["fingerprint"]
-
-FILE_OPTIONS = ("entities",)
-"""Options that name a file of the victim's."""
 
 
 def fingerprint(spec: str, version: str = "") -> str:
@@ -42,7 +39,7 @@ def _files(spec: Spec) -> dict[str, str]:
     if spec.scheme == "python":
         return {**found, **_module(spec.rest)}
     named = [spec.rest] if spec.scheme not in OUTSIDE else []
-    named += [spec.options[name] for name in FILE_OPTIONS if name in spec.options]
+    named += [spec.options[option.name] for option in victim_options(spec) if option.file and option.name in spec.options]
     return {**found, **{name: digest for name in named if name and (digest := _digest(Path(name).expanduser()))}}
 
 

@@ -70,8 +70,8 @@ class Listener:
     def __init__(self, victim: Victim, speak: Callable[[str], Tensor] | None = None, interpreter: Victim | None = None) -> None:
         self.victim = victim
         self.speak = speak
-        self.interpreter: Any = victim if interpreter is None else interpreter
-        self.acts = hasattr(self.interpreter, "interpret")
+        self.interpreter = victim if interpreter is None else interpreter
+        self.acts = "acts" in self.interpreter.capabilities
         if interpreter is not None and not self.acts:
             raise AttackError(f"victim {interpreter.spec!r} reads no text; as interpreter name one that does, as intents:home")
         self.queries = 0
@@ -107,9 +107,7 @@ class Listener:
     def read(self, text: str) -> Answer:
         """The answer to a typed text."""
         intent = self.interpreter.interpret(text)
-        confidences: Any = getattr(self.interpreter, "confidences", None)
-        told = None if confidences is None else confidences(text)
-        return Answer(str(intent) if intent else NOTHING, None, told, dict(intent.evidence))
+        return Answer(str(intent) if intent else NOTHING, None, self.interpreter.confidences(text), dict(intent.evidence))
 
     def hear(self, waveform: Tensor) -> Answer:
         """The answer to audio float32 (samples,) at 16 kHz."""

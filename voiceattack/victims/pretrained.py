@@ -19,6 +19,7 @@ import torch
 
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.files import read_text
+from voiceattack.victims.options import take_choice
 
 __all__ = [
     "checked_config",
@@ -45,9 +46,7 @@ def take_dtype(spec: str, options: dict[str, str], device: torch.device) -> torc
     Raises:
         SpecError: another name, or half precision on the CPU.
     """
-    name = options.pop("dtype", "float32")
-    if name not in DTYPES:
-        raise SpecError(f"{spec}: dtype={name!r} is none of {', '.join(DTYPES)}")
+    name = take_choice(spec, options, "dtype", "float32", tuple(DTYPES))
     if name != "float32" and device.type == "cpu":
         raise SpecError(f"{spec}: dtype={name} is for CUDA; on the CPU models compute in float32: leave the option out")
     return DTYPES[name]

@@ -57,21 +57,20 @@ def test_written_commands_mean_what_the_catalogue_says() -> None:
     victim = load_victim("intents:home")
     catalogue = commands()[::4]
     assert {row["text"]: row["action"] for row in catalogue} == {
-        row["text"]: str(victim.interpret(row["text"]))  # type: ignore[attr-defined]
-        for row in catalogue
+        row["text"]: str(victim.interpret(row["text"])) for row in catalogue
     }
     assert command_for(UNLOCK) == "Unlock the front door." and command_for("HassNothing") is None
 
 
 @needs_intents
 def test_an_invisible_character_voids_the_action() -> None:
-    interpret = load_victim("intents:home").interpret  # type: ignore[attr-defined]
+    interpret = load_victim("intents:home").interpret
     assert interpret("turn on the living room lamp") and not interpret("turn on the living room lamp\u200b")
 
 
 @needs_intents
 def test_objectives_on_actions() -> None:
-    interpret = load_victim("intents:home").interpret  # type: ignore[attr-defined]
+    interpret = load_victim("intents:home").interpret
     weather, unlock, nonsense = "What is the weather?", "unlock the front door", "colourless green ideas"
     targeted = Objective(f"action:{UNLOCK}", "Unlock the front door.")
     assert targeted.succeeded(weather, unlock, interpret) and not targeted.succeeded(weather, weather, interpret)
@@ -119,7 +118,7 @@ def test_another_action_is_aimed_at_by_the_likeliest_of_the_nearest_commands() -
     problem = Problem(victim, Batch.of([tones(0)]), [heard], Objective("wrong-action"), Budget(snr_db=20), [0], 1)
     aimed = problem.aimed()
     (text,) = aimed.texts
-    meant, other = victim.interpret(heard), victim.interpret(text)  # type: ignore[attr-defined]
+    meant, other = victim.interpret(heard), victim.interpret(text)
     assert aimed.direction == "toward" and other and other != meant and problem.direction == "away"
     distances = sorted(Levenshtein.distance(heard.lower(), one.lower()) for one in set(victim.commands) - {heard})
     assert Levenshtein.distance(heard.lower(), text.lower()) <= distances[5]
@@ -229,7 +228,7 @@ def test_a_wake_word_is_scored_and_missed_in_silence() -> None:
     pytest.importorskip("pymicro_wakeword", reason="the extra assistant is not installed")
     victim = load_victim("wakeword:hey_jarvis")
     quiet = Batch.of([torch.zeros(16_000)])
-    assert victim.transcribe(quiet)[0].text == "" and float(victim.score(quiet, [""])[0]) >= 0.0  # type: ignore[attr-defined]
+    assert victim.transcribe(quiet)[0].text == "" and float(victim.score(quiet, [""])[0]) >= 0.0
     assert victim.transcribe(quiet)[0].details == victim.transcribe(quiet)[0].details
     with pytest.raises(SpecError, match="choose okay_nabu"):
         load_victim("wakeword:hey_you")

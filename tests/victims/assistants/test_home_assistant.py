@@ -213,7 +213,7 @@ def test_specs_that_cannot_be() -> None:
         ("home-assistant+http://me:secret@127.0.0.1:8123", "must read"),
         ("home-assistant+http://127.0.0.1:8123?token=x", "the token is no option"),
         ("home-assistant+https://127.0.0.1:8123?pipelines=x", "unknown option 'pipelines'"),
-        ("home-assistant+http://127.0.0.1:8123?timeout=soon", "number of seconds"),
+        ("home-assistant+http://127.0.0.1:8123?timeout=soon", "option timeout 'soon': must be a number"),
         ("home-assistant+http://127.0.0.1:8123/höme", "percent-encode it: /h%C3%B6me"),
     ):
         with pytest.raises(SpecError, match=words) as caught:

@@ -83,10 +83,10 @@ def test_its_score_wakes_first_and_then_hears(command: torch.Tensor) -> None:
     pytest.importorskip("hassil", reason="the extra assistant is not installed")
     victim, toy = load_victim(SPEC), load_victim("tiny")
     start = round(victim.transcribe(Batch.of([command]))[0].details["seconds"] * audio.SAMPLE_RATE)
-    awake, asleep = victim.score(Batch.of([command, tones(3)]), ["abc", "abc"]).tolist()  # type: ignore[attr-defined]
-    (alone,) = toy.score(Batch.of([command[start:]]), ["abc"]).tolist()  # type: ignore[attr-defined]
+    awake, asleep = victim.score(Batch.of([command, tones(3)]), ["abc", "abc"]).tolist()
+    (alone,) = toy.score(Batch.of([command[start:]]), ["abc"]).tolist()
     assert awake == pytest.approx(alone, rel=1e-4) and asleep < ASLEEP / 2 < awake
-    detector = load_victim("wakeword:hey_jarvis").score(Batch.of([tones(3)]), [""])  # type: ignore[attr-defined]
+    detector = load_victim("wakeword:hey_jarvis").score(Batch.of([tones(3)]), [""])
     assert asleep == pytest.approx(ASLEEP + float(detector[0]), abs=0.01)
 
 

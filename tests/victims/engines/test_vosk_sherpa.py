@@ -84,7 +84,7 @@ def test_sherpa_folders(tmp_path: Path) -> None:
     for spec, error, says in (
         ("sherpa-onnx:", SpecError, "needs a model"),
         (f"sherpa-onnx:{tmp_path}?kind=lstm", SpecError, "kind='lstm' is not known; known: moonshine, transducer"),
-        (f"sherpa-onnx:{tmp_path}?int8=maybe", SpecError, "int8='maybe' is neither yes nor no"),
+        (f"sherpa-onnx:{tmp_path}?int8=maybe", SpecError, "int8='maybe' is none of yes, no"),
         (f"sherpa-onnx:{tmp_path / 'gone'}", VictimError, "no such folder"),
         (f"sherpa-onnx:{tmp_path}", SpecError, r"files do not tell what it is; add \?kind="),
         (f"sherpa-onnx:{tmp_path}?kind=whisper", VictimError, r"holds no encoder\*\.onnx, decoder\*\.onnx, tokens\*\.txt"),

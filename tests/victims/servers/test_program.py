@@ -123,7 +123,7 @@ def test_its_children_go_with_it(tmp_path: Path, what: str) -> None:
         ("command:", SpecError, r"must name \{audio\}, for example"),
         ("command:my-asr --file x.wav", SpecError, r"must name \{audio\}"),
         ("command:my-asr 'open {audio}", SpecError, "No closing quotation; quote its words"),
-        ("command:my-asr {audio}?timeout=never", SpecError, "timeout='never' must be a number"),
+        ("command:my-asr {audio}?timeout=never", SpecError, "option timeout 'never': must be a number"),
         ("command:no-such-recogniser {audio}", VictimError, "command 'no-such-recogniser': no such program; install it"),
         (f"command:{os.devnull} {{audio}}", VictimError, "cannot be run"),
     ],

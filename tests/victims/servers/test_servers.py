@@ -293,7 +293,7 @@ def test_a_key_does_not_go_in_the_clear_to_other_machines_unless_asked(
         ("wyoming://host:port", "must read wyoming://host:port .a port is a number from 1 to 65535"),
         ("wyoming://host:99999", "must read wyoming://host:port .a port is a number"),
         ("wyoming://host/path", "must read wyoming://host:port"),
-        ("wyoming://host?timeout=soon", "timeout='soon' must be a number"),
+        ("wyoming://host?timeout=soon", "timeout 'soon': must be a number"),
         ("wyoming://host?timeout=0", "must be from 0.05 to 3600"),
         ("wyoming://host?retries=1.5", "whole number"),
         ("wyoming://host?speed=2", "unknown option 'speed'; known: language, model, timeout, retries, rpm"),

@@ -69,9 +69,9 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_classifier_from_a_folder(classifier: Path, tmp_path: Path) -> None:
     victim = load_victim(f"hf-text:{classifier}", "cpu")
-    shares = victim.confidences("Turn on the lamp.")  # type: ignore[attr-defined]
-    assert set(shares) == {"on", "off", "other"} and sum(shares.values()) == pytest.approx(1, abs=1e-5)
-    assert victim.interpret("Turn on the lamp.").name == max(shares, key=lambda label: shares[label])  # type: ignore[attr-defined]
+    shares = victim.confidences("Turn on the lamp.")
+    assert shares is not None and set(shares) == {"on", "off", "other"} and sum(shares.values()) == pytest.approx(1, abs=1e-5)
+    assert victim.interpret("Turn on the lamp.").name == max(shares, key=lambda label: shares[label])
     out = tmp_path / "run"
     arguments = ("--perturbation", "typos", "--victim", f"hf-text:{classifier}", "--max-words", "3", "--search", "beam")
     done = in_process("text", "Turn on the kitchen lamp.", "Play some music", *arguments, "--out", out)
@@ -90,7 +90,7 @@ def test_the_nearest_example_answers(tmp_path: Path) -> None:
     rows = [{"text": "Turn on the kitchen lamp", "action": "On{name=lamp}"}, {"text": "Play some jazz", "action": "Play"}]
     examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
     victim = load_victim(f"nearest:{examples}?threshold=0.5", "cpu")
-    answers = [str(victim.interpret(text)) for text in ("Switch the kitchen light on", "Put on some jazz music", "My cat is ill")]  # type: ignore[attr-defined]
+    answers = [str(victim.interpret(text)) for text in ("Switch the kitchen light on", "Put on some jazz music", "My cat is ill")]
     assert answers == ["On{name=lamp}", "Play", "-"]
     with pytest.raises(SpecError, match="no manifest"):
         load_victim(f"nearest:{tmp_path / 'none.jsonl'}", "cpu")

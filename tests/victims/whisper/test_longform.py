@@ -15,6 +15,7 @@ from voiceattack.constraints import Budget
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.objectives import Objective
 from voiceattack.victims import LossConfig, load_victim
+from voiceattack.victims.whisper.longform import hear_long
 from voiceattack.victims.whisper.victim import WhisperVictim
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -43,7 +44,7 @@ def test_heard_whole_and_attacked_whole(whisper: WhisperVictim, recording: tuple
     batch = Batch.of([clip])
     heard = whisper.transcribe(batch)[0]
     assert word_errors(normalize(text), normalize(heard.text)).wer < 0.1
-    windows = whisper.hear_windows(clip)
+    windows = hear_long(whisper.model, clip)[1]
     assert len(windows) == 2 and windows[0].frame == 0 and 1000 < windows[1].frame <= 3000
     # The words that were heard are likely in their windows, other words are not.
     config = LossConfig("away", "ce")

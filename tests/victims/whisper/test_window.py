@@ -11,7 +11,7 @@ from voiceattack.audio import Batch, load, quantize16
 from voiceattack.errors import SpecError
 from voiceattack.metrics.text import normalize
 from voiceattack.victims import DifferentiableVictim, LossConfig, load_victim
-from voiceattack.victims.whisper.frontends import Hearing, features, parse_hearings
+from voiceattack.victims.whisper.frontends import DecodingMode, features, parse_modes
 from voiceattack.victims.whisper.victim import WhisperVictim
 from voiceattack.victims.whisper.window import decode, encode
 from voiceattack.victims.wrappers.ensemble import EnsembleVictim
@@ -38,11 +38,11 @@ def perturbed(clip: torch.Tensor, snr_db: float) -> torch.Tensor:
 
 
 def test_whole_window_equals_the_librarys_model(whisper: WhisperVictim, clip: torch.Tensor) -> None:
-    ids = torch.tensor([[*whisper.prompt, *whisper.text_ids("Turn on the lamp.")]])
-    mel = whisper.log_mel(clip[None])
+    ids = torch.tensor([[*whisper.model.prompt, *whisper.model.text_ids("Turn on the lamp.")]])
+    mel = whisper.model.log_mel(clip[None])
     with torch.no_grad():
-        expected = whisper.model(input_features=mel, decoder_input_ids=ids, use_cache=False).logits[:, 1:]
-        got = decode(whisper.model, encode(whisper.model, mel), ids, 1)
+        expected = whisper.model.network(input_features=mel, decoder_input_ids=ids, use_cache=False).logits[:, 1:]
+        got = decode(whisper.model.network, encode(whisper.model.network, mel), ids, 1)
     assert float((got - expected).abs().max()) < 1e-3
 
 
@@ -79,16 +79,16 @@ def test_a_row_of_a_batch_is_searched_like_the_clip_alone(whisper: WhisperVictim
 
 def test_feature_padding_is_zero_after_the_clips_whole_hops(whisper: WhisperVictim, clip: torch.Tensor) -> None:
     batch = Batch.of([clip])
-    mel = features(whisper.log_mel, batch.waveforms, batch.lengths, "feature-pad")
+    mel = features(whisper.model.log_mel, batch.waveforms, batch.lengths, "feature-pad")
     kept = len(clip) // 160
-    assert torch.equal(mel[..., :kept], whisper.log_mel(batch.waveforms)[..., :kept])
+    assert torch.equal(mel[..., :kept], whisper.model.log_mel(batch.waveforms)[..., :kept])
     assert not bool(mel[..., kept:].any())
 
 
 @pytest.mark.slow
 def test_every_front_end_hears_clean_speech_and_agrees_with_its_own_loss(clip: torch.Tensor) -> None:
     victim = load_victim("whisper-tiny.en?frontend=all", device="cpu")
-    assert isinstance(victim, WhisperVictim) and len(victim.hearings) == 4
+    assert isinstance(victim, WhisperVictim) and len(victim.model.modes) == 4
     batch = Batch.of([clip])
     heard = victim.transcribe(batch)[0]
     assert len(heard.hypotheses) == 4
@@ -99,14 +99,14 @@ def test_every_front_end_hears_clean_speech_and_agrees_with_its_own_loss(clip: t
     assert stamped.matches is not None and not bool(stamped.matches.any())
 
 
-def test_hearing_options() -> None:
-    assert parse_hearings({}, "v") == (Hearing(),)
-    assert parse_hearings({"timestamps": "on"}, "v") == (Hearing("audio-pad", True),)
-    assert len(parse_hearings({"frontend": "all"}, "v")) == 4
-    assert len(parse_hearings({"frontend": "all", "timestamps": "off"}, "v")) == 2
+def test_options_of_modes() -> None:
+    assert parse_modes({}, "v") == (DecodingMode(),)
+    assert parse_modes({"timestamps": "on"}, "v") == (DecodingMode("audio-pad", True),)
+    assert len(parse_modes({"frontend": "all"}, "v")) == 4
+    assert len(parse_modes({"frontend": "all", "timestamps": "off"}, "v")) == 2
     for wrong in ({"frontend": "none"}, {"timestamps": "maybe"}):
         with pytest.raises(SpecError, match="none of"):
-            parse_hearings(wrong, "v")
+            parse_modes(wrong, "v")
 
 
 def test_an_ensemble_is_the_mean_of_its_members() -> None:

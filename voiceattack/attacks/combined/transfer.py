@@ -18,7 +18,7 @@ from voiceattack.constraints import Budget
 from voiceattack.errors import AttackError, SpecError
 from voiceattack.metrics.text import normalize
 from voiceattack.objectives import Objective
-from voiceattack.victims import DifferentiableVictim, Victim, load_victim
+from voiceattack.victims import DifferentiableVictim, Victim, differentiates, load_victim
 
 __all__ = ["Transfer"]
 
@@ -98,9 +98,9 @@ class Transfer(base.BudgetAttack):
                 raise SpecError(
                     "attack transfer: parameter 'surrogates' names no victim; for example whisper-tiny.en?frontend=all"
                 )
-            device = str(victim.device) if isinstance(victim, DifferentiableVictim) else victim.asked_device
+            device = str(victim.device) if differentiates(victim) else victim.asked_device
             loaded = load_victim(specs[0] if len(specs) == 1 else f"ensemble:{'|'.join(specs)}", device)
-            if not isinstance(loaded, DifferentiableVictim):
+            if not differentiates(loaded):
                 raise AttackError(
                     f"attack transfer crafts by gradients, which surrogate {loaded.spec!r} does not give; "
                     "name a differentiable one, for example whisper-tiny.en?frontend=all"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from voiceattack.attacks.problem import Heard, OutOfQueries, Problem
 from voiceattack.audio.clips import pcm_sha256
+from voiceattack.objectives import interpret_of
 from voiceattack.victims.base import Transcript
 
 __all__ = ["Decisions", "Spent", "Verdict", "quietest"]
@@ -174,7 +175,7 @@ def quietest(problem: Problem, limit: int, search: Callable[[Decisions, int], No
     for row, seed in enumerate(problem.seeds):
         decisions, log = Decisions(problem, row, limit), problem.logs[row]
         clean = Transcript(problem.clean_hypotheses[row])
-        if problem.objective.met(clean, clean, getattr(problem.victim, "interpret", None)):
+        if problem.objective.met(clean, clean, interpret_of(problem.victim)):
             log.warnings.append("the clean clip does what is wanted already, so that nothing was searched")
             continue
         with contextlib.suppress(Spent, OutOfQueries):

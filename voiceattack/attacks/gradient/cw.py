@@ -13,7 +13,7 @@ from voiceattack.attacks import base
 from voiceattack.attacks.gradient.optimizers import Adam, Momentum, Rule
 from voiceattack.attacks.problem import Heard, Problem
 from voiceattack.constraints import Budget
-from voiceattack.victims.base import DifferentiableVictim, LossConfig
+from voiceattack.victims.base import LossConfig, differentiates
 
 __all__ = ["CarliniWagner"]
 
@@ -134,7 +134,7 @@ class CarliniWagner(base.MinimizationAttack):
     def has_margin(problem: Problem) -> bool:
         """Whether the victim offers per-token logits, so that a margin can be asked for."""
         victim = problem.victim
-        return isinstance(victim, DifferentiableVictim) and type(victim).attack_loss is not DifferentiableVictim.attack_loss
+        return differentiates(victim) and victim.token_losses
 
     @staticmethod
     def _bound(problem: Problem, snr_db: float) -> Budget:

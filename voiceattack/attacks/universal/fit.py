@@ -15,7 +15,7 @@ from voiceattack.attacks.universal.artefact import Mode
 from voiceattack.attacks.universal.attack import place
 from voiceattack.audio.clips import SAMPLE_RATE, Batch, quantize16
 from voiceattack.errors import AttackError
-from voiceattack.objectives import Objective
+from voiceattack.objectives import Objective, interpret_of
 from voiceattack.victims.base import DifferentiableVictim, LossConfig
 
 __all__ = ["FitParams", "Fitted", "fit_universal"]
@@ -102,7 +102,7 @@ def fit_universal(
     segment = segment.to(victim.device).requires_grad_(True)
     optimizer = torch.optim.Adam([segment], lr=params.lr * params.linf)
     direction = objective.direction
-    kind = "margin" if type(victim).attack_loss is not DifferentiableVictim.attack_loss else "ce"
+    kind = "margin" if victim.token_losses else "ce"
     config = LossConfig(
         direction, "margin" if kind == "margin" else "ce", 6.0 if direction == "away" else None, params.confidence
     )
@@ -201,7 +201,5 @@ class _Validation:
         for clip, clean in zip(self.clips, self.heard, strict=True):
             waveform = quantize16(_applied(segment.cpu(), clip[None], self.params)[0])
             heard = self.victim.transcribe(Batch.of([waveform]).to(self.victim.device))[0]
-            fooled += all(
-                self.objective.succeeded(clean, text, getattr(self.victim, "interpret", None)) for text in heard.hypotheses
-            )
+            fooled += all(self.objective.succeeded(clean, text, interpret_of(self.victim)) for text in heard.hypotheses)
         return Fitted(segment.cpu(), steps, fooled, len(self.clips))

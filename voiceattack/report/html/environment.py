@@ -13,7 +13,7 @@ __all__ = ["html_environment"]
 def html_environment() -> Environment:
     """Jinja2 over the package's templates."""
     return Environment(
-        loader=PackageLoader("voiceattack.report"), autoescape=True, undefined=StrictUndefined, finalize=_nothing_hidden
+        loader=PackageLoader("voiceattack.report.html"), autoescape=True, undefined=StrictUndefined, finalize=_nothing_hidden
     )
 
 

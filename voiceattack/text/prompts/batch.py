@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from voiceattack.corpus import Utterance
-from voiceattack.errors import AttackError, as_error
+from voiceattack.errors import as_error
 from voiceattack.runs.provenance import example_seed
 from voiceattack.text.prompts.pool import random_prompt
 from voiceattack.text.prompts.records import Choice, PromptRecord
 from voiceattack.text.prompts.search import PromptedClip, best_fixed, open_clip, search_prompt
 from voiceattack.victims.base import Victim
-from voiceattack.victims.whisper.prompted import Prompted, PromptKind
+from voiceattack.victims.whisper.prompted import PromptKind, prompted
 
 __all__ = ["search_all"]
 
@@ -49,8 +49,7 @@ def search_all(
     Raises:
         AttackError: the victim takes no prompt.
     """
-    if not isinstance(victim, Prompted):
-        raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")
+    prompted(victim)
     records: list[PromptRecord] = []
     opened: list[PromptedClip] = []
     used: list[tuple[Utterance, str]] = []

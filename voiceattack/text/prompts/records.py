@@ -15,7 +15,7 @@ from typing import Any, Literal
 from voiceattack.audio import clips as audio
 from voiceattack.commands import command_line
 from voiceattack.corpus import clip_at
-from voiceattack.errors import AttackError, RunError, as_error
+from voiceattack.errors import RunError, as_error
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.repetition import loops
@@ -23,7 +23,7 @@ from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.text.prompts.search import changed
 from voiceattack.unicode_text import csv_cell, escape_json, visible
 from voiceattack.victims.base import Victim
-from voiceattack.victims.whisper.prompted import Prompted, PromptKind
+from voiceattack.victims.whisper.prompted import PromptKind, prompted
 
 __all__ = ["PromptRecord", "PromptResult", "judge_prompts", "read_prompts", "summarize_prompts", "write_prompts", "write_results"]
 
@@ -107,11 +107,10 @@ def judge_prompts(
     """
     results: list[PromptResult] = []
     for victim in victims:
-        if not isinstance(victim, Prompted):
-            raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")
+        asked = prompted(victim)
         clean: dict[str, str] = {}
         for record in records:
-            results.append(_judged(record, victim, clean))
+            results.append(_judged(record, asked, clean))
             if on_progress is not None:
                 on_progress(len(results), len(records) * len(victims), record.prompt)
     return results

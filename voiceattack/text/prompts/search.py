@@ -22,8 +22,9 @@ from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.text.prompts.pool import candidates, mutated
 from voiceattack.victims.base import Victim
 from voiceattack.victims.whisper.frontends import features
-from voiceattack.victims.whisper.prompt import generate_prompted, prompt_ids
-from voiceattack.victims.whisper.prompted import Prompted, PromptKind
+from voiceattack.victims.whisper.model import WhisperModel
+from voiceattack.victims.whisper.prompt import generate_prompted, prompt_ids, refuse_timestamps
+from voiceattack.victims.whisper.prompted import PromptKind, prompted
 from voiceattack.victims.whisper.victim import WhisperVictim
 from voiceattack.victims.whisper.window import decode, encode
 
@@ -56,11 +57,10 @@ class PromptedClip:
     """
 
     def __init__(self, victim: Victim, waveform: Tensor, kind: PromptKind) -> None:
-        if not isinstance(victim, Prompted):
-            raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")
+        asked = prompted(victim)
         if len(waveform) > 30 * audio.SAMPLE_RATE:
             raise AttackError(f"a clip of {len(waveform) / audio.SAMPLE_RATE:.0f} s is longer than Whisper's window; cut it")
-        self.victim, self.kind, self.waveform = victim, kind, waveform
+        self.victim, self.kind, self.waveform = asked, kind, waveform
         self.decoded = 0
         self.clean = self.hear("")
 
@@ -78,11 +78,12 @@ class WhisperClip(PromptedClip):
     """The same with the project's own Whisper: what the encoder makes of the clip is kept, and prompts are ranked by logits."""
 
     def __init__(self, victim: WhisperVictim, waveform: Tensor, kind: PromptKind) -> None:
-        self._whisper = victim
+        self._whisper = model = victim.model
+        refuse_timestamps(model, victim.spec)
         batch = audio.Batch.of([waveform])
         with torch.no_grad():
-            mel = features(victim.log_mel, batch.waveforms.to(victim.device), batch.lengths, victim.hearings[0].frontend)
-            self._states = encode(victim.model, mel)
+            mel = features(model.log_mel, batch.waveforms.to(model.device), batch.lengths, model.modes[0].frontend)
+            self._states = encode(model.network, mel)
         super().__init__(victim, waveform, kind)
 
     def hear(self, prompt: str) -> str:
@@ -110,22 +111,22 @@ class WhisperClip(PromptedClip):
         ids = torch.tensor(rows, device=self._whisper.device)
         own = torch.tensor(wanted, device=self._whisper.device).expand(len(rows), -1)[..., None]
         with torch.no_grad():
-            logits = self._whisper.plain_rules(decode(self._whisper.model, self._states, ids, ids.shape[1] - len(wanted)))
+            logits = self._whisper.plain_rules(decode(self._whisper.network, self._states, ids, ids.shape[1] - len(wanted)))
             others = logits.masked_fill(same, float("-inf")).amax(dim=2)
             lead: list[float] = (others - logits.gather(2, own)[..., 0]).amax(dim=1).tolist()
         return lead
 
     def _same_word(self, wanted: list[int]) -> Tensor:
         """Bool (tokens, vocabulary): tokens that differ from the one wanted in case, space or punctuation alone."""
-        key = _spellings(self._whisper, self._whisper.model.config.vocab_size)
+        key = _spellings(self._whisper, self._whisper.network.config.vocab_size)
         return torch.tensor([[other in (key[token], "") for other in key] for token in wanted], device=self._whisper.device)
 
 
 @lru_cache(maxsize=2)
-def _spellings(victim: WhisperVictim, vocabulary: int) -> tuple[str, ...]:
+def _spellings(model: WhisperModel, vocabulary: int) -> tuple[str, ...]:
     """Each token's letters and digits in lower case; the end of the text has a key of its own."""
-    keys = ["".join(filter(str.isalnum, victim.words([token]).lower())) for token in range(vocabulary)]
-    keys[victim.eot] = "<end>"
+    keys = ["".join(filter(str.isalnum, model.words([token]).lower())) for token in range(vocabulary)]
+    keys[model.eot] = "<end>"
     return tuple(keys)
 
 

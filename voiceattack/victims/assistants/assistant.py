@@ -10,19 +10,20 @@ from torch import Tensor
 
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import AttackError, SpecError
-from voiceattack.victims.assistants import intents
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
+from voiceattack.victims.assistants.intents import load as load_intents
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, LossSession, Transcript, Victim
 from voiceattack.victims.intent import Intent
 from voiceattack.victims.specs import DEFAULT_ASR
+from voiceattack.victims.wrappers.base import VictimWrapper
 
-__all__ = ["ASLEEP", "AssistantVictim", "WhiteBoxAssistant", "load"]
+__all__ = ["ASLEEP", "AssistantVictim", "load"]
 
 SHORTEST = 1600  # samples: of less than 0.1 s nothing is heard
 ASLEEP = -10_000.0
 """Added to the detector's score to make that of a clip in which the wake word is not heard: under that of any clip that wakes."""
 
 
-class AssistantVictim(Victim):
+class AssistantVictim(VictimWrapper):
     """Hears as its recogniser does, and acts as its intents say; with a wake word, hears only what follows that.
 
     As in a voice assistant's pipeline the recogniser listens from the moment at which the detector answers, which is a little
@@ -30,24 +31,34 @@ class AssistantVictim(Victim):
     (``details["seconds"]``) opens the whole clip. ``details`` has ``action``, the action in words, and with a wake word
     ``seconds``, when it began to listen, None where it never did.
 
+    A recogniser's scores and losses are lent to attacks. With a wake word they are of what follows it in the clip at hand.
+    Gradients then reach only what follows, so that a search by gradients leaves the phrase as it is; a detector knows no future,
+    so that it answers at the same moment. A search over a clip that does not wake is refused: the detector gives no gradients.
+
     Args:
         asr: the recogniser.
         interpreter: what acts on its text.
         wake: the detector that must hear its phrase first, or None.
     """
 
-    capabilities = frozenset({"hears", "acts"})
+    inner: DifferentiableVictim
+    """The recogniser; what ``capabilities`` says it has of that."""
+    transcribe_prompted = None  # the pipeline of an assistant gives its recogniser no prompt
+    check_length = Victim.check_length  # in the assistant's own name
 
     def __init__(self, asr: Victim, interpreter: Victim, wake: Victim | None = None) -> None:
+        super().__init__(asr)
         self.asr, self.interpreter, self.wake = asr, interpreter, wake
-        self.max_seconds, self.mute_text, self.language = asr.max_seconds, asr.mute_text, asr.language
-        self.costly = asr.costly
-        self.hallucinations, self.commands = asr.hallucinations, interpreter.commands
+        self.capabilities = asr.capabilities | {"acts"}  # type: ignore[misc]
+        self.spec = Victim.spec  # not the recogniser's
+        self.commands = interpreter.commands
 
     def interpret(self, text: str) -> Intent:
         """The action of one sentence."""
-        action: Intent = getattr(self.interpreter, "interpret")(text)  # noqa: B009
-        return action
+        return self.interpreter.interpret(text)
+
+    def confidences(self, text: str) -> dict[str, float] | None:
+        return self.interpreter.confidences(text)
 
     def starts(self, batch: Batch) -> list[int | None]:
         """The sample from which the recogniser hears each clip, None where it hears nothing; 0 without a wake word."""
@@ -78,30 +89,10 @@ class AssistantVictim(Victim):
 
     def describe(self) -> dict[str, Any]:
         parts = {"asr": self.asr, "intents": self.interpreter, **({} if self.wake is None else {"wake": self.wake})}
-        return {**super().describe(), **{name: part.describe() for name, part in parts.items()}}
-
-
-class WhiteBoxAssistant(AssistantVictim, DifferentiableVictim):
-    """The same over a differentiable recogniser, whose losses it lends to attacks.
-
-    With a wake word they are of what follows it in the clip at hand. Gradients then reach only what follows, so that a search by
-    gradients leaves the phrase as it is; a detector knows no future, so that it answers at the same moment. A search over a
-    clip that does not wake is refused: the detector gives no gradients.
-    """
-
-    capabilities = frozenset({"hears", "acts", "scores", "differentiates"})
-    asr: DifferentiableVictim
-
-    @property
-    def device(self) -> torch.device:
-        return self.asr.device
+        return {**Victim.describe(self), **{name: part.describe() for name, part in parts.items()}}
 
     def _following(self, batch: Batch) -> Batch:
         return _cut(batch, range(len(batch)), self.starts(batch))
-
-    def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
-        """The recogniser's loss of what follows the wake word; of the whole clip where that is not heard."""
-        return self.asr.loss(self._following(batch), texts)
 
     def score(self, batch: Batch, texts: Sequence[str]) -> Tensor:
         """Float (batch,): the log-likelihood of ``texts`` in what follows the wake word, for clips that wake.
@@ -116,33 +107,35 @@ class WhiteBoxAssistant(AssistantVictim, DifferentiableVictim):
         asleep = torch.tensor([start is None for start in starts], device=values.device)
         if not bool(asleep.any()):
             return values
-        wake: Any = self.wake
-        nearness = wake.score(batch, texts) if "scores" in wake.capabilities else torch.zeros(len(batch))
+        nearness = self.wake.score(batch, texts) if "scores" in self.wake.capabilities else torch.zeros(len(batch))
         return torch.where(asleep, ASLEEP + nearness.to(values), values)
 
-    def attack_loss(self, batch: Batch, texts: Sequence[str], config: LossConfig) -> AttackLoss:
-        return self.asr.attack_loss(self._following(batch), texts, config)
+    def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
+        """The recogniser's loss of what follows the wake word; of the whole clip where that is not heard."""
+        return self.inner.loss(self._following(batch), texts)
 
-    def search(self, clean: Batch) -> Search:
-        """Of what follows the wake word in the clean clips.
+    def attack_loss(self, batch: Batch, texts: Sequence[str], config: LossConfig) -> AttackLoss:
+        """The recogniser's attack loss, likewise."""
+        return self.inner.attack_loss(self._following(batch), texts, config)
+
+    def search(self, clean: Batch) -> LossSession:
+        """Losses of what follows the wake word in the clean clips.
 
         Raises:
             AttackError: one of them does not wake.
         """
-        return self.asr.search(clean) if self.wake is None else _SearchAfterWake(self, clean)
+        return self.inner.search(clean) if self.wake is None else _SessionAfterWake(self, clean)
 
-    def check_target(self, text: str) -> None:
-        self.asr.check_target(text)
-
-    def target_variants(self, text: str) -> list[str]:
-        return self.asr.target_variants(text)
+    def forward_backward(self, batch: Batch, texts: Sequence[str]) -> None:
+        """One bare pass over what follows the wake word."""
+        self.inner.forward_backward(self._following(batch), texts)
 
 
-class _SearchAfterWake(Search):
-    """The recogniser's search over the clips from the moment at which they wake when clean."""
+class _SessionAfterWake(LossSession):
+    """The recogniser's losses of the clips from the moment at which they wake when clean."""
 
-    def __init__(self, victim: WhiteBoxAssistant, clean: Batch) -> None:
-        super().__init__(victim, clean)
+    def __init__(self, victim: AssistantVictim, clean: Batch) -> None:
+        super().__init__(victim.inner, clean)
         self.starts = victim.starts(clean)
         if None in self.starts:
             raise AttackError(
@@ -150,7 +143,7 @@ class _SearchAfterWake(Search):
                 "give a clip that begins with the phrase, leave wake= out, or use an attack on scores: random-search"
             )
         self.following = _cut(clean, range(len(clean)), self.starts)
-        self.part = victim.asr.search(self.following)
+        self.part = victim.inner.search(self.following)
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
         perturbed = self.clean.select(rows).replace(waveforms)
@@ -178,17 +171,13 @@ def load(rest: str, options: dict[str, str], device: torch.device, load_one: Cal
     """The assistant of ``home`` or of a folder of sentences; ``asr`` is ``whisper-tiny.en`` unless named.
 
     Raises:
-        SpecError: unknown options; MissingExtraError, VictimError as its parts do.
+        SpecError: the recogniser hears nothing; MissingExtraError, VictimError as its parts do.
     """
-    known = ("asr", "entities", "language", "wake")
-    if unknown := set(options) - set(known):
-        raise SpecError(f"assistant: unknown option {sorted(unknown)[0]!r}; options: {', '.join(known)}")
     spec = options.get("asr", DEFAULT_ASR)
     asr = load_one(spec, str(device))
     if "hears" not in asr.capabilities:
         raise SpecError(f"assistant: asr={spec} hears nothing; name a recogniser")
-    interpreter = intents.load(rest, {name: options[name] for name in ("entities", "language") if name in options}, device)
+    interpreter = load_intents(rest, {name: options[name] for name in ("entities", "language") if name in options}, device)
     interpreter.spec = f"intents:{rest}"
     wake = load_one(options["wake"], str(device)) if "wake" in options else None
-    kind = WhiteBoxAssistant if isinstance(asr, DifferentiableVictim) else AssistantVictim
-    return kind(asr, interpreter, wake)
+    return AssistantVictim(asr, interpreter, wake)

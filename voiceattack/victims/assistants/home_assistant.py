@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import SAMPLE_RATE, Batch, pcm16
-from voiceattack.errors import SpecError, VictimError
+from voiceattack.errors import VictimError
 from voiceattack.extras import optional_import
 from voiceattack.unicode_text import storable, visible
 from voiceattack.victims.assistants.home_assistant_client import EXTRA, FEATURE, HomeAssistant, Message, Session
 from voiceattack.victims.assistants.home_assistant_states import RESTORABLE, Change, State, Watch, changes
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent
+from voiceattack.victims.options import take_number
 from voiceattack.victims.servers.connections import Address
 
 __all__ = ["TOKEN", "HomeAssistantVictim", "load_http", "load_https"]
 
 TOKEN = "HOME_ASSISTANT_TOKEN"
-OPTIONS = ("pipeline", "timeout", "settle", "tail")
 HASSIL_AGENTS = ("homeassistant", "conversation.home_assistant")
 """Ids, in older and newer versions, of the agent that tells which intent a sentence is."""
 NOTHING_SAID = ("stt-no-text-recognized", "stt-no-speech")
@@ -240,29 +240,15 @@ def load_https(rest: str, options: dict[str, str], device: torch.device) -> Home
 def _load(scheme: str, rest: str, options: dict[str, str]) -> HomeAssistantVictim:
     where = f"home-assistant+{scheme}:{rest}"
     Address.parse(f"{scheme}:{rest}", f"home-assistant+{scheme}://host:port?pipeline=NAME", where)
-    if "token" in options:
-        raise SpecError(f"home-assistant: the token is no option, for specs are written into runs; set {TOKEN}")
-    if unknown := set(options) - set(OPTIONS):
-        raise SpecError(f"home-assistant: unknown option {min(unknown)!r}; options: {', '.join(OPTIONS)}")
     optional_import("websockets.sync.client", extra=EXTRA, feature=FEATURE)
     token = os.environ.get(TOKEN, "").strip()
     if not token:
         raise VictimError(f"{where}: needs a long-lived access token (user page, Security) in the environment variable {TOKEN}")
     if not (token.isascii() and token.isprintable()):
         raise VictimError(f"{where}: the token in {TOKEN} has characters that no token has; set it again")
-    timeout, settle, tail = (
-        _seconds(options, name, default, least, most)
-        for name, default, least, most in (("timeout", 60, 0.05, 3600), ("settle", 1, 0, 600), ("tail", 1, 0, 30))
-    )
     spec = where + ("?" + "&".join(f"{name}={value}" for name, value in options.items()) if options else "")
+    options = dict(options)
+    timeout = take_number(where, options, "timeout", 60, 0.05, 3600)
+    settle = take_number(where, options, "settle", 1, 0, 600)
+    tail = take_number(where, options, "tail", 1, 0, 30)
     return HomeAssistantVictim(HomeAssistant(f"{scheme}:{rest}", token, timeout, spec), options.get("pipeline"), settle, tail)
-
-
-def _seconds(options: dict[str, str], name: str, default: float, least: float, most: float) -> float:
-    try:
-        value = float(options.get(name, default))
-    except ValueError:
-        value = float("nan")
-    if not least <= value <= most:
-        raise SpecError(f"home-assistant: {name}={options[name]!r} must be a number of seconds from {least:g} to {most:g}")
-    return value

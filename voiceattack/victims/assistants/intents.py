@@ -128,11 +128,9 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> IntentsVic
     """``intents:home?entities=FILE&language=en`` or ``intents:<folder>`` with sentences of one's own.
 
     Raises:
-        SpecError: unknown options, unreadable files.
+        SpecError: unreadable files.
         MissingExtraError: without the extra ``assistant``.
     """
-    if unknown := set(options) - {"entities", "language"}:
-        raise SpecError(f"intents: unknown option {sorted(unknown)[0]!r}; options: entities, language")
     if not rest:
         raise SpecError("intents: name home or a folder of sentences, for example intents:home?entities=home.yaml")
     language = options.get("language", "en")

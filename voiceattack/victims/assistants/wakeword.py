@@ -14,6 +14,7 @@ from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
 from voiceattack.metrics.wakeups import wake_ups
 from voiceattack.victims.base import Transcript, Victim
+from voiceattack.victims.options import take_number
 
 __all__ = ["WORDS", "WakeWordVictim", "load"]
 
@@ -105,17 +106,14 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> WakeWordVi
     """``wakeword:<word>?threshold=0.9``.
 
     Raises:
-        SpecError: no such word or option.
+        SpecError: no such word, or no threshold in (0, 1).
         MissingExtraError: without the extra ``assistant``.
     """
     if rest not in WORDS:
         raise SpecError(f"wakeword:{rest}: no such detector; choose {', '.join(WORDS)}")
-    if unknown := set(options) - {"threshold"}:
-        raise SpecError(f"wakeword: unknown option {sorted(unknown)[0]!r}; options: threshold")
-    try:
-        threshold = float(options["threshold"]) if "threshold" in options else None
-    except ValueError:
-        threshold = -1.0
-    if threshold is not None and not 0 < threshold < 1:
+    if "threshold" not in options:
+        return WakeWordVictim(rest)
+    threshold = take_number(f"wakeword:{rest}", dict(options), "threshold", 0.5, 0, 1)
+    if not 0 < threshold < 1:
         raise SpecError(f"wakeword: threshold {options['threshold']!r} must be a number between 0 and 1")
     return WakeWordVictim(rest, threshold)

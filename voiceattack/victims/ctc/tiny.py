@@ -62,8 +62,8 @@ class TinyModel(nn.Module):
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> CTCVictim:
     """Factory of the spec ``tiny`` (it takes no path and no options)."""
-    if rest or options:
-        raise SpecError(f"victim tiny takes no path and no options, got {rest or ''}{options or ''}")
+    if rest:
+        raise SpecError(f"victim tiny takes no path, got {rest}")
     model = TinyModel().eval().requires_grad_(False).to(device)
     vocabulary = Vocabulary(TOKENS, blank=0, delimiter="|")
     return CTCVictim(model, vocabulary, device, batched=True, facts={"model": "tiny"})

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from voiceattack._torchaudio import require_torchaudio
-from voiceattack.errors import MissingExtraError, SpecError, UnknownNameError, VictimError
+from voiceattack.errors import MissingExtraError, UnknownNameError, VictimError
 from voiceattack.victims.ctc.victim import CTCVictim
 from voiceattack.victims.ctc.vocabulary import Vocabulary
 
@@ -80,8 +80,6 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> CTCVictim:
         UnknownNameError: no such bundle, or one without a CTC head.
         VictimError: the weights are not in the cache and cannot be fetched, or are damaged.
     """
-    if options:
-        raise SpecError(f"victim torchaudio:{rest} takes no options, got {', '.join(options)}")
     names = bundle_names()
     if rest not in names:
         near = difflib.get_close_matches(rest, names, n=1, cutoff=0.5)

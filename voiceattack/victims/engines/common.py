@@ -16,7 +16,7 @@ from voiceattack.errors import AudioError, SpecError, VictimError, VoiceAttackEr
 from voiceattack.files import read_text
 from voiceattack.victims.whisper import bundled as whisper_bundled
 
-__all__ = ["ConvertedModel", "Placement", "engine_errors", "find_model", "placement", "refuse_unknown", "take_beam_size"]
+__all__ = ["WIDEST_BEAM", "ConvertedModel", "Placement", "engine_errors", "find_model", "placement"]
 
 BUNDLED = "whisper-tiny.en"
 FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -108,25 +108,6 @@ def _check_tokens(spec: str, folder: Path) -> None:
             raise VictimError(
                 f"{spec}: {name} in config.json is no list of tokens from 0 to {len(words) - 1}; convert the model again"
             )
-
-
-def refuse_unknown(spec: str, options: dict[str, str], known: tuple[str, ...]) -> None:
-    """Raise SpecError if ``options`` hold a name that is not ``known``."""
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise SpecError(f"{spec}: unknown option {unknown[0]!r}; known: {', '.join(known)}")
-
-
-def take_beam_size(spec: str, options: dict[str, str], default: int) -> int:
-    """``beam_size`` out of ``options``.
-
-    Raises:
-        SpecError: not a whole number from 1 to 100.
-    """
-    text = options.pop("beam_size", str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= WIDEST_BEAM):
-        raise SpecError(f"{spec}: beam_size={text!r} is no whole number from 1 to {WIDEST_BEAM}")
-    return int(text)
 
 
 def placement(ctranslate2: Any, spec: str, options: dict[str, str], device: torch.device) -> Placement:

@@ -15,20 +15,19 @@ from voiceattack.extras import optional_import
 from voiceattack.languages import language_code, model_code
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines.common import (
+    WIDEST_BEAM,
     ConvertedModel,
     Placement,
     engine_errors,
     find_model,
     placement,
-    refuse_unknown,
-    take_beam_size,
 )
-from voiceattack.victims.whisper.frontends import Hearing, features, parse_hearings
+from voiceattack.victims.options import take_whole
+from voiceattack.victims.whisper.frontends import DecodingMode, features, parse_modes
 from voiceattack.victims.whisper.log_mel import LogMel
 
 __all__ = ["CTranslate2Whisper", "load"]
 
-OPTIONS = ("compute_type", "beam_size", "timestamps", "frontend", "language")
 LANGUAGE_TOKEN = re.compile(r"<\|[a-z]{2,3}\|>")
 BEAM_SIZE = 5
 """The default of ``ctranslate2.models.Whisper.generate``."""
@@ -44,7 +43,7 @@ class CTranslate2Whisper(Victim):
         model: folder and digest.
         place: device and compute type.
         beam_size: hypotheses kept in the search; 1 is greedy.
-        hearing: front end, and whether timestamps are decoded.
+        mode: front end, and whether timestamps are decoded.
         language: see :func:`voiceattack.languages.language_code`; English-only models take ``"en"`` alone.
 
     Raises:
@@ -55,12 +54,12 @@ class CTranslate2Whisper(Victim):
     max_seconds = 30.0
 
     def __init__(
-        self, engine: Any, model: ConvertedModel, place: Placement, beam_size: int, hearing: Hearing, language: str = "en"
+        self, engine: Any, model: ConvertedModel, place: Placement, beam_size: int, mode: DecodingMode, language: str = "en"
     ) -> None:
         self.spec = model.spec
         self.language = language_code(language, self.spec)
         self._engine, self._model, self._place = engine, model, place
-        self._beam_size, self._hearing = beam_size, hearing
+        self._beam_size, self._mode = beam_size, mode
         with engine_errors(self.spec, place.device):
             self._whisper = engine.models.Whisper(
                 str(model.folder),
@@ -86,7 +85,7 @@ class CTranslate2Whisper(Victim):
             "sha256": self._model.sha256,
             "compute_type": self._whisper.compute_type,
             "beam_size": self._beam_size,
-            "hearing": self._hearing.label,
+            "hearing": self._mode.label,
             "device": self._place.describe(),
             "threads": self._place.threads,
         }
@@ -98,7 +97,7 @@ class CTranslate2Whisper(Victim):
         if not clip.numel():
             return Transcript("")
         with torch.no_grad():
-            mel = features(self._log_mel, clip[None], torch.tensor([clip.shape[0]]), self._hearing.frontend)
+            mel = features(self._log_mel, clip[None], torch.tensor([clip.shape[0]]), self._mode.frontend)
         with engine_errors(self.spec, self._place.device):
             view = self._engine.StorageView.from_array(mel.contiguous().numpy())
             (found,) = self._whisper.generate(view, [self._prompt], beam_size=self._beam_size, return_scores=True)
@@ -112,7 +111,7 @@ class CTranslate2Whisper(Victim):
             prompt += [self._id(f"<|{model_code(language, known, self.spec)}|>"), self._id("<|transcribe|>")]
         else:
             model_code(language, ("en",), self.spec)
-        return prompt if self._hearing.timestamps else [*prompt, self._id("<|notimestamps|>")]
+        return prompt if self._mode.timestamps else [*prompt, self._id("<|notimestamps|>")]
 
     def _id(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)
@@ -125,17 +124,16 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> CTranslate
     """Factory of ``ctranslate2:<model>?compute_type=&beam_size=&timestamps=on|off&frontend=audio-pad|feature-pad&language=``.
 
     Raises:
-        SpecError: unknown or malformed options.
+        SpecError: malformed options.
         MissingExtraError: ctranslate2 is not installed.
         VictimError: no such model, or it cannot be loaded (DigestError: not the weights expected).
     """
     spec, options = f"ctranslate2:{rest}", dict(options)
-    refuse_unknown(spec, options, OPTIONS)
-    hearings = parse_hearings(options, spec)
-    if len(hearings) != 1:
+    modes = parse_modes(options, spec)
+    if len(modes) != 1:
         raise SpecError(f"{spec}: an engine hears in one way; name one frontend and timestamps=on or timestamps=off, not all")
-    beam_size = take_beam_size(spec, options, BEAM_SIZE)
+    beam_size = take_whole(spec, options, "beam_size", BEAM_SIZE, 1, WIDEST_BEAM)
     engine = optional_import("ctranslate2", extra="ctranslate2", feature="victim ctranslate2")
     model = find_model("ctranslate2", rest)
     place = placement(engine, spec, options, device)
-    return CTranslate2Whisper(engine, model, place, beam_size, hearings[0], options.get("language", "en"))
+    return CTranslate2Whisper(engine, model, place, beam_size, modes[0], options.get("language", "en"))

@@ -9,24 +9,22 @@ import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import Batch
-from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
 from voiceattack.languages import language_code, model_code
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.engines.common import (
+    WIDEST_BEAM,
     ConvertedModel,
     Placement,
     engine_errors,
     find_model,
     placement,
-    refuse_unknown,
-    take_beam_size,
 )
+from voiceattack.victims.options import take_choice, take_whole
 from voiceattack.victims.whisper.prompted import PromptKind
 
 __all__ = ["FasterWhisper", "load"]
 
-OPTIONS = ("compute_type", "beam_size", "timestamps", "vad", "language")
 BEAM_SIZE = 5
 """The default of ``WhisperModel.transcribe``."""
 SEED = 0
@@ -162,17 +160,14 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> FasterWhis
     """Factory of ``faster-whisper:<model>?compute_type=&beam_size=&timestamps=on|off&vad=on|off&language=``.
 
     Raises:
-        SpecError: unknown or malformed options.
+        SpecError: malformed options.
         MissingExtraError: faster-whisper is not installed.
         VictimError: no such model, or it cannot be loaded (DigestError: not the weights expected).
     """
     spec, options = f"faster-whisper:{rest}", dict(options)
-    refuse_unknown(spec, options, OPTIONS)
-    timestamps, vad = options.pop("timestamps", "on"), options.pop("vad", "off")
-    for name, value in (("timestamps", timestamps), ("vad", vad)):
-        if value not in ("on", "off"):
-            raise SpecError(f"{spec}: {name}={value!r} is neither on nor off")
-    beam_size = take_beam_size(spec, options, BEAM_SIZE)
+    timestamps = take_choice(spec, options, "timestamps", "on", ("on", "off"))
+    vad = take_choice(spec, options, "vad", "off", ("on", "off"))
+    beam_size = take_whole(spec, options, "beam_size", BEAM_SIZE, 1, WIDEST_BEAM)
     library = optional_import("faster_whisper", extra="faster-whisper", feature="victim faster-whisper")
     engine = optional_import("ctranslate2", extra="faster-whisper", feature="victim faster-whisper")
     model = find_model("faster-whisper", rest)

@@ -17,11 +17,10 @@ from voiceattack.extras import optional_import, python_line
 from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
-from voiceattack.victims.engines.common import refuse_unknown
+from voiceattack.victims.options import take_choice
 
 __all__ = ["KINDS", "Kind", "SherpaVictim", "load"]
 
-OPTIONS = ("kind", "int8", "language")
 THREADS = 2
 PROBE_SECONDS = 300
 PROBE = """
@@ -94,18 +93,15 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> SherpaVict
     it was said to be, so the model is loaded in a process of its own first.
 
     Raises:
-        SpecError: no folder named, unknown or malformed options, or a kind that cannot be guessed.
+        SpecError: no folder named, malformed options, or a kind that cannot be guessed.
         MissingExtraError: sherpa-onnx is not installed.
         VictimError: no such folder, files are missing, or sherpa-onnx refuses them.
     """
     del device
     where, options = f"sherpa-onnx:{rest}", dict(options)
-    refuse_unknown(where, options, OPTIONS)
     if not rest:
         raise SpecError("victim sherpa-onnx needs a model: sherpa-onnx:<folder of an unpacked model>")
-    int8, language = options.get("int8", "no"), options.get("language", "en")
-    if int8 not in ("yes", "no"):
-        raise SpecError(f"{where}: int8={int8!r} is neither yes nor no")
+    int8, language = take_choice(where, options, "int8", "no", ("yes", "no")), options.get("language", "en")
     module = optional_import("sherpa_onnx", extra="sherpa-onnx", feature="victim sherpa-onnx")
     folder = Path(rest).expanduser()
     if not folder.is_dir():

@@ -16,7 +16,6 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.extras import optional_import
 from voiceattack.languages import language_code
 from voiceattack.victims.base import Transcript, Victim
-from voiceattack.victims.engines.common import refuse_unknown
 
 __all__ = ["VoskVictim", "load"]
 
@@ -73,13 +72,12 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> VoskVictim
     """Factory of ``vosk:<model folder>?language=en``; nothing is downloaded, and it runs on the CPU.
 
     Raises:
-        SpecError: no folder named, or unknown options.
+        SpecError: no folder named.
         MissingExtraError: vosk is not installed.
         VictimError: no such folder, no model in it, or it cannot be loaded.
     """
     del device
     where = f"vosk:{rest}"
-    refuse_unknown(where, options, ("language",))
     if not rest:
         raise SpecError("victim vosk needs a model: vosk:<folder of an unpacked Vosk model>")
     module = optional_import("vosk", extra="vosk", feature="victim vosk")

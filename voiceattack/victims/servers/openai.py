@@ -22,17 +22,14 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
-from voiceattack.victims.engines.common import refuse_unknown
 from voiceattack.victims.keys import Keys
 from voiceattack.victims.servers.connections import Address, http_connection, redirection
 from voiceattack.victims.servers.retry import Asking, TryAgain, until, wav
-from voiceattack.victims.specs import PATIENCE
 
 __all__ = ["OpenAIVictim", "load_http", "load_https"]
 
 KEY = "OPENAI_API_KEY"
 FIELDS = ("model", "language", "prompt", "temperature")
-OPTIONS = (*FIELDS, "key_env", *PATIENCE)
 MOST_BYTES = 1 << 20
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 """Statuses after which the same request may succeed."""
@@ -177,7 +174,7 @@ def load_http(rest: str, options: dict[str, str], device: torch.device) -> OpenA
     ``key_env`` names. Over plain http, to another machine, it is sent only when ``key_env`` names it.
 
     Raises:
-        SpecError: a malformed address, no model, unknown or malformed options, or ``key_env`` is not set.
+        SpecError: a malformed address, no model, malformed options, or ``key_env`` is not set.
     """
     del device
     return _load("http", rest, options)
@@ -192,7 +189,6 @@ def load_https(rest: str, options: dict[str, str], device: torch.device) -> Open
 def _load(scheme: str, rest: str, options: dict[str, str]) -> OpenAIVictim:
     url, where, options = f"{scheme}:{rest}", f"openai+{scheme}:{rest}", dict(options)
     address = Address.parse(url, f"openai+{scheme}://host:port/v1?model=M", where)
-    refuse_unknown(where, options, OPTIONS)
     if not options.get("model"):
         raise SpecError(f"victim {where!r} needs a model: add ?model=whisper-1 or the name under which the server has it")
     asking = Asking.take(where, options)

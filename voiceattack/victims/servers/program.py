@@ -21,9 +21,9 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
-from voiceattack.victims.engines.common import refuse_unknown
 from voiceattack.victims.keys import Keys
-from voiceattack.victims.servers.retry import number, wav
+from voiceattack.victims.options import take_number
+from voiceattack.victims.servers.retry import wav
 
 __all__ = ["CommandVictim", "load"]
 
@@ -137,16 +137,15 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> CommandVic
     """Factory of ``command:<program with {audio}>?timeout=60&language=en``; words are split as a shell would, and no shell runs.
 
     Raises:
-        SpecError: no program, no ``{audio}``, unbalanced quotes, or unknown or malformed options.
+        SpecError: no program, no ``{audio}``, unbalanced quotes, or malformed options.
     """
     del device
     where, options = f"command:{rest}", dict(options)
-    refuse_unknown(where, options, ("timeout", "language"))
     try:
         words = shlex.split(rest)
     except ValueError as error:
         raise SpecError(f"{where}: {error}; quote its words as for a shell") from error
     if not words or not any(AUDIO in word for word in words):
         raise SpecError(f"victim {where!r} must name {{audio}}, for example 'command:my-asr --file {{audio}}'")
-    timeout = number(where, options, "timeout", TIMEOUT_SECONDS, 0.05, 86_400)
+    timeout = take_number(where, options, "timeout", TIMEOUT_SECONDS, 0.05, 86_400)
     return CommandVictim(words, timeout, options.get("language", "en"))

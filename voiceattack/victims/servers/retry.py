@@ -15,9 +15,10 @@ from typing import TypeVar
 from torch import Tensor
 
 from voiceattack.audio.clips import SAMPLE_RATE, pcm16
-from voiceattack.errors import SpecError, VictimError
+from voiceattack.errors import VictimError
+from voiceattack.victims.options import take_number, take_whole
 
-__all__ = ["Asking", "TryAgain", "cut_after", "number", "until", "wav"]
+__all__ = ["Asking", "TryAgain", "cut_after", "until", "wav"]
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 60.0
@@ -60,12 +61,10 @@ class Asking:
         Raises:
             SpecError: one is no number, or out of range.
         """
-        timeout = number(where, options, "timeout", TIMEOUT_SECONDS, 0.05, 3600)
-        retries = number(where, options, "retries", RETRIES, 0, 20)
-        rpm = number(where, options, "rpm", 0.0, 0.01, 1e6) if "rpm" in options else None
-        if retries != int(retries):
-            raise SpecError(f"{where}: retries={retries:g} must be a whole number")
-        return cls(timeout, int(retries), rpm)
+        timeout = take_number(where, options, "timeout", TIMEOUT_SECONDS, 0.05, 3600)
+        retries = take_whole(where, options, "retries", RETRIES, 0, 20)
+        rpm = take_number(where, options, "rpm", 0.0, 0.01, 1e6) if "rpm" in options else None
+        return cls(timeout, retries, rpm)
 
     def ask(self, request: Callable[[float], T]) -> T:
         """The answer of ``request(seconds it may take)``; asked again, after 0.5 s, 1 s, 2 s and so on, while it may help.
@@ -144,24 +143,6 @@ def until(connection: socket.socket, seconds: float, too_late: str) -> Iterator[
             yield
     except TimeoutError as error:
         raise VictimError(too_late) from error
-
-
-def number(where: str, options: dict[str, str], name: str, default: float, low: float, high: float) -> float:
-    """The option ``name`` taken out of ``options`` as a number from ``low`` to ``high``.
-
-    Raises:
-        SpecError: it is none.
-    """
-    text = options.pop(name, None)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise SpecError(f"{where}: {name}={text!r} must be a number") from error
-    if not low <= value <= high:
-        raise SpecError(f"{where}: {name}={text} must be from {low:g} to {high:g}")
-    return value
 
 
 def wav(clip: Tensor) -> bytes:

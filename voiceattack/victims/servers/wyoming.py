@@ -21,14 +21,11 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.languages import language_code
 from voiceattack.unicode_text import visible
 from voiceattack.victims.base import Transcript, Victim
-from voiceattack.victims.engines.common import refuse_unknown
 from voiceattack.victims.servers.connections import Address
 from voiceattack.victims.servers.retry import Asking, TryAgain, until
-from voiceattack.victims.specs import PATIENCE
 
 __all__ = ["WyomingVictim", "load", "read_events", "write_event"]
 
-OPTIONS = ("language", "model", *PATIENCE)
 CHUNK_BYTES = 2 * 4096
 MOST_BYTES = 1 << 20
 MOST_EVENTS = 10_000
@@ -179,12 +176,11 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> WyomingVic
     """Factory of ``wyoming://host:port?language=&model=&timeout=60&retries=2&rpm=``; nothing is sent before the first clip.
 
     Raises:
-        SpecError: no host, a port out of range, or unknown or malformed options.
+        SpecError: no host, a port out of range, or malformed options.
     """
     del device
     where, options = f"wyoming:{rest}", dict(options)
     address = Address.parse(where, "wyoming://host:port")
-    refuse_unknown(where, options, OPTIONS)
     if address.path.strip("/"):
         raise SpecError(f"victim {where!r} must read wyoming://host:port")
     return WyomingVictim(address, Asking.take(where, options), options.get("language"), options.get("model"))

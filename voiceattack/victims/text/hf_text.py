@@ -56,13 +56,13 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> TextClassi
     """A local folder or a model of the Hugging Face cache; safetensors only, and never the network.
 
     Raises:
-        SpecError: no name, or options (there are none but normalise).
+        SpecError: no name.
         VictimError: the model cannot be loaded, or is no sequence classifier.
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    if not rest or options:
-        raise SpecError(f"hf-text: name a folder or a cached id, without options, got {rest!r} {options or ''}")
+    if not rest:
+        raise SpecError("hf-text: name a folder or a cached id")
     spec, name = f"hf-text:{rest}", rest
     if (folder := Path(rest).expanduser()).is_dir():
         checked_folder(spec, folder)

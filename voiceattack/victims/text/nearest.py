@@ -11,8 +11,10 @@ import torch
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.files import read_text
+from voiceattack.numbers import LARGEST
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent, parse_action
+from voiceattack.victims.options import take_number
 from voiceattack.victims.text.embedding import embed
 
 __all__ = ["NearestVictim", "load"]
@@ -62,10 +64,8 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> NearestVic
         SpecError: the file or an option cannot be used.
         MissingExtraError: without the extra ``text``.
     """
-    if unknown := set(options) - {"threshold"}:
-        raise SpecError(f"nearest: unknown option {min(unknown)!r}; option: threshold")
+    threshold = take_number(f"nearest:{rest}", dict(options), "threshold", 0.6, -LARGEST, LARGEST)
     try:
-        threshold = float(options.get("threshold", 0.6))
         rows = [json.loads(line) for line in read_text(rest).split("\n") if line.strip()]
         pairs = [
             (str(row["text"]), parse_action(row["action"]) if "action" in row else Intent(str(row["label"])))

@@ -13,7 +13,7 @@ import torch
 from voiceattack.audio.clips import file_sha256
 from voiceattack.errors import AudioError, DigestError, SpecError, VictimError
 from voiceattack.victims.whisper.ctranslate2_weights import read_binary, whisper_state_dict
-from voiceattack.victims.whisper.frontends import PLAIN, Hearing, parse_hearings
+from voiceattack.victims.whisper.frontends import PLAIN, DecodingMode, parse_modes
 
 if TYPE_CHECKING:
     from voiceattack.victims.whisper.victim import WhisperVictim
@@ -58,16 +58,13 @@ def verify(folder: Path) -> None:
 def load(rest: str, options: dict[str, str], device: torch.device) -> WhisperVictim:
     """Factory of the spec ``whisper-tiny.en?frontend=audio-pad|feature-pad|all&timestamps=on|off``."""
     options = dict(options)
-    hearings = parse_hearings(options, "whisper-tiny.en")
-    if rest or options:
-        raise SpecError(
-            f"whisper-tiny.en takes no path and only the options frontend and timestamps, got {rest or ''}{options or ''}; "
-            "other models: hf:<id or folder>"
-        )
-    return load_folder(model_folder(), device, hearings)
+    modes = parse_modes(options, "whisper-tiny.en")
+    if rest:
+        raise SpecError(f"whisper-tiny.en takes no path, got {rest}; other models: hf:<id or folder>")
+    return load_folder(model_folder(), device, modes)
 
 
-def load_folder(folder: Path, device: torch.device, hearings: Sequence[Hearing] = (PLAIN,)) -> WhisperVictim:
+def load_folder(folder: Path, device: torch.device, modes: Sequence[DecodingMode] = (PLAIN,)) -> WhisperVictim:
     """Load the bundled weights from ``folder`` (``model.bin``, ``config.json``, ``tokenizer.json``).
 
     Raises:
@@ -77,6 +74,7 @@ def load_folder(folder: Path, device: torch.device, hearings: Sequence[Hearing] 
     from tokenizers import Tokenizer
     from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
+    from voiceattack.victims.whisper.model import WhisperModel
     from voiceattack.victims.whisper.victim import WhisperVictim
 
     verify(folder)
@@ -122,19 +120,15 @@ def load_folder(folder: Path, device: torch.device, hearings: Sequence[Hearing] 
         is_multilingual=False,
         return_timestamps=False,
     )
-    return WhisperVictim(
+    made = WhisperModel(
         model.to(device),
         lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids),
         lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True)),
         [start, no_timestamps],
-        {
-            "model": "openai/whisper-tiny.en",
-            "weights": PACKAGE,
-            "sha256": SHA256,
-            "precision": "float16 weights in float32 arithmetic",
-        },
-        hearings,
+        modes,
     )
+    precision = "float16 weights in float32 arithmetic"
+    return WhisperVictim(made, {"model": "openai/whisper-tiny.en", "weights": PACKAGE, "sha256": SHA256, "precision": precision})
 
 
 def _id(tokenizer: object, token: str) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from voiceattack.errors import SpecError
+from voiceattack.victims.options import take_choice
 
 if TYPE_CHECKING:
     from voiceattack.victims.whisper.log_mel import LogMel
 
-__all__ = ["PLAIN", "Hearing", "features", "parse_hearings"]
+__all__ = ["PLAIN", "DecodingMode", "features", "parse_modes"]
 
 FrontEnd = Literal["audio-pad", "feature-pad"]
 HOP = 160  # samples a frame
@@ -21,8 +21,8 @@ FRONT_ENDS: tuple[FrontEnd, ...] = ("audio-pad", "feature-pad")
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """One way to hear.
+class DecodingMode:
+    """One way to decode the same weights.
 
     Attributes:
         frontend: ``audio-pad`` pads the sound with silence before its features are computed (OpenAI's code, transformers);
@@ -39,11 +39,11 @@ class Hearing:
         return f"frontend={self.frontend}&timestamps={'on' if self.timestamps else 'off'}"
 
 
-PLAIN = Hearing()
+PLAIN = DecodingMode()
 
 
-def parse_hearings(options: dict[str, str], spec: str) -> tuple[Hearing, ...]:
-    """The hearings that a spec's options name; both are taken out of ``options``.
+def parse_modes(options: dict[str, str], spec: str) -> tuple[DecodingMode, ...]:
+    """The modes that a spec's options name; both are taken out of ``options``.
 
     ``frontend`` is ``audio-pad`` (default), ``feature-pad`` or ``all``; ``timestamps`` is ``off`` (default), ``on`` or ``all``.
     ``frontend=all`` alone is every front end with and without timestamps.
@@ -51,15 +51,11 @@ def parse_hearings(options: dict[str, str], spec: str) -> tuple[Hearing, ...]:
     Raises:
         SpecError: another value.
     """
-    frontend = options.pop("frontend", "audio-pad")
-    timestamps = options.pop("timestamps", "all" if frontend == "all" else "off")
-    if frontend not in (*FRONT_ENDS, "all"):
-        raise SpecError(f"{spec}: frontend={frontend!r} is none of audio-pad, feature-pad, all")
-    if timestamps not in ("on", "off", "all"):
-        raise SpecError(f"{spec}: timestamps={timestamps!r} is none of on, off, all")
+    frontend = take_choice(spec, options, "frontend", "audio-pad", (*FRONT_ENDS, "all"))
+    timestamps = take_choice(spec, options, "timestamps", "all" if frontend == "all" else "off", ("on", "off", "all"))
     fronts = [name for name in FRONT_ENDS if frontend in (name, "all")]
     prompts = [False, True] if timestamps == "all" else [timestamps == "on"]
-    return tuple(Hearing(name, stamped) for name in fronts for stamped in prompts)
+    return tuple(DecodingMode(name, stamped) for name in fronts for stamped in prompts)
 
 
 def features(log_mel: LogMel, waveforms: Tensor, lengths: Tensor, frontend: str, frames: int | None = None) -> Tensor:

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import Batch
-from voiceattack.victims.base import AttackLoss, LossConfig, Search
-from voiceattack.victims.whisper.frontends import Hearing, features
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, LossSession
+from voiceattack.victims.pretrained import quiet_transformers
+from voiceattack.victims.whisper.frontends import DecodingMode, features
 from voiceattack.victims.whisper.log_mel import HOP
+from voiceattack.victims.whisper.model import MUTE_TEXT, WhisperModel
 
-if TYPE_CHECKING:
-    from voiceattack.victims.whisper.victim import WhisperVictim
-
-__all__ = ["LongFormSearch", "Segment", "hear_long", "hear_stamped", "long_features"]
+__all__ = ["LongFormSession", "Segment", "hear_long", "hear_stamped", "long_features"]
 
 WINDOW_FRAMES = 3000
-STAMPED = Hearing("feature-pad", True)
+STAMPED = DecodingMode("feature-pad", True)
 
 
 @dataclass(frozen=True)
@@ -37,40 +36,42 @@ class Segment:
     text: str
 
 
-def long_features(victim: WhisperVictim, waveform: Tensor) -> Tensor:
+def long_features(model: WhisperModel, waveform: Tensor) -> Tensor:
     """Features float (1, mels, frames) of a whole recording float (samples,), of any length, with gradients."""
-    whole: Tensor = victim.log_mel.whole(waveform[None])
+    whole: Tensor = model.log_mel.whole(waveform[None])
     return whole
 
 
-def hear_long(victim: WhisperVictim, waveform: Tensor) -> tuple[str, list[Segment]]:
+def hear_long(model: WhisperModel, waveform: Tensor) -> tuple[str, list[Segment]]:
     """The transcript of a recording float (samples,), and its windows as the long-form path cut them."""
-    found = _windows_of(victim, long_features(victim, waveform))
+    with torch.no_grad(), quiet_transformers():
+        found = _windows_of(model, long_features(model, waveform))
     return _joined(found), found
 
 
-def hear_stamped(victim: WhisperVictim, waveform: Tensor, hearing: Hearing) -> str:
+def hear_stamped(model: WhisperModel, waveform: Tensor, mode: DecodingMode) -> str:
     """The transcript of a clip float (samples,) that fits the window, by a decoder that writes timestamps.
 
     Where the last segment is complete and sound is left after it, decoding goes on from there, as engines do; not past the clip.
     """
-    whole = features(victim.log_mel, waveform[None], torch.tensor([len(waveform)]), hearing.frontend)
     frames = max(1, len(waveform) // HOP)
-    # Zeros past the clip are what the long-form path fills its last window with by itself.
-    mel = whole[..., :frames] if hearing.frontend == "feature-pad" else whole
-    return _joined([segment for segment in _windows_of(victim, mel) if segment.frame < frames])
+    with torch.no_grad(), quiet_transformers():
+        whole = features(model.log_mel, waveform[None], torch.tensor([len(waveform)]), mode.frontend)
+        # Zeros past the clip are what the long-form path fills its last window with by itself.
+        mel = whole[..., :frames] if mode.frontend == "feature-pad" else whole
+        return _joined([segment for segment in _windows_of(model, mel) if segment.frame < frames])
 
 
 def _joined(windows: Sequence[Segment]) -> str:
     return " ".join(segment.text for segment in windows if segment.text)
 
 
-def _windows_of(victim: WhisperVictim, mel: Tensor) -> list[Segment]:
+def _windows_of(model: WhisperModel, mel: Tensor) -> list[Segment]:
     """The windows that the library's own sequential path hears in features float (1, mels, frames)."""
     mask = torch.ones(1, mel.shape[-1], dtype=torch.int64, device=mel.device)
-    options: dict[str, Any] = {"do_sample": False, "num_beams": 1, **victim.generate_options}
-    output = victim.model.generate(
-        input_features=mel.to(victim.model.dtype), attention_mask=mask, return_timestamps=True, return_segments=True, **options
+    options: dict[str, Any] = {"do_sample": False, "num_beams": 1, **model.generate_options}
+    output = model.network.generate(
+        input_features=mel.to(model.network.dtype), attention_mask=mask, return_timestamps=True, return_segments=True, **options
     )
     begins: dict[int, int] = {}
     words: dict[int, list[str]] = {}
@@ -78,11 +79,11 @@ def _windows_of(victim: WhisperVictim, mel: Tensor) -> list[Segment]:
         # Segments of one window share their result; a new one means that the window moved on.
         key = id(segment["result"])
         begins.setdefault(key, round(float(segment["start"]) * 100))
-        words.setdefault(key, []).append(victim.words(segment["tokens"].tolist()))
+        words.setdefault(key, []).append(model.words(segment["tokens"].tolist()))
     return [Segment(begins[key], " ".join(text for text in words[key] if text)) for key in begins]
 
 
-class LongFormSearch(Search):
+class LongFormSession(LossSession):
     """Attack losses of recordings longer than the window: the mean over their windows.
 
     Away from the clean words, the windows are those that the clean recording was heard in, each with its own words; toward a
@@ -90,19 +91,20 @@ class LongFormSearch(Search):
     when a window ends in one lone timestamp.
 
     Args:
-        victim: whose weights.
+        victim: under attack; hears the short clips.
+        model: its weights.
         clean: the clips under attack; short ones among them have one window.
     """
 
-    def __init__(self, victim: WhisperVictim, clean: Batch) -> None:
+    def __init__(self, victim: DifferentiableVictim, model: WhisperModel, clean: Batch) -> None:
         super().__init__(victim, clean)
-        self.whisper = victim
+        self.model = model
         self._heard: dict[int, list[Segment]] = {}
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
         parts = []
         for place, row in enumerate(rows):
-            waveform = waveforms[place, : int(self.clean.lengths[row])].to(self.whisper.device)
+            waveform = waveforms[place, : int(self.clean.lengths[row])].to(self.model.device)
             windows = self._windows(row, texts[place], config)
             parts.append(self._one(waveform, windows, config))
         toward = config.direction == "toward"
@@ -115,15 +117,20 @@ class LongFormSearch(Search):
         length = int(self.clean.lengths[row])
         if config.direction == "toward":
             starts = range(0, max(1, length // HOP), WINDOW_FRAMES)
-            return [Segment(start, self.whisper.mute_text if start else text) for start in starts]
+            return [Segment(start, MUTE_TEXT if start else text) for start in starts]
         if row not in self._heard:
-            with torch.no_grad():
-                self._heard[row] = self.whisper.hear_windows(self.clean.waveforms[row, :length])
+            self._heard[row] = self._hear(self.clean.waveforms[row, :length])
         return [segment for segment in self._heard[row] if segment.text] or [Segment(0, text)]
 
+    def _hear(self, clip: Tensor) -> list[Segment]:
+        """The windows that a clip float (samples,) is heard in; one when it fits."""
+        if len(clip) <= self.model.log_mel.samples:
+            return [Segment(0, self.victim.transcribe(Batch.of([clip]))[0].text)]
+        return hear_long(self.model, clip.to(self.model.device, torch.float32))[1]
+
     def _one(self, waveform: Tensor, windows: Sequence[Segment], config: LossConfig) -> AttackLoss:
-        whole = long_features(self.whisper, waveform)
+        whole = long_features(self.model, waveform)
         cuts = [whole[..., window.frame : window.frame + WINDOW_FRAMES] for window in windows]
         mel = torch.cat([torch.nn.functional.pad(cut, (0, WINDOW_FRAMES - cut.shape[-1])) for cut in cuts])
         lengths = torch.tensor([cut.shape[-1] * HOP for cut in cuts])
-        return self.whisper.window_loss(mel, lengths, [window.text for window in windows], STAMPED, config)
+        return self.model.window_loss(mel, lengths, [window.text for window in windows], STAMPED, config)

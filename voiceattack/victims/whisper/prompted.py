@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeGuard
 
 from voiceattack.audio.clips import Batch
-from voiceattack.victims.base import Transcript
+from voiceattack.errors import AttackError
+from voiceattack.victims.base import Transcript, Victim
 
-__all__ = ["PROMPT_KINDS", "PromptKind", "Prompted"]
+__all__ = ["PROMPT_KINDS", "PromptKind", "Prompted", "prompted", "takes_prompt"]
 
 PromptKind = Literal["initial-prompt", "hotwords"]
 PROMPT_KINDS: tuple[PromptKind, ...] = ("initial-prompt", "hotwords")
 
 
-@runtime_checkable
 class Prompted(Protocol):
     """A victim that hears with a prompt.
 
@@ -31,3 +31,19 @@ class Prompted(Protocol):
             VictimError: the clip is too long for a prompt here, or the engine fails.
         """
         ...
+
+
+def takes_prompt(victim: Victim) -> TypeGuard[Prompted]:
+    """Whether the victim hears with a prompt."""
+    return callable(getattr(victim, "transcribe_prompted", None))
+
+
+def prompted(victim: Victim) -> Prompted:
+    """The victim as one that hears with a prompt.
+
+    Raises:
+        AttackError: it takes none.
+    """
+    if takes_prompt(victim):
+        return victim
+    raise AttackError(f"victim {victim.spec!r} takes no prompt; name whisper-tiny.en, hf:<id> or faster-whisper:<model>")

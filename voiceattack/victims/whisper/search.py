@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import Batch
-from voiceattack.victims.base import AttackLoss, LossConfig, Search
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, LossSession
 from voiceattack.victims.whisper.frontends import features
+from voiceattack.victims.whisper.model import WhisperModel
 from voiceattack.victims.whisper.window import Context, front_of, remember
 
-if TYPE_CHECKING:
-    from voiceattack.victims.whisper.victim import WhisperVictim
-
-__all__ = ["WhisperSearch"]
+__all__ = ["WhisperSession"]
 
 REFRESH = 20  # losses between two looks at the whole window
 
 
-class WhisperSearch(Search):
+class WhisperSession(LossSession):
     """Attack losses of one batch over its own length; the rest of the window is looked at anew every 20 losses.
 
     Args:
-        victim: whose weights and front ends.
+        victim: under attack.
+        model: its weights and front ends.
         clean: the clips under attack.
     """
 
-    def __init__(self, victim: WhisperVictim, clean: Batch) -> None:
+    def __init__(self, victim: DifferentiableVictim, model: WhisperModel, clean: Batch) -> None:
         super().__init__(victim, clean)
-        self.whisper = victim
-        self.front = front_of(victim.model, int(clean.lengths.max()))
+        self.model = model
+        self.front = front_of(model.network, int(clean.lengths.max()))
         self._contexts: dict[str, Context] = {}
         self._rows: list[int] = []
         self._ends: dict[str, dict[int, int]] = {}
@@ -43,14 +41,14 @@ class WhisperSearch(Search):
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
         batch = self.clean.select(rows).replace(waveforms)
-        if self.front >= int(self.whisper.model.config.max_source_positions):
-            return self.whisper.attack_loss(batch, texts, config)
+        if self.front >= int(self.model.network.config.max_source_positions):
+            return self.model.attack_loss(batch, texts, config)
         places = self._refreshed(batch, rows)
         contexts = {name: context.select(places) for name, context in self._contexts.items()}
         self._age += 1
         # What is said after the last timestamp depends on it, so the one that the model wrote last time is fed.
         known = {label: [stamps[row] for row in rows] for label, stamps in self._ends.items() if set(rows) <= set(stamps)}
-        result = self.whisper.attack_loss(batch, texts, config, contexts, known)
+        result = self.model.attack_loss(batch, texts, config, contexts, known)
         for label, stamps in known.items():
             self._ends.setdefault(label, {}).update(zip(rows, stamps, strict=False))
         return result
@@ -61,9 +59,9 @@ class WhisperSearch(Search):
             places = {row: place for place, row in reversed(list(enumerate(rows)))}
             batch = batch.select(list(places.values()))
             with torch.no_grad():
-                for frontend in {hearing.frontend: None for hearing in self.whisper.hearings}:
-                    waveforms = (batch.waveforms * batch.mask()).to(self.whisper.device)
-                    whole = features(self.whisper.log_mel, waveforms, batch.lengths, frontend)
-                    self._contexts[frontend] = remember(self.whisper.model, whole, self.front)
+                for frontend in {mode.frontend: None for mode in self.model.modes}:
+                    waveforms = (batch.waveforms * batch.mask()).to(self.model.device)
+                    whole = features(self.model.log_mel, waveforms, batch.lengths, frontend)
+                    self._contexts[frontend] = remember(self.model.network, whole, self.front)
             self._rows, self._age = list(places), 0
-        return torch.tensor([self._rows.index(row) for row in rows], device=self.whisper.device)
+        return torch.tensor([self._rows.index(row) for row in rows], device=self.model.device)

@@ -1,1 +1,1 @@
-"""Victims around a victim."""
+"""Victims around a victim: the same but for what one of them changes."""

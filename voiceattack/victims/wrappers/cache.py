@@ -16,8 +16,9 @@ from torch import Tensor
 from voiceattack.audio.clips import Batch, pcm_sha256, quantize16
 from voiceattack.errors import DiskError, RunError
 from voiceattack.files import check_regular, inside
-from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
+from voiceattack.victims.base import Transcript, Victim, differentiates
 from voiceattack.victims.intent import Intent
+from voiceattack.victims.wrappers.base import VictimWrapper
 from voiceattack.victims.wrappers.kept import plain
 
 __all__ = ["FILE", "QueryCache", "RememberingVictim", "remembering"]
@@ -133,8 +134,8 @@ def _transcript(text: Any, details: Any, action: Any) -> Transcript:
     return Transcript(text, kept, None if did is None else Intent(did.name, did.slots, did.evidence))
 
 
-class RememberingVictim(Victim):
-    """A black box that is asked only what the cache does not know; everything else is the victim's own.
+class RememberingVictim(VictimWrapper):
+    """A victim that is asked only what the cache does not know.
 
     Clips are asked one by one and kept one by one, so that a victim that dies at the fifth has not answered four in vain.
 
@@ -147,37 +148,13 @@ class RememberingVictim(Victim):
     """
 
     def __init__(self, inner: Victim, cache: QueryCache) -> None:
-        self.inner, self.cache = inner, cache
+        super().__init__(inner)
+        self.cache = cache
         self.asked = self.known = 0
-        self.capabilities = inner.capabilities  # type: ignore[misc]
-        for name in (
-            "spec",
-            "sample_rate",
-            "max_seconds",
-            "mute_text",
-            "language",
-            "costly",
-            "hallucinations",
-            "commands",
-            "asked_device",
-        ):
-            setattr(self, name, getattr(inner, name))
-
-    def __getattr__(self, name: str) -> Any:
-        # What the victim offers besides hearing: interpret, score, confidences. Without an inner one yet, nothing.
-        if name.startswith("__") or "inner" not in self.__dict__:
-            raise AttributeError(name)
-        return getattr(self.inner, name)
 
     def told(self) -> str:
         """One line on what was asked so far."""
         return f"{self.spec} was asked {self.asked} times, {self.known} answers came from {self.cache.path}"
-
-    def describe(self) -> dict[str, Any]:
-        return self.inner.describe()
-
-    def check_length(self, seconds: float, name: str) -> None:
-        self.inner.check_length(seconds, name)
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
         return [self._hear(clip, batch.sample_rate) for clip in batch.clips()]
@@ -209,6 +186,6 @@ def remembering(victim: Victim, folder: str | Path | None) -> Victim:
     Raises:
         RunError: the folder cannot be used.
     """
-    if folder is None or isinstance(victim, (RememberingVictim, DifferentiableVictim)):
+    if folder is None or isinstance(victim, RememberingVictim) or differentiates(victim):
         return victim
     return RememberingVictim(victim, QueryCache(folder))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import SpecError
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Search, Transcript, Victim
+from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, LossSession, Transcript, Victim, differentiates
 
 __all__ = ["EnsembleVictim", "load"]
 
@@ -30,9 +30,9 @@ class EnsembleVictim(DifferentiableVictim):
     def __init__(self, members: Sequence[Victim]) -> None:
         if len(members) < 2:
             raise SpecError("an ensemble needs at least two victims: ensemble:A|B")
-        differentiable = [member for member in members if isinstance(member, DifferentiableVictim)]
+        differentiable = [member for member in members if differentiates(member)]
         if len(differentiable) < len(members):
-            names = ", ".join(member.spec for member in members if not isinstance(member, DifferentiableVictim))
+            names = ", ".join(member.spec for member in members if not differentiates(member))
             raise SpecError(f"an ensemble is crafted on by gradients, which {names} does not give; hear it with evaluate instead")
         self.members = differentiable
         limits = [member.max_seconds for member in members if member.max_seconds is not None]
@@ -66,8 +66,12 @@ class EnsembleVictim(DifferentiableVictim):
         parts = [member.attack_loss(batch, _spoken(member, texts), config) for member in self.members]
         return AttackLoss.together([_on(part, self.device) for part in parts], config.direction == "toward")
 
-    def search(self, clean: Batch) -> Search:
-        return _EnsembleSearch(self, clean)
+    @property
+    def token_losses(self) -> bool:
+        return all(member.token_losses for member in self.members)
+
+    def search(self, clean: Batch) -> LossSession:
+        return _EnsembleSession(self, clean)
 
     def check_target(self, text: str) -> None:
         for member in self.members:
@@ -80,8 +84,8 @@ class EnsembleVictim(DifferentiableVictim):
         return {**super().describe(), "members": [member.describe() for member in self.members]}
 
 
-class _EnsembleSearch(Search):
-    """Each member's own search."""
+class _EnsembleSession(LossSession):
+    """Each member's own session."""
 
     def __init__(self, victim: EnsembleVictim, clean: Batch) -> None:
         super().__init__(victim, clean)
