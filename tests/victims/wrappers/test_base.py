@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from speechlike import tones
+from speechlike import ROOT, tones
 from torch import Tensor
 
 from voiceattack.attacks import attacks_for, build_attack
@@ -192,3 +194,22 @@ def test_somebodys_victim_that_interprets_acts(tmp_path: Path, monkeypatch: pyte
     assert victim.capabilities == {"hears", "acts"}
     asked = interpret_of(load_victim("python:old_assistant:Old?normalise=nfkc", "cpu"))
     assert asked is not None and asked("\uff4f\uff4e") == Intent("on")
+
+
+def test_capabilities_are_asked_in_one_way() -> None:
+    """Of a wrapper, the class and the methods it has do not tell what the victim inside can do."""
+    asked: list[str] = []
+    for path in sorted((ROOT / "voiceattack").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) > 1:
+                told = ast.unparse(node.args[1])
+                by_class = node.func.id == "isinstance" and re.search(r"\b(DifferentiableVictim|Prompted)\b", told)
+                by_method = node.func.id in ("getattr", "hasattr") and told in (
+                    "'interpret'",
+                    "'score'",
+                    "'loss'",
+                    "'confidences'",
+                )
+                if (by_class or by_method) and path.name != "own.py":  # where modules of others are looked at, not victims
+                    asked.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not asked, "ask victim.capabilities, differentiates(victim) or takes_prompt(victim)"
