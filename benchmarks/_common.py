@@ -21,8 +21,9 @@ from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
 from voiceattack.corpus import Utterance, read_corpus
 from voiceattack.corpus.samples import samples_manifest
+from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.metrics.signal import snr_db
-from voiceattack.metrics.text import corpus_wer, normalize
+from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.objectives import Objective
 from voiceattack.victims import DifferentiableVictim, Victim, differentiates, load_victim
 
@@ -129,10 +130,11 @@ def judge(victim: Victim, items: Sequence[Utterance], tools: Mapping[str, Tool],
         "| --- | --: | --: | --: | --: | --: |",
     ]
     for name in tools:
-        single = [min(1.0, corpus_wer([r], [h])) for r, h in zip(references, heard[name], strict=True)]
+        rate = ErrorRate.of(word_errors(r, h) for r, h in zip(references, heard[name], strict=True))
+        single = [errors / words for errors, words in zip(rate.capped().errors, rate.lengths, strict=True)]
         median = sorted(snrs[name])[len(items) // 2]
         lines.append(
-            f"| {name} | {corpus_wer(references, heard[name]):.2f} | {sum(single) / len(single):.2f} "
+            f"| {name} | {rate.compute():.2f} | {sum(single) / len(single):.2f} "
             f"| {median:.1f} | {used[name]:.2f} | {seconds[name]:.0f} |"
         )
     return "\n".join(lines) + "\n"

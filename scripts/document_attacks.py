@@ -76,17 +76,17 @@ def picture(name: str, victim: Victim) -> str:
     with tempfile.TemporaryDirectory() as folder:
         run = craft(AttackRequest(inputs=(str(CLIP),), attack=name, **EXAMPLES[name]), folder, victim=victim)
         evaluate(run, [victim])
-        row = next(row for row in run.results() if row["control_for"] is None and row["stage_of"] is None)
-        title = f"{name} at {row['snr_db']:.1f} dB SNR"
-        draw_perturbation(run.resolve(row["clean_audio"]), run.resolve(row["audio"]), title, PAGES / f"{name}.png")
-    asked = ", ".join(f"{key}={value}" for key, value in EXAMPLES[name].get("budget", {}).items()) or row["objective"]
-    heard = " ".join(row["hypothesis"].split())
+        row = next(row for row in run.results() if row.is_final)
+        title = f"{name} at {row.snr_db:.1f} dB SNR"
+        draw_perturbation(run.resolve(str(row.clean_audio)), run.resolve(str(row.audio)), title, PAGES / f"{name}.png")
+    asked = ", ".join(f"{key}={value}" for key, value in EXAMPLES[name].get("budget", {}).items()) or row.objective
+    heard = " ".join((row.hypothesis or "").split())
     heard = heard if len(heard) < 100 else heard[:97] + "..."
     return (
         f"![Spectrograms]({name}.png)\n\n"
-        f'`samples/{CLIP.name}` on whisper-tiny.en ({asked}): "{row["clean_hypothesis"].strip()}" is heard as "{heard}" at '
-        f"{row['snr_db']:.1f} dB SNR, PESQ {row['pesq']:.2f}, {row['masking_excess_db']:.2f} dB over the masking threshold; "
-        f"{row['steps']} steps.\n"
+        f'`samples/{CLIP.name}` on whisper-tiny.en ({asked}): "{(row.clean_hypothesis or "").strip()}" is heard as "{heard}" at '
+        f"{row.snr_db:.1f} dB SNR, PESQ {row.value('pesq'):.2f}, {row.value('masking_excess_db'):.2f} dB over the masking "
+        f"threshold; {row.steps} steps.\n"
     )
 
 

@@ -84,7 +84,7 @@ def test_long_recordings_are_attacked_and_evaluated(tmp_path: Path) -> None:
     assert errors["a-long"] is errors["c-short"] is None
     assert errors["b-longer"] == "600.0 s is longer than the 300 s that victim 'tiny' takes; cut it into shorter clips"
     evaluate(run, [victim])
-    rows = {row["id"].partition("-")[0]: row for row in run.results()}
-    assert rows["a"]["pesq"] is None and "its code fails (it was ended by SIG" in rows["a"]["nulls"]["pesq"]
-    assert rows["a"]["stoi"] > 0.5 and rows["a"]["snr_db"] == pytest.approx(20, abs=0.1) and rows["a"]["error"] is None
-    assert rows["b"]["outcome"] == "error" and rows["c"]["pesq"] > 1 and rows["c"]["nulls"].get("pesq") is None
+    rows = {row.id.partition("-")[0]: row for row in run.results()}
+    assert rows["a"].value("pesq") is None and "its code fails (it was ended by SIG" in rows["a"].nulls["pesq"]
+    assert (rows["a"].value("stoi") or 0) > 0.5 and rows["a"].snr_db == pytest.approx(20, abs=0.1) and rows["a"].error is None
+    assert rows["b"].outcome == "error" and (rows["c"].value("pesq") or 0) > 1 and rows["c"].nulls.get("pesq") is None

@@ -14,6 +14,7 @@ from voiceattack.evaluate import evaluate
 from voiceattack.metrics.signal import snr_db
 from voiceattack.report import render
 from voiceattack.runs import Run
+from voiceattack.runs.records import Result
 from voiceattack.victims import Victim, load_victim
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ def inputs(folder: Path, count: int) -> tuple[str, ...]:
     return (str(manifest),)
 
 
-def heard_back(run: Run, whisper: Victim) -> list[dict[str, object]]:
+def heard_back(run: Run, whisper: Victim) -> list[Result]:
     evaluate(run, [whisper])
     return run.results()
 
@@ -45,19 +46,19 @@ def test_pgd_fools_where_noise_of_the_same_size_does_not(whisper: Victim, tmp_pa
     )
     run = craft(request, tmp_path / "run", victim=whisper)
     rows = heard_back(run, whisper)
-    attacked = [row for row in rows if row["control_for"] is None]
-    controls = [row for row in rows if row["control_for"] is not None]
+    attacked = [row for row in rows if not row.is_control]
+    controls = [row for row in rows if row.is_control]
     assert len(attacked) == len(controls) == 2
-    assert all(row["success"] for row in attacked), [(row["reference"], row["hypothesis"]) for row in attacked]
-    assert not any(row["success"] for row in controls), [(row["reference"], row["hypothesis"]) for row in controls]
+    assert all(row.success for row in attacked), [(row.reference, row.hypothesis) for row in attacked]
+    assert not any(row.success for row in controls), [(row.reference, row.hypothesis) for row in controls]
     for row, control in zip(attacked, controls, strict=True):
-        clean, changed = (audio.load(run.path / str(row[name])) for name in ("clean_audio", "audio"))
+        clean, changed = (audio.load(run.path / str(path)) for path in (row.clean_audio, row.audio))
         assert float(snr_db(clean, changed)) >= 30.0
-        assert abs(float(control["snr_db"]) - float(row["snr_db"])) < 0.05  # type: ignore[arg-type]
-        comment = audio.read_comment(run.path / str(row["audio"]))
+        assert abs((control.snr_db or 0) - (row.snr_db or 0)) < 0.05
+        comment = audio.read_comment(run.path / str(row.audio))
         assert comment is not None and "adversarial" in comment and run.id in comment
     assert render(run, ["md"])[0].read_text().count("![") == 2
-    again = replay(run, str(attacked[0]["id"]), victim=whisper)
+    again = replay(run, attacked[0].id, victim=whisper)
     assert again.same, "same seed, same machine, other bytes"
 
 
@@ -71,8 +72,8 @@ def test_cw_says_the_target_exactly(whisper: Victim, tmp_path: Path) -> None:
         control=False,
     )
     (row,) = heard_back(craft(request, tmp_path / "run", victim=whisper), whisper)
-    assert row["hypothesis_normalized"] == "unlock the front door" and row["outcome"] == "fooled"
-    assert float(row["snr_db"]) > 20.0  # type: ignore[arg-type]
+    assert row.hypothesis_normalized == "unlock the front door" and row.outcome == "fooled"
+    assert row.snr_db is not None and row.snr_db > 20.0
 
 
 def test_mute_leaves_nothing(whisper: Victim, tmp_path: Path) -> None:
@@ -80,5 +81,5 @@ def test_mute_leaves_nothing(whisper: Victim, tmp_path: Path) -> None:
         inputs=inputs(tmp_path, 1), attack="pgd", params={"steps": 60, "check_every": 5}, objective="mute", budget={"snr_db": 25}
     )
     rows = heard_back(craft(request, tmp_path / "run", victim=whisper), whisper)
-    assert rows[0]["success"] and rows[0]["hypothesis_normalized"] == ""
-    assert not rows[1]["success"], "plain noise mutes it too: the loudness, not the attack"
+    assert rows[0].success and rows[0].hypothesis_normalized == ""
+    assert not rows[1].success, "plain noise mutes it too: the loudness, not the attack"

@@ -251,7 +251,7 @@ def test_a_run_in_a_language_without_spaces(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     run = Run.open(tmp_path / "run")
     (row,) = run.results()
-    assert row["language"] == "zh" and row["wer"] == row["cer"] == row["wer_raw"] == pytest.approx(1 / 6)
+    assert row.language == "zh" and row.wer == row.cer == row.wer_raw == pytest.approx(1 / 6)
     (group,) = run.summary()["groups"]
     assert group["wer"] == group["cer"] == pytest.approx(1 / 6) and group["error_unit"] == "character"
     assert "count characters (CER)" in done.stdout

@@ -96,7 +96,7 @@ from voiceattack.testing import assert_robust
 def test_spec(victim, attack):
     assert victim.spec == "tiny"
     attempt = attack("clips/clip0.wav", attack="pgd", snr_db=15, steps=3, check_every=1, target="zz")
-    assert attempt.row["objective"] == "targeted" and attempt.row["target"] == "zz"
+    assert attempt.row.objective == "targeted" and attempt.row.target == "zz"
     wrong = attack("clips/clip0.wav", text="never heard", attack="noise", snr_db=90)
     try:
         assert_robust(wrong)

@@ -118,7 +118,7 @@ def attack(request: pytest.FixtureRequest, victim: Victim, tmp_path_factory: pyt
         name = request.node.nodeid.rpartition("/")[2].replace("::", "-")
         attempt: Attempt = _told(lambda: testing().attack_clip(asked, one.utterance(), victim, folder, f"{name}-{one}"))
         for key in ("outcome", "snr_db", "wer_clean", "wer"):
-            request.node.user_properties.append((f"voiceattack_{key}", attempt.row[key]))
+            request.node.user_properties.append((f"voiceattack_{key}", getattr(attempt.row, key)))
         request.node.user_properties.append(("voiceattack_audio", str(attempt.audio)))
         return attempt
 

@@ -140,7 +140,7 @@ class Registry(Generic[T]):
         if self._plugins_loaded:
             return
         self._plugins_loaded = True
-        for point in entry_points(group=self.group or ""):
+        for point in sorted(entry_points(group=self.group or ""), key=lambda point: point.name):
             source = f"{point.dist.name} (installed plug-in)" if point.dist else "an installed plug-in"
             packages = [point.dist.name] if point.dist else []
             self.add(point.name, point.value, f"from {source}", packages=packages, outside=PLUG_IN)
@@ -149,6 +149,11 @@ class Registry(Generic[T]):
         """All registered names, sorted."""
         self._load_plugins()
         return sorted(self._entries)
+
+    def in_order(self) -> list[str]:
+        """All registered names, as they were registered; those of installed plug-ins by name."""
+        self._load_plugins()
+        return list(self._entries)
 
     def entries(self) -> Iterator[Entry]:
         """All entries, sorted by name."""

@@ -13,6 +13,7 @@ from voiceattack.errors import AttackError
 if TYPE_CHECKING:
     from voiceattack.corpus import Utterance
     from voiceattack.craft.request import AttackRequest
+    from voiceattack.runs.records import Result
     from voiceattack.victims import Victim
 
 __all__ = ["Attempt", "assert_robust", "attack_clip", "request_of"]
@@ -29,33 +30,33 @@ class Attempt:
         run: the run directory.
     """
 
-    row: dict[str, Any]
+    row: Result
     run: Path
 
     @property
     def success(self) -> bool:
         """Whether the victim was fooled."""
-        return bool(self.row["success"])
+        return bool(self.row.success)
 
     @property
     def outcome(self) -> str:
         """``fooled``, ``held``, ``no_effect``, ``clean_wrong`` or ``error``."""
-        return str(self.row["outcome"])
+        return self.row.outcome
 
     @property
     def snr_db(self) -> float | None:
         """Of the perturbation."""
-        return None if self.row["snr_db"] is None else float(self.row["snr_db"])
+        return self.row.snr_db
 
     @property
     def wer(self) -> float | None:
         """Of the artefact against what was said."""
-        return None if self.row["wer"] is None else float(self.row["wer"])
+        return self.row.wer
 
     @property
     def audio(self) -> Path | None:
         """The adversarial file."""
-        return None if self.row["audio"] is None else self.run / self.row["audio"]
+        return None if self.row.audio is None else self.run / self.row.audio
 
     def report(self) -> str:
         """What a failure message shows: transcripts, WER, SNR, files to play, and how to make it again."""
@@ -63,12 +64,12 @@ class Attempt:
 
         row = self.row
         lines = {
-            "said": row["reference"],
-            "heard clean": f"{_text(row['clean_hypothesis'])}  (WER {_number(row['wer_clean'], 2)})",
-            "heard": f"{_text(row['hypothesis'])}  (WER {_number(row['wer'], 2)})",
-            "SNR": f"{_number(row['snr_db'], 1)} dB",
+            "said": row.reference,
+            "heard clean": f"{_text(row.clean_hypothesis)}  (WER {_number(row.wer_clean, 2)})",
+            "heard": f"{_text(row.hypothesis)}  (WER {_number(row.wer, 2)})",
+            "SNR": f"{_number(row.snr_db, 1)} dB",
             "play": self.audio,
-            "clean": None if row["clean_audio"] is None else self.run / row["clean_audio"],
+            "clean": None if row.clean_audio is None else self.run / row.clean_audio,
             "again": replay_command(self.run, row),
         }
         return "\n".join(f"  {name + ':':<13}{value}" for name, value in lines.items() if value is not None)
@@ -118,9 +119,9 @@ def attack_clip(request: AttackRequest, clip: Utterance, victim: Victim, folder:
     path = folder / f"{slug(name)[:60]}-{run_id(request.identity())}"
     run = craft(request, path, items=[clip], victim=victim)
     evaluate(run, [victim])
-    attempt = Attempt(next(row for row in run.results() if row["control_for"] is None and row["stage_of"] is None), path)
+    attempt = Attempt(next(row for row in run.results() if row.is_final), path)
     if attempt.outcome == "error":
-        raise AttackError(f"{clip.place}: {attempt.row['error']}")
+        raise AttackError(f"{clip.place}: {attempt.row.error}")
     return attempt
 
 
@@ -136,13 +137,13 @@ def assert_robust(attempt: Attempt, *, max_wer: float | None = None) -> None:
     """
     __tracebackhide__ = True
     row = attempt.row
-    who = f"{row['victim']} was fooled by {row['attack']} at {_number(attempt.snr_db, 1)} dB SNR"
+    who = f"{row.victim} was fooled by {row.attack} at {_number(attempt.snr_db, 1)} dB SNR"
     if attempt.outcome == "clean_wrong":
-        raise AssertionError(f"{row['victim']} mishears the clean clip already, so its robustness is unknown\n{attempt.report()}")
+        raise AssertionError(f"{row.victim} mishears the clean clip already, so its robustness is unknown\n{attempt.report()}")
     if attempt.success:
-        raise AssertionError(f"{who} (objective {row['objective']})\n{attempt.report()}")
+        raise AssertionError(f"{who} (objective {row.objective})\n{attempt.report()}")
     if max_wer is not None and attempt.wer is not None and attempt.wer > max_wer:
-        raise AssertionError(f"{row['victim']}: WER {attempt.wer:.2f} is over {max_wer:g}\n{attempt.report()}")
+        raise AssertionError(f"{row.victim}: WER {attempt.wer:.2f} is over {max_wer:g}\n{attempt.report()}")
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -15,6 +15,7 @@ import typer
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
+from result_lines import result
 from speechlike import ROOT, in_process, write_clips
 
 from voiceattack.attacks import ATTACKS
@@ -263,7 +264,7 @@ def test_reports_name_commands_that_make_the_same(tmp_path: Path, monkeypatch: p
     assert params["out"] == Path(run.name) and Run.open(tmp_path / "again").id == opened.id
     files = {path.name: path.read_bytes() for path in (run / "audio").iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "again" / "audio").iterdir()}
-    (row,) = [row for row in opened.results() if row["stage_of"] is None]
+    (row,) = [row for row in opened.results() if not row.is_stage]
     for printed in (replay_command(Path(run.name), row), evaluate_command(opened)):
         assert in_process(*shlex.split(printed)[1:], "--quiet").returncode == 0, printed
     report = Attempt(row, run).report()
@@ -274,10 +275,10 @@ def test_reports_name_commands_that_make_the_same(tmp_path: Path, monkeypatch: p
 
 
 def test_a_victim_outside_stands_in_the_command_that_replays_it() -> None:
-    row = {"id": "a-1", "source_victim": "command:my asr's {audio}"}
+    row = result(id="a-1", source_victim="command:my asr's {audio}")
     params = parse(replay_command(Path("-run"), row))
-    assert (params["victim"], params["run"], params["example"]) == (row["source_victim"], Path("-run"), "a-1")
-    assert "--victim" not in replay_command(Path("run"), {"id": "a-1", "source_victim": "tiny"})
+    assert (params["victim"], params["run"], params["example"]) == (row.source_victim, Path("-run"), "a-1")
+    assert "--victim" not in replay_command(Path("run"), result(id="a-1", source_victim="tiny"))
 
 
 def test_hints_of_the_console_are_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ def test_an_evaluation_whose_answers_cannot_be_kept_ends(crafted: Path) -> None:
         evaluate(Run.open(crafted), [Breaking(2, block)])
     (crafted / JOURNAL).rmdir()
     evaluate(Run.open(crafted), [Breaking(0, None)])
-    assert all(row["error"] is None for row in Run.open(crafted).results())
+    assert all(row.error is None for row in Run.open(crafted).results())
 
 
 def test_a_text_is_searched_as_if_alone(speaker: str, tmp_path: Path) -> None:
@@ -265,9 +265,9 @@ def test_of_an_endless_transcript_a_part_is_compared_and_said(tmp_path: Path) ->
     run = Run.open(tmp_path / "run")
     evaluate(run, [Endless()])
     for row in run.results():
-        assert len(row["hypothesis"]) > 700_000 and len(row["hypothesis_normalized"]) < 2 * MOST_COMPARED
-        assert row["wer"] is not None and row["cer"] is not None and row["error"] is None
-        said = [line for line in row["warnings"] if line.endswith("of which the first 50,000 are compared")]
+        assert len(row.hypothesis) > 700_000 and len(row.hypothesis_normalized) < 2 * MOST_COMPARED
+        assert row.wer is not None and row.cer is not None and row.error is None
+        said = [line for line in row.warnings if line.endswith("of which the first 50,000 are compared")]
         assert [line.partition(" has ")[0] for line in said] == ["the clean transcript", "the transcript"]
 
 

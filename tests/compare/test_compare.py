@@ -16,7 +16,7 @@ from voiceattack.compare.differences import compare
 from voiceattack.compare.rules import broken, parse_rule
 from voiceattack.compare.sides import Entry, Side, load_side
 from voiceattack.errors import RunError, SpecError
-from voiceattack.metrics.paired import mcnemar, paired_difference
+from voiceattack.metrics.intervals import mcnemar, paired_difference
 
 NOISE = ("--victim", "tiny", "--attack", "noise")
 

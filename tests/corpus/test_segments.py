@@ -215,8 +215,8 @@ def test_a_run_of_segments_hears_keeps_resumes_and_replays_each(long: Path, tmp_
         assert Segment(**example.recipe["segment"]) in [item.segment for item in utterances(manifest)]
         replayed = in_process("replay", out, example.id)
         assert replayed.returncode == 0, replayed.stderr
-    rows = {row["id"]: row for row in run.results()}
-    assert sorted(rows[example.id]["reference"] for example in examples) == ["piece 0", "piece 1", "piece 2"]
+    rows = {row.id: row for row in run.results()}
+    assert sorted(str(rows[example.id].reference) for example in examples) == ["piece 0", "piece 1", "piece 2"]
 
 
 def test_a_segment_that_cannot_be_loaded_is_an_example_of_its_own(long: Path, tmp_path: Path) -> None:

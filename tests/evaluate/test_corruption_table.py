@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from markdown_reader import read
+from result_lines import result
 from speechlike import in_process, write_clips
 from suite_fixture import run as run_suite
 from suite_fixture import summary, write_suite
@@ -20,11 +21,16 @@ from voiceattack.craft.replay import replay
 from voiceattack.evaluate.corruption_table import corruption_table
 from voiceattack.report.corruptions import draw_corruptions, markdown_table
 from voiceattack.runs import Run
+from voiceattack.runs.records import Result
 
 NAMES = "gaussian_noise,crosstalk,speed_up"
 
 
-def row(clip: str, severity: int, heard: str, *, name: str = "gaussian_noise", **facts: Any) -> dict[str, Any]:
+OF = {clip: f"{place:064x}" for place, clip in enumerate("abc")}
+"""SHA-256 of each clip's samples."""
+
+
+def row(clip: str, severity: int, heard: str, *, name: str = "gaussian_noise", **facts: Any) -> Result:
     base = {
         "id": f"{clip}-{name}-{severity}",
         "victim": "v",
@@ -33,16 +39,16 @@ def row(clip: str, severity: int, heard: str, *, name: str = "gaussian_noise", *
         "control_for": None,
         "stage_of": None,
         "reference": "call my sister now",
-        "hypothesis_normalized": heard,
-        "clean_hypothesis_normalized": "call my sister",
+        "hypothesis": heard,
+        "clean_hypothesis": "call my sister",
         "wer": 0.0,
         "cer": 0.5,
         "pesq": 2.84,
         "nulls": {},
         "outcome": "held",
-        "recipe": {"pcm_sha256": clip, "draws": {"random": True}},
+        "recipe": {"pcm_sha256": OF[clip], "draws": {"random": True}},
     }
-    return {**base, **facts}
+    return result(**{**base, **facts})
 
 
 def test_a_line_by_hand() -> None:
@@ -66,8 +72,8 @@ def test_a_line_by_hand() -> None:
 
 
 def test_variance_over_draws_of_the_clips_that_all_have() -> None:
-    def draw(repeat: int, clip: str, heard: str) -> dict[str, Any]:
-        return row(clip, 1, heard, recipe={"pcm_sha256": clip, "draws": {"random": True}, "repeat": repeat})
+    def draw(repeat: int, clip: str, heard: str) -> Result:
+        return row(clip, 1, heard, recipe={"pcm_sha256": OF[clip], "draws": {"random": True}, "repeat": repeat})
 
     rows = [draw(0, "a", "call my sister now"), draw(1, "a", "call my"), draw(2, "a", ""), draw(0, "b", "")]
     (line,) = corruption_table(rows)
@@ -78,7 +84,7 @@ def test_variance_over_draws_of_the_clips_that_all_have() -> None:
 
 def test_what_is_not_defined_says_why() -> None:
     longer = {"pesq": "clean and adversarial differ in length (100 and 50 samples)"}
-    fixed = {"pcm_sha256": "a", "draws": {"random": False}}
+    fixed = {"pcm_sha256": OF["a"], "draws": {"random": False}}
     (line,) = corruption_table([row("a", 1, "call", name="speed_up", pesq=None, nulls=longer, recipe=fixed)])
     assert line.nwerd is None and line.nulls["nwerd"] == "PESQ is undefined: clean and adversarial differ in length"
     assert line.werv is None and "same bytes" in line.nulls["werv"]
@@ -89,7 +95,7 @@ def test_what_is_not_defined_says_why() -> None:
 
 
 def test_a_corruption_that_could_not_be_made_leaves_its_panel_empty() -> None:
-    lost = {"outcome": "error", "wer": None, "hypothesis_normalized": None, "clean_hypothesis_normalized": None}
+    lost = {"outcome": "error", "wer": None, "hypothesis": None, "clean_hypothesis": None}
     lines = corruption_table([row("a", 1, "call my sister now"), row("a", 1, "", name="reverberation", **lost)])
     assert [line.name for line in lines] == ["gaussian_noise", "reverberation"] and lines[1].cells[0].wer is None
     png = io.BytesIO()
@@ -104,7 +110,7 @@ def test_nothing_heard_has_its_reason() -> None:
 
 def test_degradation_is_against_the_clips_of_each_severity() -> None:
     """Where a clip failed at one severity, the sum of WERD is still what is normalised."""
-    wrong = {"clean_hypothesis_normalized": ""}
+    wrong = {"clean_hypothesis": ""}
     rows = [
         row("a", 1, "call my sister"),
         row("b", 1, "", **wrong),
@@ -178,11 +184,11 @@ def test_one_command_makes_an_ordinary_run_and_its_table(made: Path) -> None:
     assert {example.queries for example in examples} == {1}
     assert len({example.id for example in examples}) == len(examples)
     rows = run.results()
-    assert len(rows) == 2 * len(examples) and {r["victim"] for r in rows} == {"tiny", "tiny?"}
+    assert len(rows) == 2 * len(examples) and {r.victim for r in rows} == {"tiny", "tiny?"}
     for r in rows:
-        longer = r["attack"] == "corruption:speed_up"
-        assert (r["snr_db"] is None) == longer and (("length" in r["nulls"].get("snr_db", "")) == longer)
-        assert r["recipe"]["draws"]["value"] in (30, 0, 1.25, 2) and r["recipe"]["repeat"] in (0, 1)
+        longer = r.attack == "corruption:speed_up"
+        assert (r.snr_db is None) == longer and (("length" in r.nulls.get("snr_db", "")) == longer)
+        assert r.recipe["draws"]["value"] in (30, 0, 1.25, 2) and r.recipe["repeat"] in (0, 1)
     with (made / "corruptions.csv").open(newline="") as stream:
         table = list(csv.DictReader(stream))
     assert len(table) == 2 * 3 * 2 and {r["n"] for r in table} == {"2"}
@@ -244,14 +250,14 @@ def test_one_corruption_as_an_attack(tmp_path: Path) -> None:
     done = in_process(*line, "--out", tmp_path / "run", "--keep-format")
     assert done.returncode == 0, done.stderr
     rows = Run.open(tmp_path / "run").results()
-    assert sum(r["control_for"] is not None for r in rows) == 2, "of a defined SNR there is a noise control"
+    assert sum(r.is_control for r in rows) == 2, "of a defined SNR there is a noise control"
     for r in rows:
-        assert r["snr_db"] == pytest.approx(10, abs=0.1)
+        assert r.snr_db == pytest.approx(10, abs=0.1)
     done = in_process(*line[:-3], "corruption:tempo_down", "--severity", "2", "--out", tmp_path / "tempo", "--keep-format")
     assert done.returncode == 0 and "changes the clip's length" in done.stderr
     rows = Run.open(tmp_path / "tempo").results()
-    assert len(rows) == 2 and all(r["snr_db"] is None and r["wer"] is not None for r in rows)
-    assert len(audio.load(tmp_path / "tempo" / rows[0]["audio"])) == round(9600 / 0.75)
+    assert len(rows) == 2 and all(r.snr_db is None and r.wer is not None for r in rows)
+    assert len(audio.load(tmp_path / "tempo" / str(rows[0].audio))) == round(9600 / 0.75)
     for options, told in ((("--snr-db", "20"), "takes no limit"), (("--param", "severity=1"), "give it once")):
         done = in_process(*line, *options, "--out", tmp_path / "no")
         assert done.returncode == 2 and told in done.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from result_lines import changed, result
 from speechlike import in_process, write_clips
 
 from voiceattack.craft.replay import replay
@@ -14,9 +15,13 @@ from voiceattack.evaluate.curve import curves, defects
 from voiceattack.report.curve import draw_curves, labels
 from voiceattack.report.transfer import transfer, transfer_rows
 from voiceattack.runs import Run
+from voiceattack.runs.records import Result
+
+OF = {clip: f"{place:064x}" for place, clip in enumerate("abcd")}
+"""SHA-256 of each clip's samples."""
 
 
-def row(id: str, snr_db: float, heard: str, *, success: bool, **facts: Any) -> dict[str, Any]:
+def row(id: str, snr_db: float | None, heard: str, *, success: bool, **facts: Any) -> Result:
     base = {
         "id": id,
         "victim": "v",
@@ -29,14 +34,14 @@ def row(id: str, snr_db: float, heard: str, *, success: bool, **facts: Any) -> d
         "stage_of": None,
         "snr_db": snr_db,
         "reference": "call my sister now",
-        "hypothesis_normalized": heard,
-        "clean_hypothesis_normalized": "call my sister now",
+        "hypothesis": heard,
+        "clean_hypothesis": "call my sister now",
         "wer": 0.0,
         "success": success,
         "outcome": "fooled" if success else "held",
-        "recipe": {"pcm_sha256": id.split(".")[0], "wer_threshold": 0.5},
+        "recipe": {"pcm_sha256": OF[id[0]], "wer_threshold": 0.5},
     }
-    return {**base, **facts}
+    return result(**{**base, **facts})
 
 
 ROWS = [
@@ -73,11 +78,11 @@ def test_curves_never_rise_with_the_snr() -> None:
 
 
 def test_other_parameters_are_another_curve_and_a_severity_is_not() -> None:
-    more = [{**line, "params": {"steps": 300}} for line in ROWS[:2]]
+    more = [changed(line, params={"steps": 300}) for line in ROWS[:2]]
     found = curves([*ROWS, *more])
     assert [set(curve.clips) for curve in found] == [{"a", "b"}, {"a"}]
     assert labels(found) == ["v, steps=100", "v, steps=300"]
-    severe = [{**line, "params": {"steps": 100, "severity": place}} for place, line in enumerate(ROWS[:3])]
+    severe = [changed(line, params={"steps": 100, "severity": place}) for place, line in enumerate(ROWS[:3])]
     assert [curve.params for curve in curves(severe)] == [{"steps": 100}]
 
 
@@ -88,7 +93,7 @@ def test_severities_and_draws_of_one_clip_are_one_clip() -> None:
         for severity in (1, 2)
         for draw in (0, 1)
     ]
-    (curve,) = curves([{**line, "recipe": {"pcm_sha256": "a", "wer_threshold": 0.5}} for line in made])
+    (curve,) = curves([changed(line, recipe={"pcm_sha256": OF["a"], "wer_threshold": 0.5}) for line in made])
     assert list(curve.clips.values()) == [10.0] and at(curve, 10.0)["success_rate"] == 1.0 and at(curve, 20.0)["n"] == 1
 
 
@@ -96,8 +101,7 @@ def test_the_matrix_counts_every_artefact_of_a_clip() -> None:
     """Of several severities the WER is over all, though the clip counts once."""
     heard = {10.0: "", 20.0: "call my sister now"}
     made = [
-        row(f"a-{snr}", snr, text, success=not text, victim=victim, wer=float(not text), params={"severity": int(snr)})
-        | {"recipe": {"pcm_sha256": "a", "wer_threshold": 0.5}}
+        row(f"a.{snr}", snr, text, success=not text, victim=victim, wer=float(not text), params={"severity": int(snr)})
         for victim in ("v", "w")
         for snr, text in heard.items()
     ]
@@ -105,7 +109,7 @@ def test_the_matrix_counts_every_artefact_of_a_clip() -> None:
 
 
 def test_a_clip_given_back_unchanged_was_never_fooled() -> None:
-    unchanged = row("c", 0.0, "call my sister now", success=False, outcome="no_effect") | {"snr_db": None}
+    unchanged = row("c", None, "call my sister now", success=False, outcome="no_effect")
     (curve,) = curves([*ROWS, unchanged])
     assert curve.clips == {"a": 40.0, "b": 25.0, "c": None} and at(curve, 25.0)["success_rate"] == 2 / 3
     assert at(curve, 25.0)["noise_success_rate"] == 0, "it has no noise of its own"
@@ -114,7 +118,7 @@ def test_a_clip_given_back_unchanged_was_never_fooled() -> None:
 
 def test_dollar_signs_in_a_spec_are_no_mathematics(tmp_path: Path) -> None:
     spec = "command:sh -c 'echo $0 | awk \"{print $1}\" $^ ' {audio}"
-    found = curves([{**line, "victim": spec} for line in ROWS])
+    found = curves([changed(line, victim=spec) for line in ROWS])
     assert draw_curves(found, tmp_path / "curve.png").stat().st_size > 5000
 
 
@@ -133,15 +137,15 @@ def test_misheard_clips_and_errors_are_left_out() -> None:
 
 def test_an_artefact_that_could_not_be_heard_leaves_its_noise_behind() -> None:
     """A server that failed on the artefact alone: its clip is in no figure, and the report is written."""
-    failed = row("a", 40.0, "", success=False, outcome="error", wer=None, reference=None, hypothesis_normalized=None)
+    failed = row("a", 40.0, "", success=False, outcome="error", wer=None, reference=None, hypothesis=None)
     (curve,) = curves([failed, *ROWS[3:]])
     assert curve.clips == {"b": 25.0} and {point["n"] for point in curve.points} == {1}
-    others = [{**line, "victim": "w"} for line in ROWS]
+    others = [changed(line, victim="w") for line in ROWS]
     assert "| 25.0 | left out |" in transfer([*others, failed, *ROWS[3:]])
 
 
 def test_another_attack_that_is_quieter_is_a_defect() -> None:
-    other = {"attack": "pgd", "recipe": {"pcm_sha256": "a", "wer_threshold": 0.5}}
+    other = {"attack": "pgd", "recipe": {"pcm_sha256": OF["a"], "wer_threshold": 0.5}}
     louder = row("a-pgd", 39.0, "", success=True, **other)
     assert defects([*ROWS, louder]) == []
     (defect,) = defects([*ROWS, row("a-cw", 41.0, "", success=True, **{**other, "attack": "cw"})])
@@ -175,7 +179,7 @@ def test_minimum_norm_saves_its_stages_with_controls_and_draws_the_curve(made: P
     assert len(whole["curves"]) == 1 and whole["defects"] == []
     rows = run.results()
     for name, snr_db in whole["curves"][0]["clips"].items():
-        heard = [r["snr_db"] for r in rows if name in (r["id"], r["stage_of"]) and r["control_for"] is None and r["success"]]
+        heard = [r.snr_db or 0.0 for r in rows if name in (r.id, r.stage_of) and not r.is_control and r.success]
         assert snr_db == max(heard)
     assert len((made / "curve.csv").read_text().splitlines()) == 1 + len(whole["curves"][0]["points"])
 

@@ -12,7 +12,6 @@ from speechlike import in_process, write_clips
 
 from voiceattack.evaluate.curve import curves
 from voiceattack.runs import Run
-from voiceattack.runs.baseline_entry import compact
 
 SAID = "schöne grüße über köln"
 
@@ -36,11 +35,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rows_and_corpus_figures_agree(made: Path) -> None:
     run = Run.open(made)
     (row,) = run.results()
-    assert row["language"] == "de" and row["wer"] == row["cer"] == 0 and row["hypothesis_normalized"] == SAID
+    assert row.language == "de" and row.wer == row.cer == 0 and row.hypothesis_normalized == SAID
     (group,) = run.summary()["groups"]
     assert group["wer"] == group["wer_clean"] == group["cer"] == 0
     assert {point["wer"] for point in curves(run.results())[0].points} == {0}
-    assert compact(row)["errors"] == compact(row)["clean_errors"] == 0
+    assert row.baseline_entry()["errors"] == row.baseline_entry()["clean_errors"] == 0
     with (made / "corruptions.csv").open(newline="") as stream:
         (line,) = csv.DictReader(stream)
     assert float(line["wer"]) == float(line["wer_clean"]) == float(line["cer"]) == 0

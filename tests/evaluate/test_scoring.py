@@ -95,8 +95,8 @@ def run(tmp_path: Path) -> Run:
 
 def test_outcomes(run: Run) -> None:
     summary = evaluate(run, [Counter()])
-    rows = {row["id"].removesuffix("-pgd"): row for row in run.results()}
-    outcomes = {name: row["outcome"] for name, row in rows.items()}
+    rows = {row.id.removesuffix("-pgd"): row for row in run.results()}
+    outcomes = {name: row.outcome for name, row in rows.items()}
     assert outcomes == {
         "fooled": "fooled",
         "held": "held",
@@ -107,12 +107,12 @@ def test_outcomes(run: Run) -> None:
         "target": "fooled",
         "mute": "fooled",
     }
-    assert rows["fooled"]["wer"] == 1.0 and rows["fooled"]["wer_clean"] == 0.0
-    assert rows["fooled"]["hypothesis"] == "Alarm radio." and rows["fooled"]["hypothesis_normalized"] == "alarm radio"
-    assert rows["misheard"]["wer_clean"] == 0.5 and rows["misheard"]["success"] is True
-    assert rows["unreferenced"]["reference_source"] == "clean transcript" and rows["unreferenced"]["reference"] == "Garden music."
-    assert rows["same"]["success"] is False and rows["same"]["snr_db"] is None and "zero" in rows["same"]["nulls"]["snr_db"]
-    assert rows["failed"]["error"] == "truncated file"
+    assert rows["fooled"].wer == 1.0 and rows["fooled"].wer_clean == 0.0
+    assert rows["fooled"].hypothesis == "Alarm radio." and rows["fooled"].hypothesis_normalized == "alarm radio"
+    assert rows["misheard"].wer_clean == 0.5 and rows["misheard"].success is True
+    assert rows["unreferenced"].reference_source == "clean transcript" and rows["unreferenced"].reference == "Garden music."
+    assert rows["same"].success is False and rows["same"].snr_db is None and "zero" in rows["same"].nulls["snr_db"]
+    assert rows["failed"].error == "truncated file"
     group = next(group for group in summary["groups"] if group["objective"] == "untargeted")
     assert (group["n"], group["n_scored"], group["n_clean_wrong"], group["n_no_effect"], group["n_error"]) == (6, 4, 1, 1, 1)
     assert group["success_rate"] == pytest.approx(2 / 4)
@@ -125,18 +125,18 @@ def test_the_file_on_disk_is_what_counts(run: Run) -> None:
     """An artefact replaced after crafting is heard as it is now, and said to be another file."""
     audio.save(run.path / "audio" / "fooled-pgd.flac", tone("lamp", "door") * 0.8)
     evaluate(run, [Counter()])
-    row = next(row for row in run.results() if row["id"] == "fooled-pgd")
-    assert row["outcome"] == "held" and any("SHA-256" in text for text in row["warnings"])
+    row = next(row for row in run.results() if row.id == "fooled-pgd")
+    assert row.outcome == "held" and any("SHA-256" in text for text in row.warnings)
 
 
 def test_a_victim_that_fails_costs_its_rows_only(run: Run) -> None:
     (run.path / "audio" / "held-pgd.flac").write_bytes(b"not audio")
     evaluate(run, [Counter(), Loud()], batch_size=3)
     rows = run.results()
-    assert {row["outcome"] for row in rows if row["victim"] == "loud" and row["audio"] and "mute" not in row["id"]} == {"error"}
-    held = next(row for row in rows if row["id"] == "held-pgd" and row["victim"] == "counter")
-    assert held["outcome"] == "error" and held["error"]
-    assert next(row for row in rows if row["id"] == "fooled-pgd" and row["victim"] == "counter")["outcome"] == "fooled"
+    assert {row.outcome for row in rows if row.victim == "loud" and row.audio and "mute" not in row.id} == {"error"}
+    held = next(row for row in rows if row.id == "held-pgd" and row.victim == "counter")
+    assert held.outcome == "error" and held.error
+    assert next(row for row in rows if row.id == "fooled-pgd" and row.victim == "counter").outcome == "fooled"
 
 
 class Loud(Counter):

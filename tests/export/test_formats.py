@@ -45,11 +45,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def expected(run: Run) -> Heard:
-    rows = [row for row in run.results() if row["victim"] == "tiny" and row["control_for"] is None and row["stage_of"] is None]
+    rows = [row for row in run.results() if row.victim == "tiny" and row.is_final]
     return {
-        row["id"]: (row["reference"], row["hypothesis"], audio.load(run.path / row["audio"]))
+        row.id: (str(row.reference), str(row.hypothesis), audio.load(run.path / str(row.audio)))
         for row in rows
-        if row["outcome"] != "error"
+        if row.outcome != "error"
     }
 
 
@@ -173,7 +173,9 @@ def test_filters(run: Run) -> None:
     assert survey(run, Selection(fooled=True)).items == 6
     transfers = survey(run, Selection(transfers=True))
     assert transfers.items == 1 and transfers.skipped["fooled no other victim"] == 10
-    excess = sorted(row["masking_excess_db"] for row in run.results() if row["id"] in expected(run) and row["victim"] == "tiny")
+    excess = sorted(
+        row.value("masking_excess_db") or 0.0 for row in run.results() if row.id in expected(run) and row.victim == "tiny"
+    )
     assert survey(run, Selection(max_masking_excess_db=excess[4])).items == 5
 
 
@@ -245,7 +247,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_run(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (pip install 'voiceattack[export]')")
-    row = next(row for row in run.results() if row["outcome"] == "fooled" and row["victim"] == "tiny")
+    row = next(row.as_json() for row in run.results() if row.outcome == "fooled" and row.victim == "tiny")
     peaks = []
     for count in (100, 1000):
         folder = tmp_path / str(count)

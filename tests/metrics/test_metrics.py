@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from voiceattack.audio import load
-from voiceattack.metrics import METRICS, TEXT_METRICS, measure
+from voiceattack.metrics import measure, metrics
+from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.metrics.intervals import bootstrap_ratio, wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.signal import db_x, l2, linf, seg_snr_db, snr_db
 from voiceattack.metrics.terms import term_errors
-from voiceattack.metrics.text import cer, corpus_wer, normalize, wer, word_errors
+from voiceattack.metrics.text import cer, normalize, wer, word_errors
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 vocabulary = st.sampled_from(["turn", "on", "off", "the", "lamp", "door", "a", "unlock"])
@@ -50,14 +51,11 @@ def test_counts_by_hand() -> None:
     counts = word_errors("turn on the lamp", "turn off the big lamp now")
     assert (counts.hits, counts.substitutions, counts.deletions, counts.insertions) == (3, 1, 0, 2)
     assert counts.wer == pytest.approx(3 / 4)
-    assert corpus_wer(["a b c d", "e"], ["a b c d", "f"]) == pytest.approx(1 / 5)  # not the mean of 0 and 1
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: wer("", "a"), lambda: cer(" ", "a"), lambda: corpus_wer(["a"], []), lambda: corpus_wer([], [])]
-)
+@pytest.mark.parametrize("call", [lambda: wer("", "a"), lambda: cer(" ", "a"), lambda: ErrorRate().update(" ", "a")])
 def test_what_is_undefined_raises(call: object) -> None:
-    with pytest.raises(ValueError, match=r"empty|equally"):
+    with pytest.raises(ValueError, match="empty"):
         call()  # type: ignore[operator]
 
 
@@ -132,7 +130,7 @@ def test_undefined_metrics_are_null_with_a_reason() -> None:
     clean = speech()
     values, nulls = measure(clean, clean)
     assert values["snr_db"] is None and "zero" in nulls["snr_db"] and values["linf"] == 0.0
-    assert set(values) == set(METRICS.names()) - set(TEXT_METRICS)
+    assert set(values) == {metric.name for metric in metrics() if metric.of == "signals"}
     assert all((value is None) == (name in nulls) for name, value in values.items())
     if importlib.util.find_spec("pesq") is None:
         assert "voiceattack[perceptual]" in nulls["pesq"]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from result_lines import result
 from speechlike import in_process, write_clips
 from suite_fixture import run as run_suite
 from suite_fixture import summary as suite_summary
@@ -30,28 +31,30 @@ from voiceattack.victims import load_victim
 def test_the_rate_is_over_the_terms_said() -> None:
     said = "Set the kitchen lamp to thirty percent."
     assert critical_term_error_rate(said, "set the lamp to 30%", ["kitchen", "thirty percent", "cellar"]) == 0.5
-    assert METRICS.get("critical_term_error_rate") is critical_term_error_rate
+    assert METRICS.get("critical_term_error_rate").function is critical_term_error_rate
     with pytest.raises(ValueError, match="undefined"):
         critical_term_error_rate(said, said, ["cellar"])
 
 
 def test_facts_of_a_row_and_their_sum() -> None:
-    rows = [
+    facts = [
         term_facts("lock the door", "lock the door", "look the floor", ["door", "lock"]),
         term_facts("go", "go", "go", ["door"]),
     ]
-    assert rows[0] == {
+    assert facts[0] == {
         "critical_terms": 2,
         "critical_term_errors": 2,
         "critical_term_errors_clean": 0,
         "critical_terms_missed": ["door", "lock"],
     }
-    assert rows[1]["critical_terms"] == 0 and term_facts("a", "a", "a", []) == {}
-    summary = summarize_terms([*rows, {"critical_terms": 1, "critical_term_errors": 0, "critical_term_errors_clean": 0}])
+    assert facts[1]["critical_terms"] == 0 and term_facts("a", "a", "a", []) == {}
+    rows = [result(**found) for found in facts]
+    another = result(critical_terms=1, critical_term_errors=0, critical_term_errors_clean=0)
+    summary = summarize_terms([*rows, result(), another])
     assert summary["critical_terms"] == 3 and summary["critical_term_error_rate"] == pytest.approx(2 / 3)
     low, high = summary["critical_term_ci95"]
     assert low <= 2 / 3 <= high and summary["critical_term_error_rate_clean"] == 0
-    assert summarize_terms([rows[1]]) == {}
+    assert summarize_terms([rows[1], result()]) == {}
 
 
 def test_terms_from_an_option(tmp_path: Path) -> None:
@@ -120,7 +123,7 @@ def test_terms_are_found_word_by_word_before_numbers_are_folded_and_after() -> N
 
 
 def test_notes_on_terms_that_nobody_says() -> None:
-    rows = [{"id": "a", "reference": "the lamp"}, {"id": "b", "reference": "the door"}, {"id": "c", "reference": None}]
+    rows = [("a", "the lamp", "en"), ("b", "the door", "en"), ("c", None, "en")]
     assert unsaid_notes(rows, ["lamp", "door"], {"a": ["lamp"]}) == [] == unsaid_notes(rows[2:], ["lamp"])
     (note,) = unsaid_notes(rows, ["lamp", "lmap"], {"a": ["door"], "b": ["door"]})
     assert "'lmap', 'door'; check" in note

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_reader import Page, read
+from result_lines import changed
 from speechlike import in_process, write_clips
 from suite_fixture import run as run_suite
 from suite_fixture import write_suite
@@ -28,6 +29,7 @@ from voiceattack.report.markdown_text import code, escape, link, table
 from voiceattack.report.plots import draw_example
 from voiceattack.report.text import render_text
 from voiceattack.runs import Run
+from voiceattack.runs.records import Result
 from voiceattack.suite.markdown import to_markdown
 from voiceattack.unicode_text import csv_cell, visible
 
@@ -87,7 +89,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     done = in_process("attack", *clips, *options, "--out", folder / "run")
     assert done.returncode == 0, done.stderr
     made = Run.open(folder / "run")
-    rows = [{**row, "victim": NASTY, "attack": NASTY, "hypothesis": NASTY, "reference": NASTY} for row in made.results()]
+    hostile = dict.fromkeys(("victim", "attack", "hypothesis", "reference"), NASTY)
+    rows = [{**row.as_json(), **hostile} for row in made.results()]
     for place, row in enumerate(rows):
         row.update(clean_hypothesis=NASTY, warnings=[NASTY], objective=NASTY)
         row.update({"outcome": "error", "error": NASTY} if place == len(rows) - 1 else {})
@@ -95,7 +98,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         row.update(slot_errors=1, slots=1, evidence={"answer": NASTY, "changes": []}, clean_evidence=None)
         row.update(critical_terms=1, critical_terms_missed=[NASTY])
     other = [{**row, "victim": "`other` <u>", "source_victim": NASTY} for row in rows]
-    made.write_results([*rows, *other])
+    made.write_results(Result.model_validate(row) for row in [*rows, *other])
     summary = made.summary()
     for group in summary["groups"]:
         group.update(victim=NASTY, attack=NASTY, objective=NASTY, critical_terms=1, critical_term_error_rate=1.0)
@@ -121,7 +124,7 @@ def test_several_runs_in_one_report(run: Run, tmp_path: Path) -> None:
 
 
 def test_actions_and_homes_alone(run: Run) -> None:
-    rows = [row for row in run.results() if row["stage_of"] is None]
+    rows = [row for row in run.results() if not row.is_stage]
     for section in (actions(rows), home_did(rows)):
         page = clean(read(section))
         assert page.cells and any(flat(NASTY) in cell for row in page.cells for cell in row)
@@ -131,7 +134,7 @@ def test_a_report_of_texts(tmp_path: Path) -> None:
     done = in_process("text", NASTY, "--perturbation", "typos", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     made = Run.open(tmp_path / "run")
-    made.write_results([{**row, "victim": NASTY, "error": NASTY} for row in made.results()])
+    made.write_results(row.model_copy(update={"victim": NASTY, "error": NASTY}) for row in made.text_results())
     page = clean(read(render_text(Run.open(tmp_path / "run"))))
     assert any(flat(NASTY) in cell for row in page.cells for cell in row)
 
@@ -164,7 +167,7 @@ def test_corruptions_and_the_datasheet(tmp_path: Path) -> None:
     done = in_process("corruptions", *clip, *asked)
     assert done.returncode == 0, done.stderr
     made = Run.open(tmp_path / "run")
-    made.write_results([{**row, "victim": NASTY, "source_victim": NASTY} for row in made.results()])
+    made.write_results(changed(row, victim=NASTY, source_victim=NASTY) for row in made.results())
     lines = corruption_table(made.results())
     assert f"{flat(NASTY)}" in clean(read(markdown_table(lines))).prose
     write_corruptions(lines, [tmp_path / "table.csv"])
@@ -184,7 +187,7 @@ def test_a_victim_named_twice_is_one(tmp_path: Path) -> None:
     done = in_process("evaluate", tmp_path / "run", *twice)
     assert done.returncode == 0 and "taken once" in done.stderr
     rows = Run.open(tmp_path / "run").results()
-    assert len({(row["id"], row["victim"]) for row in rows}) == len(rows)
+    assert len({(row.id, row.victim) for row in rows}) == len(rows)
 
 
 def test_no_sheet_holds_a_formula(tmp_path: Path) -> None:

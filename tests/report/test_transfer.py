@@ -48,7 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_both_reports_have_one_row_a_victim_with_the_same_figures(run: Run) -> None:
-    rows = [row for row in run.results() if row["control_for"] is None]
+    rows = [row for row in run.results() if not row.is_control]
     markdown = (run.path / "report.md").read_text().split("## Transfer and deployments")[1].split("\n## ")[0]
     table = [line.split("|")[1:-1] for line in markdown.splitlines() if line.startswith("| `")]
     page = (run.path / "report.html").read_text()
@@ -58,9 +58,9 @@ def test_both_reports_have_one_row_a_victim_with_the_same_figures(run: Run) -> N
     assert len(table) == len(plain) == 2
     for in_text, in_page, spec in zip(table, plain, ("tiny", Softened.spec), strict=True):
         assert spec in in_text[0] and spec in in_page[0]
-        judged = [row for row in rows if row["victim"] == spec and row["outcome"] in ("fooled", "held")]
+        judged = [row for row in rows if row.victim == spec and row.outcome in ("fooled", "held")]
         assert f"of {len(judged)}" in in_text[1] and f"of {len(judged)}" in in_page[1]
-        fooled = sum(row["outcome"] == "fooled" for row in judged)
+        fooled = sum(row.outcome == "fooled" for row in judged)
         assert (float(in_text[1].split()[0]) * len(judged) == pytest.approx(fooled, abs=0.05)) or not judged
         assert in_text[2].strip() == in_page[2], "WER"
         assert in_text[3].split()[0] == in_page[3].split()[0], "noise fooled"

@@ -20,11 +20,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from result_lines import result, result_line
 from speechlike import in_process
 
 from voiceattack.audio import clips as audio
 from voiceattack.errors import RunError
 from voiceattack.runs import Example, Run, adversarial_comment, example_id, example_seed, provenance, slug
+from voiceattack.runs.records import Result
+from voiceattack.text.runs import TextRun
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST: dict[str, Any] = {"victim": "tiny", "attack": "pgd", "params": {"steps": 3}, "budget": {"snr_db": 35.0}, "seed": 0}
@@ -277,7 +280,7 @@ def test_a_record_cannot_name_a_path_outside_the_run(run: Run, path: str) -> Non
     run.append(example("a", audio=path))
     with pytest.raises(RunError, match="outside the run"):
         run.examples()
-    run.write_results([row("a", clean_audio=path)])
+    run.write_results([result(clean_audio=path)])
     with pytest.raises(RunError, match="outside the run"):
         run.results()
 
@@ -321,7 +324,8 @@ def row(id: str, **changes: Any) -> dict[str, Any]:
     ],
 )
 def test_edited_results_are_told_by_line_and_value(run: Run, changes: dict[str, Any], word: str) -> None:
-    run.write_results([row("a"), row("b", **changes)])
+    lines = (row("a"), row("b", **changes))
+    (run.path / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(
         RunError, match=r"results\.jsonl:2: damaged .*; delete that line, and run: voiceattack evaluate"
     ) as caught:
@@ -344,13 +348,36 @@ def test_an_edited_run_json_is_told(run: Run, changes: dict[str, Any]) -> None:
 
 
 def test_results_and_summary_come_back(run: Run) -> None:
-    rows = [row("a", wer=0.5, snr_db=math.inf, text="ü\n"), row("b")]
-    run.write_results(one for one in rows)
+    rows = [row("a", wer=0.5, snr_db=20, another=math.inf, text="ü\n"), row("b")]
+    run.write_results(Result.model_validate(one) for one in rows)
+    assert (run.path / "results.jsonl").read_text() == "".join(
+        json.dumps({**one, **({"another": None} if "another" in one else {})}, ensure_ascii=False) + "\n" for one in rows
+    )
     run.write_summary({"groups": [], "warnings": [], "more": math.nan})
-    assert run.results() == [{**rows[0], "snr_db": None}, rows[1]]
+    assert [one.as_json() for one in run.results()] == [{**rows[0], "another": None}, rows[1]]
     assert run.summary() == {"groups": [], "warnings": [], "more": None}
     run.write_results([])
     assert run.results() == []
+
+
+def test_an_answer_that_no_line_can_hold_costs_its_line_and_an_example_is_named(run: Run) -> None:
+    whole = result_line(id="a")
+    assert run.result(Result, whole, {}) == result(id="a")
+    failed = run.result(Result, {**whole, "evidence": {"answer": 3}}, {**whole, "hypothesis": None})
+    assert failed.failed and failed.hypothesis is None and failed.error is not None and "evidence.answer" in failed.error
+    damaged = {**whole, "seed": -1}
+    with pytest.raises(RunError, match=r"examples\.jsonl: example a is damaged \(seed: .*; delete its line"):
+        run.result(Result, damaged, damaged)
+
+
+def test_runs_of_texts_and_of_audio_are_read_as_what_they_are(run: Run, tmp_path: Path) -> None:
+    run.write_results([result()])
+    assert list(run.any_results()) == run.results() == [result()]
+    texts = TextRun.create(tmp_path / "texts", {"perturbations": {}})
+    texts.write_results([])
+    assert texts.text_results() == list(texts.any_results()) == []
+    with pytest.raises(RunError, match="is a run of texts"):
+        texts.results()
 
 
 def test_results_before_evaluation_and_damaged_ones(run: Run) -> None:
@@ -384,11 +411,11 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 def test_a_full_disk_keeps_what_was_there(run: Run) -> None:
     run.append(example("a"))
-    run.write_results([row("a")])
+    run.write_results([result()])
     whole = (run.path / "examples.jsonl").read_bytes()
     writes: list[Callable[[], None]] = [
         lambda: run.append(example("b")),
-        lambda: run.write_results([{"id": "x" * 10_000}]),
+        lambda: run.write_results([result(id="x" * 10_000)]),
         lambda: run.write_summary({"x": "x" * 10_000}),
     ]
     with file_size_limit(len(whole) + 100):
@@ -397,7 +424,7 @@ def test_a_full_disk_keeps_what_was_there(run: Run) -> None:
                 write()
             assert "\n" not in str(caught.value)
     assert (run.path / "examples.jsonl").read_bytes() == whole
-    assert run.results() == [row("a")]
+    assert run.results() == [result()]
     assert sorted(item.name for item in run.path.iterdir()) == ["audio", "clean", "examples.jsonl", "results.jsonl", "run.json"]
     run.append(example("b"))
     assert run.done_ids() == {"a", "b"}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from result_lines import changed
 from speechlike import in_process, voiceattack, write_clips
 
 from voiceattack.audio import clips as audio
@@ -21,6 +22,7 @@ from voiceattack.report.console import summary_table, text_table
 from voiceattack.report.html.text import pieces
 from voiceattack.report.markdown_text import code
 from voiceattack.runs import Run
+from voiceattack.runs.records import TextResult
 from voiceattack.suite.junit import to_junit
 from voiceattack.text.corpus import read_texts
 from voiceattack.text.edits import Edit, apply
@@ -92,7 +94,7 @@ def test_what_a_command_writes_is_read_back_and_written_the_same(tmp_path: Path)
     run.append_text(made)
     assert (out / "texts.jsonl").read_bytes() == before
     results = (out / "results.jsonl").read_bytes()
-    run.write_results(run.results())
+    run.write_results(run.text_results())
     assert (out / "results.jsonl").read_bytes() == results
 
 
@@ -107,7 +109,7 @@ def evaluated(tmp_path: Path) -> TextRun:
     sizes = dict.fromkeys(("semantic_similarity", "visual_similarity", "phonetic_distance"), 0.5) | made.sizes
     answers = dict.fromkeys(("victim", "clean_answer", "answer", "clean_heard", "heard", "error"), HIDDEN)
     row = {**made.model_dump(exclude={"sizes"}), **sizes, **answers, "success": True, "effect": "voided", "outcome": "fooled"}
-    run.write_results([row])
+    run.write_results([TextResult.model_validate(row)])
     group = {f"{name}_median": 1.0 for name in (*sizes, "words_share")} | {
         "victim": HIDDEN,
         "source_victim": HIDDEN,
@@ -196,7 +198,7 @@ def test_junit_and_the_sound_report_are_marked(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert in_process("attack", *clips, "--victim", "tiny", "--attack", "noise", "--snr-db", "20", "--out", out).returncode == 0
     run = Run.open(out)
-    run.write_results([{**row, "hypothesis": words, "reference": words, "clean_hypothesis": words} for row in run.results()])
+    run.write_results(changed(row, hypothesis=words, reference=words, clean_hypothesis=words) for row in run.results())
     pages = render(run, ["html", "md", "csv", "json"])
     for path in [*pages, *(out / "report_files").iterdir()]:
         shown = path.read_text(encoding="utf-8").replace("\r\n", "\n")

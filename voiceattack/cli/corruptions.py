@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from voiceattack.craft.corruptions import CorruptionsRequest
     from voiceattack.evaluate.corruption_table import Line
+    from voiceattack.runs.run import Run
 
 __all__ = ["corruptions"]
 
@@ -69,8 +70,7 @@ def corruptions(
     from voiceattack.craft.corruptions import CorruptionsRequest, corrupt, with_memory
     from voiceattack.evaluate.corruption_table import corruption_table
     from voiceattack.evaluate.scoring import evaluate
-    from voiceattack.report.corruptions import SUFFIXES, write_corruptions
-    from voiceattack.report.html.render import render_alone
+    from voiceattack.report.corruptions import SUFFIXES
     from voiceattack.victims import load_victim
 
     for path in output or []:
@@ -100,10 +100,7 @@ def corruptions(
     with progress("hearing", quiet=quiet) as on_progress:
         evaluate(run, [first, *with_memory(run, loaded[1:], cache)], on_progress=on_progress)
     lines = corruption_table(run.results())
-    tables = [run.output(path) for path in output or [] if path.suffix.lower() != ".html"]
-    paths = [*(run.resolve(f"corruptions{suffix}") for suffix in SUFFIXES), *tables]
-    write_corruptions(lines, paths)
-    paths += [render_alone(run, path) for path in output or [] if path.suffix.lower() == ".html"]
+    paths = _write(run, lines, output or [])
     if quiet:
         return
     for spec in dict.fromkeys(line.victim for line in lines):
@@ -118,6 +115,17 @@ def _number(word: str) -> int:
         return int(word)
     except ValueError as error:
         raise SpecError(f"--severities {word!r}: must be whole numbers with commas between, as 1,2,3,4") from error
+
+
+def _write(run: Run, lines: Sequence[Line], output: Sequence[Path]) -> list[Path]:
+    """Write the table into the run, and to the paths given; where it was written."""
+    from voiceattack.report.corruptions import SUFFIXES, write_corruptions
+    from voiceattack.report.html.render import render_alone
+
+    tables = [run.output(path) for path in output if path.suffix.lower() != ".html"]
+    paths = [*(run.resolve(f"corruptions{suffix}") for suffix in SUFFIXES), *tables]
+    write_corruptions(lines, paths)
+    return [*paths, *(render_alone(run, path) for path in output if path.suffix.lower() == ".html")]
 
 
 def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | None) -> None:

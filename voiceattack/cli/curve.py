@@ -31,7 +31,7 @@ def curve(
     from voiceattack.report.curve import write_curves
     from voiceattack.runs.run import Run
 
-    rows = [row for path in runs for row in Run.open(path).audio_results()]
+    rows = [row for path in runs for row in Run.open(path).each_result()]
     found = curves(rows, level_db=level)
     if not found:
         raise RunError(f"no clip of {', '.join(map(str, runs))} can be scored; the reasons are in results.jsonl")

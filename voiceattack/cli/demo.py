@@ -98,9 +98,9 @@ def _show_paths(runs: Sequence[Run]) -> None:
     say("listen:")
     for run in runs:
         for line in run.results():
-            if line["audio"] and line["control_for"] is None:
-                say(f"  clean {run.path / line['clean_audio']}  heard {line['clean_hypothesis'].strip()!r}")
-                say(f"  {line['attack']:<5} {run.path / line['audio']}  heard {line['hypothesis'].strip()!r}")
+            if line.audio and line.clean_audio and not line.is_control:
+                say(f"  clean {run.path / line.clean_audio}  heard {(line.clean_hypothesis or '').strip()!r}")
+                say(f"  {line.attack:<5} {run.path / line.audio}  heard {(line.hypothesis or '').strip()!r}")
 
 
 def _table(pgd: Run, targeted: Run) -> Table:
@@ -119,9 +119,9 @@ def _table(pgd: Run, targeted: Run) -> Table:
         table.add_row("noise of the same size (control)", _number(control["snr_db_median"], 1), _number(control["wer"], 2), "")
     table.add_row("pgd", _number(attack["snr_db_median"], 1), _number(attack["wer"], 2), "")
     for line in targeted.results():
-        verdict = "success" if line["success"] else "no success"
-        heard = "" if line["hypothesis"] is None else escape(repr(line["hypothesis"].strip()))
-        table.add_row(f'cw, target "{TARGET}": {verdict}', _number(line["snr_db"], 1), "", heard)
+        verdict = "success" if line.success else "no success"
+        heard = "" if line.hypothesis is None else escape(repr(line.hypothesis.strip()))
+        table.add_row(f'cw, target "{TARGET}": {verdict}', _number(line.snr_db, 1), "", heard)
     return table
 
 

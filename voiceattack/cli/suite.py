@@ -188,10 +188,8 @@ def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
             say(f"written: {path}")
     if outcome.exit_code == 2:
         warn("some gates could not be judged" if outcome.judgements else "the run is not complete")
-    if all(sample.row.get("outcome") == "error" or sample.row.get("error") for sample in outcome.samples):
-        raise RunError(
-            f"nothing was heard; the first reason: {outcome.samples[0].row['error'] if outcome.samples else 'no clips'}"
-        )
+    if all(sample.row.failed for sample in outcome.samples):
+        raise RunError(f"nothing was heard; the first reason: {outcome.samples[0].row.error if outcome.samples else 'no clips'}")
     raise typer.Exit(outcome.exit_code)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from voiceattack.compare.sides import Entry, Key, Side
 from voiceattack.errors import RunError
-from voiceattack.metrics.paired import mcnemar, paired_difference
+from voiceattack.metrics.intervals import mcnemar, paired_difference
 
 __all__ = ["FIGURES", "Comparison", "Difference", "Group", "compare"]
 

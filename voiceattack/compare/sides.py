@@ -13,10 +13,9 @@ from pydantic import TypeAdapter
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError
 from voiceattack.files import inside, one_line, read_bytes
-from voiceattack.metrics.said import said
-from voiceattack.metrics.text import word_errors
-from voiceattack.runs.baseline_entry import compact
-from voiceattack.runs.records import check_made_with
+from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.runs.checks import check_made_with
+from voiceattack.runs.records import SCORED
 from voiceattack.runs.run import Run
 
 __all__ = ["Entry", "Key", "Side", "load_side"]
@@ -59,7 +58,7 @@ class Entry:
     @property
     def scored(self) -> bool:
         """Whether ``success`` counts."""
-        return self.outcome in ("fooled", "held", "no_effect", "no-speech")
+        return self.outcome in SCORED or self.outcome == "no-speech"
 
     def as_dict(self) -> Json:
         """JSON-safe; :func:`load_side` reads it again."""
@@ -100,11 +99,11 @@ def load_side(path: Path) -> Side:
     summary = inside(path, "summary.json") if path.is_dir() else path
     if path.is_dir() and (path / "results.jsonl").exists():
         run = Run.open(path)
-        rows = [row for row in run.audio_results() if row["control_for"] is None and row.get("stage_of") is None]
+        rows = [row for row in run.each_result() if row.is_final]
         made_with = {name: run.info.get(name) for name in ("versions", "platform", "normalizer")}
         if (path / "summary.json").exists():  # an evaluation may be younger than what it heard
             made_with["normalizer"] = (run.summary().get("made_with") or made_with).get("normalizer")
-        return _side(path, [_example(compact(row)) for row in rows], made_with)
+        return _side(path, [_example(row.baseline_entry()) for row in rows], made_with)
     try:
         found = json.loads(read_bytes(summary))
     except FileNotFoundError as error:
@@ -160,7 +159,8 @@ def _example(row: Json) -> Entry:
 
 def _clean(row: Json) -> Entry | None:
     """A clean clip, or one without speech; None for a clip whose words nobody wrote down."""
-    words, heard = said(row), said(row, "hypothesis")
+    language = str(row.get("language") or "en")
+    words, heard = (normalize(row[key] or "", language) for key in ("reference", "hypothesis"))
     if row["kind"] == "clean" and not words:
         return None
     count = word_errors(words, heard) if words and not row["error"] else None

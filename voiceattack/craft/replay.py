@@ -17,7 +17,8 @@ from voiceattack.corpus import Utterance
 from voiceattack.craft.clips import craft_clips
 from voiceattack.errors import RunError
 from voiceattack.objectives import Objective
-from voiceattack.runs.records import RecordError, recipe_of
+from voiceattack.runs.checks import recipe_of
+from voiceattack.runs.record_types import RecordError
 from voiceattack.runs.run import Example, Run, adversarial_comment, environment
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.trust import NOBODY, Trust, specs_in

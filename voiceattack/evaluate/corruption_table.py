@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from voiceattack.attacks.corruptions import SCHEME
 from voiceattack.attacks.corruptions.severities import Severities, severities, table
 from voiceattack.metrics.degradation import nwerd, quality_loss, snr_at_wer, werd, werv
-from voiceattack.metrics.intervals import bootstrap_ratio
-from voiceattack.metrics.said import heard as heard_words
-from voiceattack.metrics.said import letters_said, said
-from voiceattack.metrics.text import word_errors
+from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.runs.records import Result, corpus_cer
 
 __all__ = ["LEVEL", "Cell", "Line", "corruption_table", "is_corruption"]
 
-Row = dict[str, Any]
 LEVEL = 0.5
 """WER whose SNR is looked for."""
 
@@ -86,37 +82,35 @@ class Line:
         return next((cell for cell in self.cells if cell.severity == severity), None)
 
 
-def is_corruption(row: Row) -> bool:
+def is_corruption(row: Result) -> bool:
     """Whether a row of results.jsonl is of a corruption's own artefact."""
-    return row["attack"].startswith(f"{SCHEME}:") and row["control_for"] is None and row.get("stage_of") is None
+    return row.is_corruption and not row.is_stage
 
 
-def corruption_table(rows: Sequence[Row]) -> list[Line]:
+def corruption_table(rows: Sequence[Result]) -> list[Line]:
     """A line for each victim and corruption in rows of results.jsonl, in the order of the table of severities."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for row in rows:
         if is_corruption(row):
-            groups.setdefault((row["victim"], row["attack"].partition(":")[2]), []).append(row)
+            groups.setdefault((row.victim, row.attack.partition(":")[2]), []).append(row)
     order = {name: place for place, name in enumerate(table())}
     victims = list(dict.fromkeys(victim for victim, _ in groups))
     found = [_line(victim, name, members) for (victim, name), members in groups.items()]
     return sorted(found, key=lambda line: (victims.index(line.victim), order.get(line.name, len(order)), line.name))
 
 
-def _line(victim: str, name: str, rows: list[Row]) -> Line:
+def _line(victim: str, name: str, rows: list[Result]) -> Line:
     row_of = severities(name)
     nulls: dict[str, str] = {}
-    first = [row for row in rows if not row["recipe"].get("repeat")]
+    first = [row for row in rows if not row.recipe.get("repeat")]
     cells = [
-        _cell(severity, row_of, [row for row in first if row["params"]["severity"] == severity])
-        for severity in sorted({row["params"]["severity"] for row in first})
+        _cell(severity, row_of, [row for row in first if row.severity == severity])
+        for severity in sorted({row.severity or 0 for row in first})
     ]
     known = [cell.werd for cell in cells if cell.werd is not None]
     heard = _heard(first)
-    told = [
-        row for row in heard if row.get("reference_source") != "clean transcript"
-    ]  # against itself a transcript has no errors
-    clean = _ratio([_errors(row, "clean_hypothesis") for row in told], [_words(row) for row in told])
+    told = [row for row in heard if row.has_reference]  # against itself a transcript has no errors
+    clean = ErrorRate.of(row.clean_word_errors() for row in told).compute()
     variance, at, draws = _variance(rows, nulls)
     return Line(
         victim,
@@ -134,57 +128,42 @@ def _line(victim: str, name: str, rows: list[Row]) -> Line:
     )
 
 
-def _heard(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row["outcome"] != "error" and row["wer"] is not None]
+def _heard(rows: Sequence[Result]) -> list[Result]:
+    return [row for row in rows if row.transcribed]
 
 
-def _words(row: Row) -> int:
-    return len(said(row).split())
-
-
-def _errors(row: Row, key: str) -> int:
-    return word_errors(said(row), heard_words(row, key)).errors
-
-
-def _ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
-    return sum(above) / sum(below) if sum(below) else None
-
-
-def _cell(severity: int, row_of: Severities, rows: list[Row]) -> Cell:
+def _cell(severity: int, row_of: Severities, rows: list[Result]) -> Cell:
     heard = _heard(rows)
-    words = [_words(row) for row in heard]
-    errors = [_errors(row, "hypothesis") for row in heard]
-    wer = _ratio(errors, words)
-    clean = _ratio([_errors(row, "clean_hypothesis") for row in heard], words)
-    from_clean = [
-        word_errors(heard_words(row, "clean_hypothesis"), heard_words(row))
-        for row in heard
-        if heard_words(row, "clean_hypothesis")
-    ]
-    letters = [letters_said(row) for row in heard]
-    pesq = [row["pesq"] for row in rows if row.get("pesq") is not None]
+    errors = ErrorRate.of(row.word_errors() for row in heard)
+    wer = errors.compute()
+    clean = ErrorRate.of(row.clean_word_errors() for row in heard).compute()
+    from_clean = ErrorRate()
+    for row in heard:
+        if row.normalized_clean_hypothesis:
+            from_clean.update(row.normalized_clean_hypothesis, row.normalized_hypothesis)
+    pesq = [value for row in rows if (value := row.value("pesq")) is not None]
     return Cell(
         severity,
         row_of.at(severity),
         len(heard),
-        sum(row["outcome"] == "error" for row in rows),
+        sum(row.failed for row in rows),
         wer,
-        bootstrap_ratio(errors, words),
-        _ratio([min(count, length) for count, length in zip(errors, words, strict=True)], words),
-        _ratio([count.errors for count in from_clean], [count.reference_words for count in from_clean]),
-        _ratio([row["cer"] * length for row, length in zip(heard, letters, strict=True)], letters),
+        errors.interval(),
+        errors.capped().compute(),
+        from_clean.compute(),
+        corpus_cer(heard),
         None if wer is None or clean is None else werd(wer, clean),
         statistics.fmean(pesq) if pesq else None,
     )
 
 
-def _normalised(cells: Sequence[Cell], rows: Sequence[Row], nulls: dict[str, str]) -> float | None:
+def _normalised(cells: Sequence[Cell], rows: Sequence[Result], nulls: dict[str, str]) -> float | None:
     if any(cell.werd is None for cell in cells):
         nulls["nwerd"] = "not every severity was heard"
         return None
     missing = [cell for cell in cells if cell.pesq is None]
     if missing:
-        reasons = [row["nulls"]["pesq"] for row in rows if row.get("nulls", {}).get("pesq")]
+        reasons = [row.nulls["pesq"] for row in rows if row.nulls.get("pesq")]
         nulls["nwerd"] = f"PESQ is undefined: {reasons[0].partition(' (')[0]}" if reasons else "PESQ is undefined"
         return None
     try:
@@ -194,19 +173,19 @@ def _normalised(cells: Sequence[Cell], rows: Sequence[Row], nulls: dict[str, str
         return None
 
 
-def _variance(rows: Sequence[Row], nulls: dict[str, str]) -> tuple[float | None, int | None, int]:
+def _variance(rows: Sequence[Result], nulls: dict[str, str]) -> tuple[float | None, int | None, int]:
     """WERV at the severity of most draws."""
-    draws: dict[int, dict[int, list[Row]]] = {}
+    draws: dict[int, dict[int, list[Result]]] = {}
     for row in _heard(rows):
-        draws.setdefault(row["params"]["severity"], {}).setdefault(row["recipe"].get("repeat") or 0, []).append(row)
-    if not any(row["recipe"].get("draws", {}).get("random") for row in rows):
+        draws.setdefault(row.severity or 0, {}).setdefault(row.recipe.get("repeat") or 0, []).append(row)
+    if not any(row.recipe.get("draws", {}).get("random") for row in rows):
         nulls["werv"] = "nothing is drawn at random: another seed gives the same bytes"
         return None, None, 0
     severity, found = max(draws.items(), key=lambda item: (len(item[1]), -item[0]), default=(1, {}))
     # Of each draw the same clips, or the variance would be that of the choice.
     shared = set.intersection(*({_clip(row) for row in members} for members in found.values())) if found else set()
     kept = [[row for row in members if _clip(row) in shared] for members in found.values()]
-    wers = [_ratio([_errors(row, "hypothesis") for row in part], [_words(row) for row in part]) for part in kept]
+    wers = [ErrorRate.of(row.word_errors() for row in part).compute() for part in kept]
     known = [wer for wer in wers if wer is not None]
     if len(known) < 2:
         nulls["werv"] = "one draw only: ask for --repeats"
@@ -214,8 +193,8 @@ def _variance(rows: Sequence[Row], nulls: dict[str, str]) -> tuple[float | None,
     return werv(known), severity, len(known)
 
 
-def _clip(row: Row) -> str:
-    return str(row["recipe"].get("pcm_sha256"))
+def _clip(row: Result) -> str:
+    return str(row.recipe.get("pcm_sha256"))
 
 
 def _crossing(row_of: Severities, cells: Sequence[Cell], nulls: dict[str, str]) -> float | None:

@@ -13,15 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voiceattack.metrics.intervals import bootstrap_ratio, wilson
-from voiceattack.metrics.said import heard as heard_words
-from voiceattack.metrics.said import said
+from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.text import word_errors
 from voiceattack.runs.provenance import canonical
+from voiceattack.runs.records import Result
 
 __all__ = ["KEY", "LEVEL_DB", "Curve", "Defect", "curves", "defects"]
 
-Row = dict[str, Any]
 LEVEL_DB = 2.5
 SAME_DB = 0.01
 KEY = ("victim", "source_victim", "attack", "objective", "target")
@@ -57,9 +56,9 @@ class Curve:
         middle = statistics.median(values) if values else -math.inf
         return middle if math.isfinite(middle) else None
 
-    def covers(self, row: Row) -> bool:
+    def covers(self, row: Result) -> bool:
         """Whether a row is of an artefact, or of a stage of one, that this curve is made of."""
-        return _is_attacked(row) and _counts(row) and _params(row) == self.params and all(row[k] == getattr(self, k) for k in KEY)
+        return not row.is_control and _counts(row) and _params(row) == self.params and _key(row) == _key(self)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe."""
@@ -97,7 +96,7 @@ class _Clip:
     noise: list[_Point]
 
 
-def curves(rows: Sequence[Row], *, level_db: float = LEVEL_DB) -> list[Curve]:
+def curves(rows: Sequence[Result], *, level_db: float = LEVEL_DB) -> list[Curve]:
     """A curve for each victim and attack in ``rows`` of results.jsonl; other parameters make another attack.
 
     Clips that the victim mishears when clean, and rows without a transcript or an SNR, are left out; a clip that a search gave
@@ -107,16 +106,16 @@ def curves(rows: Sequence[Row], *, level_db: float = LEVEL_DB) -> list[Curve]:
         rows: of one or several runs, stages and noise controls included.
         level_db: distance of the levels, dB.
     """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    owners = {(row["victim"], row["id"]): row for row in rows}
+    groups: dict[tuple[Any, ...], list[Result]] = {}
+    owners = {(row.victim, row.id): row for row in rows}
     for row in rows:
-        attacked = row if row["control_for"] is None else owners.get((row["victim"], row["control_for"]))
+        attacked = row if not row.is_control else owners.get((row.victim, str(row.control_for)))
         if attacked is not None and _counts(row):
-            groups.setdefault((*(attacked[name] for name in KEY), canonical(_params(attacked))), []).append(row)
+            groups.setdefault((*_key(attacked), canonical(_params(attacked))), []).append(row)
     return [_curve(members, level_db) for members in groups.values() if any(_is_point(row) for row in members)]
 
 
-def defects(rows: Sequence[Row]) -> list[Defect]:
+def defects(rows: Sequence[Result]) -> list[Defect]:
     """Clips on which an attack succeeded at a higher SNR than ``minimum-norm`` did, with the same victim and objective.
 
     Args:
@@ -124,84 +123,87 @@ def defects(rows: Sequence[Row]) -> list[Defect]:
     """
     least: dict[tuple[Any, ...], float | None] = {}
     for row in rows:
-        if row["attack"] == "minimum-norm" and row["control_for"] is None and _counts(row):
+        if row.attack == "minimum-norm" and not row.is_control and _counts(row):
             key = _same_task(row)
             known = least.get(key)
-            reached = row["snr_db"] if row["success"] else None
+            reached = row.snr_db if row.success else None
             least[key] = reached if known is None else known if reached is None else max(known, reached)
     found = []
     for row in rows:
         key = _same_task(row)
-        if row["attack"] == "minimum-norm" or row["control_for"] is not None or key not in least or not _counts(row):
+        if row.attack == "minimum-norm" or row.is_control or key not in least or not _counts(row):
             continue
         best = least[key]
-        if row["success"] and (best is None or row["snr_db"] > best + SAME_DB):
-            found.append(Defect(row["id"], row["victim"], row["attack"], row["snr_db"], best))
+        snr_db = row.snr_db
+        if row.success and snr_db is not None and (best is None or snr_db > best + SAME_DB):
+            found.append(Defect(row.id, row.victim, row.attack, snr_db, best))
     return found
 
 
-def _same_task(row: Row) -> tuple[Any, ...]:
-    names = ("victim", "source_victim", "objective", "target")
-    return (*(row[name] for name in names), row["recipe"].get("pcm_sha256"), row["recipe"].get("wer_threshold"))
+def _key(of: Result | Curve) -> tuple[str, str, str, str, str | None]:
+    return of.victim, of.source_victim, of.attack, of.objective, of.target
 
 
-def _counts(row: Row) -> bool:
-    if row["outcome"] in ("error", "clean_wrong") or row["wer"] is None:
+def _same_task(row: Result) -> tuple[Any, ...]:
+    task = (row.victim, row.source_victim, row.objective, row.target)
+    return (*task, row.recipe.get("pcm_sha256"), row.recipe.get("wer_threshold"))
+
+
+def _counts(row: Result) -> bool:
+    if not row.scored or row.wer is None:
         return False
     # A search that found nothing gives the clean clip back: its clip was never fooled, and counts.
-    return row["snr_db"] is not None or row["outcome"] == "no_effect"
+    return row.snr_db is not None or row.outcome == "no_effect"
 
 
-def _owner(row: Row) -> str:
+def _owner(row: Result) -> str:
     """The clip that a row is of: its samples; several artefacts of it may be in one run, as severities and draws are."""
-    return str(row["recipe"].get("pcm_sha256") or _example(row))
+    return str(row.recipe.get("pcm_sha256") or _example(row))
 
 
-def _example(row: Row) -> str:
+def _example(row: Result) -> str:
     """The example that a row belongs to: itself, or the one whose stage or noise it is."""
-    return str(row["stage_of"] if row.get("stage_of") is not None else row["control_for"] or row["id"])
+    return str(row.stage_of if row.is_stage else row.control_for or row.id)
 
 
-def _is_attacked(row: Row) -> bool:
-    return row["control_for"] is None
+def _is_point(row: Result) -> bool:
+    return not row.is_control and row.snr_db is not None
 
 
-def _is_point(row: Row) -> bool:
-    return _is_attacked(row) and row["snr_db"] is not None
+def _params(row: Result) -> dict[str, Any]:
+    return {name: value for name, value in row.params.items() if name not in SIZE_PARAMS}
 
 
-def _params(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in row["params"].items() if name not in SIZE_PARAMS}
-
-
-def _curve(rows: list[Row], level_db: float) -> Curve:
+def _curve(rows: list[Result], level_db: float) -> Curve:
     # A clip whose artefact could not be heard has no place here, though its noise was heard.
-    members: dict[str, list[Row]] = {_owner(row): [] for row in rows if row["control_for"] is None}
+    members: dict[str, list[Result]] = {_owner(row): [] for row in rows if not row.is_control}
     for row in rows:
         if _owner(row) in members:
             members[_owner(row)].append(row)
-    clips = {_example(next(row for row in mine if row["control_for"] is None)): _clip(mine) for mine in members.values()}
+    clips = {_example(next(row for row in mine if not row.is_control)): _clip(mine) for mine in members.values()}
     snrs = [point.snr_db for clip in clips.values() for point in clip.attacked]
     low, high = math.floor(min(snrs) / level_db), math.ceil(max(snrs) / level_db)
     points = [_level(list(clips.values()), place * level_db) for place in range(low, high + 1)]
     best = {name: max((p.snr_db for p in clip.attacked if p.success), default=None) for name, clip in clips.items()}
-    attacked = next(row for row in rows if row["control_for"] is None)
-    return Curve(**{name: attacked[name] for name in KEY}, params=_params(attacked), clips=best, points=points)
+    attacked = next(row for row in rows if not row.is_control)
+    return Curve(*_key(attacked), params=_params(attacked), clips=best, points=points)
 
 
-def _clip(rows: list[Row]) -> _Clip:
-    words = said(rows[0])
+def _clip(rows: list[Result]) -> _Clip:
+    words = rows[0].normalized_reference
 
     def points(control: bool) -> list[_Point]:
-        members = [row for row in rows if (row["control_for"] is not None) == control and row["snr_db"] is not None]
-        return [_Point(row["snr_db"], bool(row["success"]), word_errors(words, heard_words(row)).errors) for row in members]
+        return [
+            _Point(snr_db, bool(row.success), word_errors(words, row.normalized_hypothesis).errors)
+            for row in rows
+            if row.is_control == control and (snr_db := row.snr_db) is not None
+        ]
 
-    clean = word_errors(words, heard_words(rows[0], "clean_hypothesis"))
+    clean = word_errors(words, rows[0].normalized_clean_hypothesis)
     return _Clip(clean.reference_words, clean.errors, points(False), points(True))
 
 
 def _level(clips: Sequence[_Clip], snr_db: float) -> dict[str, Any]:
-    words: list[int] = [clip.words for clip in clips]
     fooled, errors = _at(clips, snr_db, [clip.attacked for clip in clips])
     noisy = all(clip.noise for clip in clips if clip.attacked)
     noise_fooled, noise_errors = _at(clips, snr_db, [clip.noise for clip in clips])
@@ -210,23 +212,19 @@ def _level(clips: Sequence[_Clip], snr_db: float) -> dict[str, Any]:
         "n": len(clips),
         "success_rate": fooled / len(clips),
         "success_ci95": wilson(fooled, len(clips)),
-        "wer": _ratio(errors, words),
-        "wer_ci95": bootstrap_ratio(errors, words),
+        "wer": errors.compute(),
+        "wer_ci95": errors.interval(),
         "noise_success_rate": noise_fooled / len(clips) if noisy else None,
-        "noise_wer": _ratio(noise_errors, words) if noisy else None,
+        "noise_wer": noise_errors.compute() if noisy else None,
     }
 
 
-def _ratio(errors: Sequence[int], words: Sequence[int]) -> float | None:
-    return sum(errors) / sum(words) if any(words) else None
-
-
-def _at(clips: Sequence[_Clip], snr_db: float, points: Iterable[list[_Point]]) -> tuple[int, list[int]]:
+def _at(clips: Sequence[_Clip], snr_db: float, points: Iterable[list[_Point]]) -> tuple[int, ErrorRate]:
     """How many clips are fooled by what is no louder than ``snr_db`` allows, and the most errors heard in each."""
     fooled = 0
-    errors: list[int] = []
+    errors = ErrorRate()
     for clip, heard in zip(clips, points, strict=True):
         within = [point for point in heard if point.snr_db >= snr_db - SAME_DB]
         fooled += any(point.success for point in within)
-        errors.append(max((point.errors for point in within), default=clip.clean_errors))
+        errors.add(max((point.errors for point in within), default=clip.clean_errors), clip.words)
     return fooled, errors

@@ -14,23 +14,22 @@ from torch import Tensor
 from voiceattack.audio import clips as audio
 from voiceattack.audio.clips import Batch
 from voiceattack.commands import command_line
-from voiceattack.errors import RunError, VoiceAttackError, as_error
+from voiceattack.errors import RunError, SpecError, VoiceAttackError, as_error
 from voiceattack.evaluate.summary import summarize
 from voiceattack.locks import locking
-from voiceattack.metrics import measure
+from voiceattack.metrics import columns, measure, measure_texts, metrics
 from voiceattack.metrics.terms import term_facts, unsaid_notes
 from voiceattack.metrics.text import NORMALIZER, cer, cut_note, normalize, spaced, word_errors
 from voiceattack.objectives import Interpret, Objective, action_of, interpret_of
-from voiceattack.runs.baseline_entry import compact
 from voiceattack.runs.journal import Journal, mark_of, sound_digest
-from voiceattack.runs.run import Example, Run
+from voiceattack.runs.records import Example, Result
+from voiceattack.runs.run import Run
 from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent
 
 __all__ = ["evaluate"]
 
 Progress = Callable[[int, int, str], None]
-SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
 
 
 @dataclass(frozen=True)
@@ -75,16 +74,19 @@ def evaluate(
 
     Raises:
         RunError: the run holds no examples, or cannot be written, or the answers of a victim cannot be kept (full disk).
+        SpecError: a metric has the name of something else.
     """
     examples = run.examples()
     if not examples:
         raise RunError(f"{run.path}: holds no examples; run: {command_line('attack', 'INPUT', '--out', run.path)}")
+    if taken := [metric.name for metric in metrics() if metric.over == "clips" and metric.name in Result.model_fields]:
+        raise SpecError(f"a metric is registered as {taken[0]!r}, which results call something else; give it another name")
     journal = Journal(run.path)
     # Files of one clean clip together: what it masks is worked out once.
     ordered = sorted(examples, key=lambda example: example.clean_audio or "")
     sizes = {example.id: _sizes(run, example, journal) for example in ordered}
     specs = {victim.spec for victim in victims}
-    rows = [row for row in _earlier(run) if row["victim"] not in specs and row["id"] in sizes]
+    rows = [row for row in _earlier(run) if row.victim not in specs and row.id in sizes]
     total = len(examples) * len(victims)
     marks = []
     for place, victim in enumerate(victims):
@@ -97,26 +99,25 @@ def evaluate(
                 on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
 
         ears.listen(paths, tell)
-        rows += [_row(example, ears, critical_terms, sizes[example.id]) for example in examples]
+        rows += [_result(example, ears, critical_terms, sizes[example.id]) for example in examples]
         marks.append(ears.mark)
     run.write_results(rows)
-    attacked = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
     made_with = {**{name: run.info.get(name) for name in ("versions", "platform")}, "normalizer": NORMALIZER}
     # With its examples in brief the summary alone is a baseline; see :mod:`voiceattack.compare`.
     summary: dict[str, Any] = {
         "run_id": run.id,
         **summarize(rows),
-        "examples": [compact(row) for row in attacked],
+        "examples": [row.baseline_entry() for row in rows if row.is_final],
         "made_with": made_with,
     }
     own = {example.id: example.critical_terms for example in examples}
-    summary["warnings"] += unsaid_notes(rows, critical_terms, own)
+    summary["warnings"] += unsaid_notes([(row.id, row.reference, row.language) for row in rows], critical_terms, own)
     run.write_summary(summary)
     journal.finish(*marks)
     return summary
 
 
-def _earlier(run: Run) -> list[dict[str, Any]]:
+def _earlier(run: Run) -> list[Result]:
     return run.results() if run.resolve("results.jsonl").exists() else []
 
 
@@ -180,7 +181,8 @@ def _sizes(run: Run, example: Example, journal: Journal) -> _Sizes:
     try:
         paths = run.resolve(example.clean_audio), run.resolve(example.audio)
         digests = [audio.file_sha256(path) for path in paths]
-        key = ("", "sizes", mark_of(), str(example.sha256), *digests)
+        names = (metric.name for metric in metrics() if metric.of == "signals")
+        key = ("", "sizes", mark_of(), str(example.sha256), *digests, *names)
         if (known := journal.recall(SIZES_KIND, *key)) is not None:
             return known
         clean, adversarial = (audio.load(path) for path in paths)
@@ -192,10 +194,16 @@ def _sizes(run: Run, example: Example, journal: Journal) -> _Sizes:
     return journal.keep(SIZES_KIND, _Sizes(dict(values), nulls, changed, torch.equal(clean, adversarial)), *key)
 
 
-def _row(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _Sizes) -> dict[str, Any]:
+def _result(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _Sizes) -> Result:
     """One line of results.jsonl."""
-    victim = ears.victim
-    row: dict[str, Any] = {
+    row = _heard(_row(example, ears.victim, sizes), example, ears, critical_terms, sizes)
+    return ears.run.result(Result, row, _row(example, ears.victim, sizes))
+
+
+def _row(example: Example, victim: Victim, sizes: _Sizes) -> dict[str, Any]:
+    """What is known before anything is heard: outcome ``error``."""
+    always = {metric.name for metric in columns("results")}
+    return {
         "id": example.id,
         "audio": example.audio,
         "clean_audio": example.clean_audio,
@@ -208,14 +216,19 @@ def _row(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _S
         **dict.fromkeys(("reference", "reference_source", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized")),
         **dict.fromkeys(("hypothesis_normalized", "wer_clean", "wer", "wer_raw", "cer", "success")),
         "outcome": "error",
-        **{name: sizes.values.get(name) for name in SIZES},
-        **{name: value for name, value in sizes.values.items() if name not in SIZES},
+        **{metric.name: sizes.values.get(metric.name) for metric in columns("results")},
+        **{name: value for name, value in sizes.values.items() if name not in always},
         "nulls": dict(sizes.nulls),
         **{name: getattr(example, name) for name in ("steps", "queries", "seconds", "seed", "sha256", "recipe")},
         "warnings": [*example.warnings, *sizes.warnings],
         "trace": example.trace,
         "error": example.error,
     }
+
+
+def _heard(row: dict[str, Any], example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _Sizes) -> dict[str, Any]:
+    """The row with what was heard, or why nothing was."""
+    language = ears.victim.language
     if example.error or not example.audio or not example.clean_audio:
         row["error"] = example.error or "nothing was crafted"
         return row
@@ -225,7 +238,7 @@ def _row(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _S
             row["error"] = str(what)
             return row
     assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
-    if len({normalize(text, victim.language) for text in heard.hypotheses}) > 1:
+    if len({normalize(text, language) for text in heard.hypotheses}) > 1:
         row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
     row["warnings"] += cut_note(reference=example.reference, clean_transcript=clean.text, transcript=heard.text)
     try:
@@ -234,7 +247,16 @@ def _row(example: Example, ears: _Ears, critical_terms: Sequence[str], sizes: _S
         row["error"] = str(as_error(error))
         return row
     terms = [*critical_terms, *example.critical_terms]
-    return {**row, **term_facts(row["reference"], clean.text, heard.text, terms, victim.language)}
+    return {**row, **_of_terms(row, clean.text, heard.text, terms, language)}
+
+
+def _of_terms(row: dict[str, Any], clean: str, heard: str, terms: Sequence[str], language: str) -> dict[str, Any]:
+    """What a row says of critical terms; nothing when there are none to look for."""
+    if not terms:
+        return {}
+    values, nulls = measure_texts("terms", row["reference"], heard, terms, language)
+    row["nulls"].update(nulls)
+    return {**values, **term_facts(row["reference"], clean, heard, terms, language)}
 
 
 def _judge(
@@ -256,6 +278,8 @@ def _judge(
         else "held"
     )
     rates: dict[str, Any] = dict.fromkeys(("wer_clean", "wer", "wer_raw", "cer"))
+    others, undefined = measure_texts("transcripts", said, words)
+    nulls.update(undefined)
     if said:
         rates = {"wer_clean": word_errors(said, clean_words).wer, "wer": word_errors(said, words).wer}
         rates["wer_raw"] = word_errors(spaced(reference, language), spaced(heard.text, language)).wer
@@ -273,6 +297,7 @@ def _judge(
         "clean_hypothesis_normalized": clean_words,
         "hypothesis_normalized": words,
         **rates,
+        **others,
         **({} if interpret is None else _actions(reference, clean, heard, interpret)),
         "success": success and not unchanged,
         "outcome": outcome,

@@ -7,18 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from voiceattack.languages import error_unit
-from voiceattack.metrics.intervals import bootstrap_ratio, wilson
-from voiceattack.metrics.said import heard as heard_words
-from voiceattack.metrics.said import language_of, letters_said, said, unit_notes
+from voiceattack.metrics import columns
+from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms
-from voiceattack.metrics.text import word_errors
+from voiceattack.runs.records import Result, corpus_cer, unit_notes
 
 __all__ = ["attack_name", "summarize"]
 
-Row = dict[str, Any]
 
-
-def summarize(rows: Sequence[Row]) -> dict[str, Any]:
+def summarize(rows: Sequence[Result]) -> dict[str, Any]:
     """Groups and warnings, as summary.json holds them.
 
     ``n`` counts all rows; ``n_scored`` leaves out errors and clips whose clean version was misheard already
@@ -28,17 +26,17 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     errors in a clip than it has words, so that one repetition loop cannot carry the figure. Artefacts met on the way to another
     (``stage_of``) are left out; :mod:`voiceattack.evaluate.curve` is about them.
     """
-    keys: dict[tuple[Any, ...], list[Row]] = {}
-    rows = [row for row in rows if row.get("stage_of") is None]
+    keys: dict[tuple[Any, ...], list[Result]] = {}
+    rows = [row for row in rows if not row.is_stage]
     for row in rows:
         key = (
-            row["victim"],
-            row["source_victim"],
-            row["control_for"] is not None,
-            row["attack"],
-            row["objective"],
-            row["target"],
-            row["params"].get("severity"),
+            row.victim,
+            row.source_victim,
+            row.is_control,
+            row.attack,
+            row.objective,
+            row.target,
+            row.severity,
         )
         keys.setdefault(key, []).append(row)
     groups = [_group(key, members) for key, members in keys.items()]
@@ -50,20 +48,16 @@ def attack_name(group: dict[str, Any]) -> str:
     return f"{group['attack']}" + (f", severity {group['severity']}" if group.get("severity") is not None else "")
 
 
-def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
+def _group(key: tuple[Any, ...], rows: list[Result]) -> dict[str, Any]:
     victim, source_victim, is_control, attack, objective, target, severity = key
-    outcomes = [row["outcome"] for row in rows]
-    heard = [row for row in rows if row["outcome"] != "error" and row["wer"] is not None]
-    scored = [row for row in rows if row["outcome"] in ("fooled", "held", "no_effect")]
-    wrong = [row for row in rows if row["outcome"] == "clean_wrong"]
+    outcomes = [row.outcome for row in rows]
+    heard = [row for row in rows if row.transcribed]
+    scored = [row for row in rows if row.scored]
+    wrong = [row for row in rows if row.outcome == "clean_wrong"]
     fooled = outcomes.count("fooled")
-    errors = [word_errors(said(row), heard_words(row)) for row in heard]
-    told = [
-        row for row in heard if row.get("reference_source") != "clean transcript"
-    ]  # against itself a transcript has no errors
-    clean_errors = [word_errors(said(row), heard_words(row, "clean_hypothesis")) for row in told]
-    words = [count.reference_words for count in errors]
-    letters = [letters_said(row) for row in heard]
+    errors = ErrorRate.of(row.word_errors() for row in heard)
+    told = [row for row in heard if row.has_reference]  # against itself a transcript has no errors
+    clean_errors = ErrorRate.of(row.clean_word_errors() for row in told)
     return {
         "victim": victim,
         "source_victim": source_victim,
@@ -77,37 +71,37 @@ def _group(key: tuple[Any, ...], rows: list[Row]) -> dict[str, Any]:
         "n_clean_wrong": len(wrong),
         "n_no_effect": outcomes.count("no_effect"),
         "n_error": outcomes.count("error"),
-        **({"error_unit": "character"} if any(error_unit(language_of(row)) == "character" for row in heard) else {}),
-        "wer_clean": _ratio(sum(count.errors for count in clean_errors), sum(count.reference_words for count in clean_errors)),
-        "wer": _ratio(sum(count.errors for count in errors), sum(words)),
-        "wer_capped": _ratio(sum(min(count.errors, length) for count, length in zip(errors, words, strict=True)), sum(words)),
-        "wer_ci95": bootstrap_ratio([count.errors for count in errors], words),
-        "cer": _ratio(sum(row["cer"] * length for row, length in zip(heard, letters, strict=True)), sum(letters)),
+        **({"error_unit": "character"} if any(error_unit(row.language) == "character" for row in heard) else {}),
+        "wer_clean": clean_errors.compute(),
+        "wer": errors.compute(),
+        "wer_capped": errors.capped().compute(),
+        "wer_ci95": errors.interval(),
+        "cer": corpus_cer(heard),
         "success_rate": _ratio(fooled, len(scored)),
         "success_ci95": wilson(fooled, len(scored)),
-        "success_rate_clean_wrong": _ratio(sum(bool(row["success"]) for row in wrong), len(wrong)),
-        **{f"{name}_median": _median(rows, name) for name in ("snr_db", "linf", "db_x", "pesq", "stoi", "masking_excess_db")},
+        "success_rate_clean_wrong": _ratio(sum(bool(row.success) for row in wrong), len(wrong)),
+        **{metric.median: _median(rows, metric.name) for metric in columns("summary")},
         **_actions(heard),
         **summarize_terms(heard),
-        "seconds_total": sum(row["seconds"] for row in rows),
-        "steps_total": sum(row["steps"] for row in rows),
-        "queries_total": sum(row["queries"] for row in rows),
+        "seconds_total": sum(row.seconds for row in rows),
+        "steps_total": sum(row.steps for row in rows),
+        "queries_total": sum(row.queries for row in rows),
     }
 
 
-def _actions(rows: Sequence[Row]) -> dict[str, Any]:
+def _actions(rows: Sequence[Result]) -> dict[str, Any]:
     """Of an assistant: shares of rows in which it does what was said, in which the action is not that of the clean clip, in which
     the intent is wrong, and of slots that are."""
-    acted = [row for row in rows if row.get("action_error") is not None]
+    acted = [row for row in rows if row.acted]
     if not acted:
         return {}
-    right = sum(not row["action_error"] for row in acted)
+    right = sum(not row.action_error for row in acted)
     return {
         "action_success_rate": _ratio(right, len(acted)),
         "action_success_ci95": wilson(right, len(acted)),
-        "action_changed_rate": _ratio(sum(row["action"] != row["clean_action"] for row in acted), len(acted)),
-        "intent_error_rate": _ratio(sum(row["intent_error"] for row in acted), len(acted)),
-        "slot_error_rate": _ratio(sum(row["slot_errors"] for row in acted), sum(row["slots"] for row in acted)),
+        "action_changed_rate": _ratio(sum(row.action != row.clean_action for row in acted), len(acted)),
+        "intent_error_rate": _ratio(sum(bool(row.intent_error) for row in acted), len(acted)),
+        "slot_error_rate": _ratio(sum(row.slot_errors or 0 for row in acted), sum(row.slots or 0 for row in acted)),
     }
 
 
@@ -115,18 +109,18 @@ def _ratio(above: float, below: float) -> float | None:
     return above / below if below else None
 
 
-def _median(rows: Iterable[Row], name: str) -> float | None:
-    values = [row[name] for row in rows if row.get(name) is not None]
+def _median(rows: Iterable[Result], name: str) -> float | None:
+    values = [value for row in rows if (value := row.value(name)) is not None]
     return statistics.median(values) if values else None
 
 
-def _warnings(rows: Sequence[Row], groups: Sequence[dict[str, Any]]) -> list[str]:
+def _warnings(rows: Sequence[Result], groups: Sequence[dict[str, Any]]) -> list[str]:
     """What a reader must know before trusting the figures."""
     notes = []
-    missing = {row["id"] for row in rows if row["reference_source"] == "clean transcript"}
+    missing = {row.id for row in rows if not row.has_reference}
     if missing:
         notes.append(f"{len(missing)} examples have no reference text: the victim's own clean transcript is the reference there")
-    notes += unit_notes(rows)
+    notes += unit_notes((row.victim, row.language) for row in rows)
     for group in groups:
         name = f"{attack_name(group)}{' (control)' if group['is_control'] else ''} on {group['victim']}"
         if group["n_clean_wrong"] and not group["is_control"]:
@@ -143,8 +137,8 @@ def _warnings(rows: Sequence[Row], groups: Sequence[dict[str, Any]]) -> list[str
             notes.append(f"{name}: {group['n_no_effect']} of {group['n']} artefacts equal their clean clip (no_effect)")
         if group["n_error"]:
             notes.append(f"{name}: {group['n_error']} of {group['n']} examples failed (error)")
-    doubtful = [row for row in rows if row["warnings"]]
-    for text in dict.fromkeys(text for row in doubtful for text in row["warnings"]):
-        count = len({row["id"] for row in doubtful if text in row["warnings"]})
+    doubtful = [row for row in rows if row.warnings]
+    for text in dict.fromkeys(text for row in doubtful for text in row.warnings):
+        count = len({row.id for row in doubtful if text in row.warnings})
         notes.append(f"{text} ({count} example{'s' if count > 1 else ''})")
     return notes

@@ -13,12 +13,15 @@ from typing import Any
 
 from voiceattack.audio import clips as audio
 from voiceattack.errors import AudioError, RunError, SpecError
+from voiceattack.metrics import columns
+from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 
-__all__ = ["DEFAULT_SPLITS", "Item", "Selection", "Splits", "json_line", "parse_splits", "select", "split_of"]
+__all__ = ["DEFAULT_SPLITS", "RATES", "Item", "Selection", "Splits", "json_line", "parse_splits", "select", "split_of"]
 
 Splits = Mapping[str, float]
 DEFAULT_SPLITS: Splits = {"train": 0.8, "validation": 0.1, "test": 0.1}
+RATES = ("wer", "wer_clean")
 UNKNOWN_LICENSE = "unknown (that of the source recordings)"
 
 
@@ -98,16 +101,16 @@ def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[It
         RunError: not evaluated yet, or damaged.
     """
     transfers: dict[str, list[str]] = {}
-    for row in run.audio_results():
-        if row["victim"] != row["source_victim"] and row["outcome"] == "fooled":
-            transfers.setdefault(row["id"], []).append(row["victim"])
-    for row in run.audio_results():
-        if row["victim"] != row["source_victim"] or row["control_for"] is not None or row.get("stage_of") is not None:
+    for row in run.each_result():
+        if row.victim != row.source_victim and row.outcome == "fooled":
+            transfers.setdefault(row.id, []).append(row.victim)
+    for row in run.each_result():
+        if row.victim != row.source_victim or row.is_control or row.is_stage:
             continue
         reason = _unfit(row, selection, transfers)
         if reason is None:
             try:
-                yield _item(run, row, selection, transfers.get(row["id"], []))
+                yield _item(run, row, selection, transfers.get(row.id, []))
                 continue
             except AudioError as error:
                 reason = f"unreadable ({error})"
@@ -116,45 +119,46 @@ def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[It
         skipped[reason] += 1
 
 
-def _unfit(row: dict[str, Any], selection: Selection, transfers: dict[str, list[str]]) -> str | None:
-    if row["outcome"] == "error":
+def _unfit(row: Result, selection: Selection, transfers: dict[str, list[str]]) -> str | None:
+    if row.failed:
         return "failed (error)"
-    if selection.fooled and row["outcome"] != "fooled":
-        return f"no verified success ({row['outcome']})"
-    if selection.transfers and row["id"] not in transfers:
+    if selection.fooled and row.outcome != "fooled":
+        return f"no verified success ({row.outcome})"
+    if selection.transfers and row.id not in transfers:
         return "fooled no other victim"
     if selection.max_masking_excess_db is not None:
-        excess = row["masking_excess_db"]
+        excess = row.value("masking_excess_db")
         if excess is None or excess > selection.max_masking_excess_db:
             return f"masking excess over {selection.max_masking_excess_db:g} dB"
     return None
 
 
-def _item(run: Run, row: dict[str, Any], selection: Selection, transfers: list[str]) -> Item:
-    path = run.resolve(row["audio"])
-    run.audio_path(row["id"])  # the id becomes file names
+def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> Item:
+    path = run.resolve(str(row.audio))
+    run.audio_path(row.id)  # the id becomes file names
     digest = audio.file_sha256(path)
-    if digest != row["sha256"]:
+    if digest != row.sha256:
         raise RunError("the file is not the one that was crafted (other SHA-256)")
     header = audio.info(path)
-    recipe = row["recipe"]
+    recipe = row.recipe
     fields = {
-        "id": row["id"],
-        "text": row["reference"],
-        "text_source": row["reference_source"],
-        "heard": row["hypothesis"],
-        "heard_clean": row["clean_hypothesis"],
-        "victim": row["victim"],
-        "attack": row["attack"],
-        "objective": row["objective"],
-        "target": row["target"] or "",
-        "outcome": row["outcome"],
-        "success": bool(row["success"]),
+        "id": row.id,
+        "text": row.reference,
+        "text_source": row.reference_source,
+        "heard": row.hypothesis,
+        "heard_clean": row.clean_hypothesis,
+        "victim": row.victim,
+        "attack": row.attack,
+        "objective": row.objective,
+        "target": row.target or "",
+        "outcome": row.outcome,
+        "success": bool(row.success),
         "transfers_to": json.dumps(transfers, ensure_ascii=False),
-        **{name: row[name] for name in ("wer", "wer_clean", "snr_db", "linf", "db_x", "pesq", "stoi", "masking_excess_db")},
+        **{name: row.value(name) for name in RATES},
+        **{metric.name: row.value(metric.name) for metric in columns("export")},
         "seconds": round(header.seconds, 4),
-        "seed": row["seed"],
-        "params": json.dumps(row["params"], ensure_ascii=False, sort_keys=True),
+        "seed": row.seed,
+        "params": json.dumps(row.params, ensure_ascii=False, sort_keys=True),
         "recipe": json.dumps(recipe, ensure_ascii=False, sort_keys=True),
         "sha256": digest,
         "source_sha256": recipe.get("source_sha256") or "",
@@ -163,8 +167,8 @@ def _item(run: Run, row: dict[str, Any], selection: Selection, transfers: list[s
         "adversarial": True,
         "run_id": run.id,
     }
-    source = fields["source_pcm_sha256"] or fields["source_sha256"] or row["clean_audio"]
-    return Item(row["id"], split_of(source, selection.splits), path, header.frames, fields)
+    source = fields["source_pcm_sha256"] or fields["source_sha256"] or row.clean_audio
+    return Item(row.id, split_of(str(source), selection.splits), path, header.frames, fields)
 
 
 def json_line(value: Mapping[str, Any]) -> str:

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from voiceattack.export.base import Item, Selection
+from voiceattack.metrics import columns
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.runs.run import Run
 
 __all__ = ["Tally", "datasheet"]
 
-SIZES = ("snr_db", "masking_excess_db", "pesq")
+
+def _sizes() -> list[str]:
+    """Names of the metrics whose range is told, those in decibels together."""
+    return [metric.name for metric in sorted(columns("datasheet"), key=lambda metric: metric.unit != "dB")]
 
 
 @dataclass
@@ -28,7 +32,7 @@ class Tally:
     texts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     sources: set[bytes] = field(default_factory=set)
-    sizes: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in SIZES})
+    sizes: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in _sizes()})
 
     def watch(self, items: Iterator[Item]) -> Iterator[Item]:
         """``items``, counted."""
@@ -40,9 +44,9 @@ class Tally:
             self.groups[fields["attack"], fields["victim"], fields["objective"], fields["outcome"]] += 1
             self.texts[fields["text_source"]] += 1
             self.sources.add(bytes.fromhex(fields["source_pcm_sha256"])[:8])
-            for name in SIZES:
-                if fields[name] is not None:
-                    self.sizes[name].append(fields[name])
+            for name, values in self.sizes.items():
+                if fields.get(name) is not None:
+                    values.append(fields[name])
             yield item
 
     def why_skipped(self) -> str:
@@ -55,8 +59,8 @@ def datasheet(run: Run, name: str, selection: Selection, tally: Tally) -> str:
     groups = [(code(a), code(v), escape(o), escape(outcome), str(n)) for (a, v, o, outcome), n in sorted(tally.groups.items())]
     rows = [
         (label, f"{min(values):.2f}", f"{statistics.median(values):.2f}", f"{max(values):.2f}")
-        for label in SIZES
-        if (values := tally.sizes[label])
+        for label, values in tally.sizes.items()
+        if values
     ]
     splits = ", ".join(f"{split} {count}" for split, count in sorted(tally.splits.items()))
     filters = [

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from voiceattack.export.base import Item
+from voiceattack.export.base import RATES, Item
 from voiceattack.extras import optional_import
 from voiceattack.files import read_bytes
+from voiceattack.metrics import columns
 
 __all__ = ["write"]
 
 ROWS = 16  # a row group, which bounds the memory
-NUMBERS = ("wer", "wer_clean", "snr_db", "linf", "db_x", "pesq", "stoi", "masking_excess_db", "seconds")
 
 
 def write(items: Iterator[Item], folder: Path) -> None:
@@ -51,15 +51,18 @@ def write(items: Iterator[Item], folder: Path) -> None:
 
 
 def _schema(arrow: Any, item: Item) -> Any:
+    # Whatever the first item has of them: they may be null in one and a number in the next.
+    numbers = {*RATES, *(metric.name for metric in columns("export")), "seconds"}
+
     def kind(name: str) -> tuple[Any, str]:
-        if name in NUMBERS:
+        if name in numbers:
             return arrow.float64(), "float64"
         value = item.fields[name]
         kinds = {bool: (arrow.bool_(), "bool"), int: (arrow.int64(), "int64")}
         return kinds.get(type(value), (arrow.string(), "string"))
 
     sound = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
-    columns = [("audio", sound), *((name, kind(name)[0]) for name in item.fields)]
+    fields = [("audio", sound), *((name, kind(name)[0]) for name in item.fields)]
     features = {name: {"dtype": kind(name)[1], "_type": "Value"} for name in item.fields}
     info = {"info": {"features": {"audio": {"sampling_rate": 16_000, "_type": "Audio"}, **features}}}
-    return arrow.schema(columns, metadata={"huggingface": json.dumps(info)})
+    return arrow.schema(fields, metadata={"huggingface": json.dumps(info)})

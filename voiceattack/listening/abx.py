@@ -84,10 +84,10 @@ def trials_of(run: Run, listener: str, most: int | None = None, repeat: int = 1)
         RunError: not evaluated, or no artefact can be heard.
     """
     clips: dict[str, tuple[str, str, str]] = {}
-    for row in run.audio_results():
-        if row["audio"] and row["clean_audio"] and row["outcome"] not in ("error", "no_effect") and row.get("stage_of") is None:
-            attack = row["attack"] if row["control_for"] is None else "noise, same SNR (control)"
-            clips[row["id"]] = (attack, row["clean_audio"], row["audio"])
+    for row in run.each_result():
+        if row.audio and row.clean_audio and row.outcome not in ("error", "no_effect") and not row.is_stage:
+            attack = row.attack if not row.is_control else "noise, same SNR (control)"
+            clips[row.id] = (attack, row.clean_audio, row.audio)
     if not clips:
         raise RunError(f"{run.path}: holds no artefact to listen to; run: {command_line('evaluate', run.path)}")
 

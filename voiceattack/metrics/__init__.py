@@ -1,38 +1,80 @@
-"""Metrics: pure functions of signals and strings. One file or function and one registration line each."""
+"""Metrics: pure functions of signals and strings. One file with its :class:`Metric`, and one registration line each.
+
+The order of the lines is that of the columns.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Literal
 
 from torch import Tensor
 
-from voiceattack.errors import MissingExtraError
-from voiceattack.registry import Registry
+from voiceattack.errors import MissingExtraError, SpecError
+from voiceattack.metrics.metric import Column, Metric, Place
+from voiceattack.registry import Entry, Registry
 
-__all__ = ["METRICS", "TEXT_METRICS", "measure"]
+__all__ = ["METRICS", "OF_TEXTS", "Column", "Metric", "Place", "columns", "measure", "measure_texts", "metrics"]
 
+Of = Literal["signals", "transcripts", "terms"]
+OF_TEXTS: tuple[Of, Of] = ("transcripts", "terms")
 METRICS: Registry[Any] = Registry("metric", group="voiceattack.metrics")
+"""Where an entry names a plain function of two signals, it is a metric that every table shows."""
 
-TEXT_METRICS = ("wer", "cer", "critical_term_error_rate")
-METRICS.add("wer", "voiceattack.metrics.text:wer", "word error rate, of transcripts")
-METRICS.add("cer", "voiceattack.metrics.text:cer", "character error rate, of transcripts")
+METRICS.add("wer", "voiceattack.metrics.text:WER", "word error rate, of transcripts")
+METRICS.add("cer", "voiceattack.metrics.text:CER", "character error rate, of transcripts")
 METRICS.add(
     "critical_term_error_rate",
-    "voiceattack.metrics.terms:critical_term_error_rate",
+    "voiceattack.metrics.terms:CRITICAL_TERM_ERROR_RATE",
     "share of the names and domain words said that are not heard",
 )
-METRICS.add("snr_db", "voiceattack.metrics.signal:snr_db", "signal-to-noise ratio, dB")
-METRICS.add("seg_snr_db", "voiceattack.metrics.signal:seg_snr_db", "segmental signal-to-noise ratio, dB")
-METRICS.add("linf", "voiceattack.metrics.signal:linf", "largest change of a sample, fraction of full scale")
-METRICS.add("l2", "voiceattack.metrics.signal:l2", "Euclidean norm of the perturbation")
-METRICS.add("db_x", "voiceattack.metrics.signal:db_x", "peak of the perturbation under the peak of the speech, dB")
-METRICS.add("pesq", "voiceattack.metrics.perceptual:pesq", "wide-band PESQ, 1 to 4.64", requires="perceptual")
-METRICS.add("stoi", "voiceattack.metrics.perceptual:stoi", "short-time objective intelligibility, up to 1", requires="perceptual")
-METRICS.add("masking_excess_db", "voiceattack.metrics.masking:masking_excess_db", "mean dB above the masking threshold, >= 0")
+METRICS.add("snr_db", "voiceattack.metrics.signal:SNR_DB", "signal-to-noise ratio, dB")
+METRICS.add("seg_snr_db", "voiceattack.metrics.signal:SEG_SNR_DB", "segmental signal-to-noise ratio, dB")
+METRICS.add("linf", "voiceattack.metrics.signal:LINF", "largest change of a sample, fraction of full scale")
+METRICS.add("l2", "voiceattack.metrics.signal:L2", "Euclidean norm of the perturbation")
+METRICS.add("db_x", "voiceattack.metrics.signal:DB_X", "peak of the perturbation under the peak of the speech, dB")
+METRICS.add("pesq", "voiceattack.metrics.perceptual:PESQ", "wide-band PESQ, 1 to 4.64", requires="perceptual")
+METRICS.add("stoi", "voiceattack.metrics.perceptual:STOI", "short-time objective intelligibility, up to 1", requires="perceptual")
+METRICS.add("masking_excess_db", "voiceattack.metrics.masking:MASKING_EXCESS_DB", "mean dB above the masking threshold, >= 0")
 METRICS.add(
-    "masking_excess_share", "voiceattack.metrics.masking:masking_excess_share", "share of bins above that threshold, 0 to 1"
+    "masking_excess_share", "voiceattack.metrics.masking:MASKING_EXCESS_SHARE", "share of bins above that threshold, 0 to 1"
 )
+
+
+def metrics() -> list[Metric]:
+    """All that are registered, in order.
+
+    Raises:
+        SpecError: one is registered under another name than its own.
+    """
+    return [_loaded(METRICS.entry(name)) for name in METRICS.in_order()]
+
+
+def columns(place: Place, *of: Of) -> list[Metric]:
+    """The metrics that a table shows, in order; only those ``of`` some kinds, where any are given."""
+    return [metric for metric in metrics() if place in metric.shows and (not of or metric.of in of)]
+
+
+@lru_cache(maxsize=256)
+def _loaded(entry: Entry) -> Metric:
+    try:
+        found = METRICS.get(entry.name)
+    except Exception as error:  # an installed plug-in may be anybody's code; it costs its own values
+        return Metric(entry.name, _refusing(f"it cannot be loaded: {error}"), entry.name, shows=frozenset({"results"}))
+    if not isinstance(found, Metric):
+        return Metric(entry.name, found, entry.name)
+    if found.name != entry.name:
+        raise SpecError(f"the metric {found.name!r} is registered as {entry.name!r}; register it under its own name")
+    return found
+
+
+def _refusing(reason: str) -> Callable[..., float]:
+    def refuse(*given: Any) -> float:
+        raise ValueError(reason)
+
+    return refuse
 
 
 def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None], dict[str, str]]:
@@ -45,24 +87,34 @@ def measure(clean: Tensor, adversarial: Tensor) -> tuple[dict[str, float | None]
     Returns:
         Values by name, None where undefined, and the reason for each None.
     """
-    values: dict[str, float | None] = {}
-    nulls: dict[str, str] = {}
+    asked = sorted((metric for metric in metrics() if metric.of == "signals"), key=lambda metric: metric.name)
     if clean.shape != adversarial.shape:
         reason = f"clean and adversarial differ in length ({clean.numel()} and {adversarial.numel()} samples)"
-        names = [name for name in METRICS.names() if name not in TEXT_METRICS]
+        names = [metric.name for metric in asked]
         return dict.fromkeys(names), dict.fromkeys(names, reason)
     silent = not bool((clean != 0).any())
-    for name in METRICS.names():
-        if name in TEXT_METRICS:
-            continue
+    return _measured(asked, (clean, adversarial), "the clean clip is digital silence" if silent else "the perturbation is zero")
+
+
+def measure_texts(
+    of: Literal["transcripts", "terms"], reference: str, hypothesis: str, *more: Sequence[str] | str
+) -> tuple[dict[str, float | None], dict[str, str]]:
+    """As :func:`measure`, every registered metric of texts that is over clips; ``more`` are the terms and the language."""
+    asked = [metric for metric in metrics() if metric.of == of and metric.over == "clips"]
+    return _measured(asked, (reference, hypothesis, *more), "it is not finite")
+
+
+def _measured(asked: Sequence[Metric], given: tuple[Any, ...], infinite: str) -> tuple[dict[str, float | None], dict[str, str]]:
+    values: dict[str, float | None] = {}
+    nulls: dict[str, str] = {}
+    for metric in asked:
         try:
-            value = METRICS.get(name)(clean, adversarial)
+            value = metric(*given)
         except (MissingExtraError, ValueError) as error:
-            values[name], nulls[name] = None, str(error)
+            values[metric.name], nulls[metric.name] = None, str(error)
             continue
         if math.isfinite(value):
-            values[name] = value
+            values[metric.name] = value if isinstance(value, (int, float)) else float(value)
         else:
-            values[name] = None
-            nulls[name] = "the clean clip is digital silence" if silent else "the perturbation is zero"
+            values[metric.name], nulls[metric.name] = None, infinite
     return values, nulls

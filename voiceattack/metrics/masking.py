@@ -7,9 +7,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from voiceattack.metrics.metric import EVERYWHERE, Column, Metric
 from voiceattack.metrics.psychoacoustics import Masking, masking
 
-__all__ = ["masking_excess_db", "masking_excess_share"]
+__all__ = ["MASKING_EXCESS_DB", "MASKING_EXCESS_SHARE", "masking_excess_db", "masking_excess_share"]
 
 
 def _threshold(clean: Tensor, adversarial: Tensor) -> tuple[Masking, Tensor]:
@@ -50,3 +51,22 @@ def masking_excess_share(clean: Tensor, adversarial: Tensor) -> float:
     """
     threshold, delta = _threshold(clean, adversarial)
     return float((threshold.excess_db(delta) > 0).double().mean())
+
+
+MASKING_EXCESS_DB = Metric(
+    "masking_excess_db",
+    masking_excess_db,
+    "masking excess",
+    unit="dB",
+    better="lower",
+    shows=EVERYWHERE - {"console", "examples", "gates"},
+    columns={"html": Column("Masking excess dB"), "list": Column("Excess dB"), "facts": Column(digits=3)},
+)
+MASKING_EXCESS_SHARE = Metric(
+    "masking_excess_share",
+    masking_excess_share,
+    "bins above the threshold",
+    better="lower",
+    shows=frozenset({"size", "facts"}),
+    columns={"facts": Column(digits=3)},
+)

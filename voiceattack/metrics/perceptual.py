@@ -8,8 +8,9 @@ from torch import Tensor
 
 from voiceattack import apart
 from voiceattack.extras import optional_import
+from voiceattack.metrics.metric import EVERYWHERE, Column, Metric
 
-__all__ = ["pesq", "stoi"]
+__all__ = ["PESQ", "STOI", "pesq", "stoi"]
 
 UTTERANCES = 50
 SAFE_SECONDS = 20.0
@@ -61,3 +62,23 @@ def stoi(clean: Tensor, adversarial: Tensor, sample_rate: int = 16_000) -> float
             return float(package.stoi(clean.numpy(), adversarial.numpy(), sample_rate))
         except (Warning, ValueError) as error:
             raise ValueError(f"STOI is undefined here: {str(error).splitlines()[0]}") from error
+
+
+PESQ = Metric(
+    "pesq",
+    pesq,
+    "PESQ",
+    unit="of 4.64",
+    heading="PESQ",
+    better="higher",
+    shows=EVERYWHERE - {"examples"},
+)
+STOI = Metric(
+    "stoi",
+    stoi,
+    "STOI",
+    digits=3,
+    better="higher",
+    shows=EVERYWHERE - {"console", "html", "examples", "list", "datasheet"},
+    columns={"size": Column(digits=2)},
+)

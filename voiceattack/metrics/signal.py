@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["db_x", "l2", "linf", "seg_snr_db", "snr_db"]
+from voiceattack.metrics.metric import EVERYWHERE, Column, Metric
+
+__all__ = ["DB_X", "L2", "LINF", "SEG_SNR_DB", "SNR_DB", "db_x", "l2", "linf", "seg_snr_db", "snr_db"]
 
 FRAME_SECONDS = 0.020
 SEG_FLOOR_DB, SEG_CEILING_DB = -10.0, 35.0
@@ -74,3 +76,52 @@ def db_x(clean: Tensor, adversarial: Tensor) -> float:
     if change == 0.0:
         return -math.inf
     return 20.0 * math.log10(change / peak) if peak > 0 else math.inf
+
+
+SNR_DB = Metric(
+    "snr_db",
+    snr_db,
+    "SNR",
+    unit="dB",
+    digits=1,
+    better="higher",
+    shows=EVERYWHERE - {"size"},
+    columns={"facts": Column(digits=2)},
+)
+SEG_SNR_DB = Metric(
+    "seg_snr_db",
+    seg_snr_db,
+    "segmental SNR",
+    unit="dB",
+    better="higher",
+    shows=frozenset({"results", "size", "facts", "at"}),
+)
+LINF = Metric(
+    "linf",
+    linf,
+    "peak change (L-inf)",
+    unit="of full scale",
+    digits=4,
+    better="lower",
+    shows=frozenset({"results", "summary", "size", "facts", "export", "at"}),
+    columns={"facts": Column(digits=5)},
+)
+L2 = Metric(
+    "l2",
+    l2,
+    "L2",
+    better="lower",
+    shows=frozenset({"results", "size", "facts", "at"}),
+    columns={"facts": Column(digits=3)},
+)
+DB_X = Metric(
+    "db_x",
+    db_x,
+    "dB_x",
+    unit="dB",
+    heading="dB_x",
+    digits=1,
+    better="lower",
+    shows=frozenset({"results", "summary", "figures", "size", "facts", "export", "at"}),
+    columns={"size": Column(digits=2)},
+)

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from voiceattack.errors import SpecError
 from voiceattack.files import read_text
-from voiceattack.metrics.intervals import bootstrap_ratio
-from voiceattack.metrics.said import language_of
+from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.metrics.metric import Metric
 from voiceattack.metrics.text import normalize, tokens_as_said
 
 __all__ = [
+    "CRITICAL_TERM_ERROR_RATE",
     "critical_term_error_rate",
     "missed_terms",
     "names_of",
@@ -55,19 +56,19 @@ def missed_terms(
 
 
 def unsaid_notes(
-    rows: Iterable[Mapping[str, Any]], terms: Iterable[str], own: Mapping[str, Sequence[str]] | None = None
+    said: Iterable[tuple[str, str | None, str]], terms: Iterable[str], own: Mapping[str, Sequence[str]] | None = None
 ) -> list[str]:
     """A note on the terms that are said in no reference, and so counted nowhere; none when all are said.
 
     Args:
-        rows: with ``id``, ``reference`` and ``language`` of what was heard.
-        terms: to look for in every row.
-        own: by id, terms to look for in the rows of that id alone.
+        said: id, reference and language of what was heard.
+        terms: to look for in every reference.
+        own: by id, terms to look for in the references of that id alone.
     """
     texts: dict[str, set[tuple[str, str]]] = {}
-    for row in rows:
-        if row["reference"]:
-            texts.setdefault(row["id"], set()).add((row["reference"], language_of(row)))
+    for id, reference, language in said:
+        if reference:
+            texts.setdefault(id, set()).add((reference, language))
     if not texts:
         return []
     whole = set().union(*texts.values())
@@ -131,6 +132,17 @@ def critical_term_error_rate(reference: str, hypothesis: str, terms: Iterable[st
     return missed / said
 
 
+CRITICAL_TERM_ERROR_RATE = Metric(
+    "critical_term_error_rate",
+    critical_term_error_rate,
+    "critical term error rate",
+    of="terms",
+    over="corpus",
+    better="lower",
+    shows=frozenset(),
+)
+
+
 def term_facts(reference: str, clean: str, heard: str, terms: Sequence[str], language: str = "en") -> dict[str, Any]:
     """What a line of results.jsonl says of critical terms; empty when there are none to look for.
 
@@ -149,18 +161,34 @@ def term_facts(reference: str, clean: str, heard: str, terms: Sequence[str], lan
     }
 
 
-def summarize_terms(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+class TermCounts(Protocol):
+    """What :func:`term_facts` found, as a line of results.jsonl has it; None where there was nothing to look for."""
+
+    @property
+    def critical_terms(self) -> int | None: ...
+
+    @property
+    def critical_term_errors(self) -> int | None: ...
+
+    @property
+    def critical_term_errors_clean(self) -> int | None: ...
+
+
+def summarize_terms(rows: Iterable[TermCounts]) -> dict[str, Any]:
     """Of lines of results.jsonl: how many critical terms are said, and the shares not heard in the artefacts (with its 95%
     interval) and when clean; empty where none is said."""
-    told = [row for row in rows if row.get("critical_terms")]
-    if not told:
+    missed, missed_clean = ErrorRate(), ErrorRate()
+    for row in rows:
+        if row.critical_terms:
+            missed.add(row.critical_term_errors or 0, row.critical_terms)
+            missed_clean.add(row.critical_term_errors_clean or 0, row.critical_terms)
+    if not missed.lengths:
         return {}
-    missed, said = ([int(row[key]) for row in told] for key in ("critical_term_errors", "critical_terms"))
     return {
-        "critical_terms": sum(said),
-        "critical_term_error_rate": sum(missed) / sum(said),
-        "critical_term_ci95": bootstrap_ratio(missed, said),
-        "critical_term_error_rate_clean": sum(int(row["critical_term_errors_clean"]) for row in told) / sum(said),
+        "critical_terms": sum(missed.lengths),
+        "critical_term_error_rate": missed.compute(),
+        "critical_term_ci95": missed.interval(),
+        "critical_term_error_rate_clean": missed_clean.compute(),
     }
 
 

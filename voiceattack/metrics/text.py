@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,15 +12,17 @@ import jiwer
 import regex
 
 from voiceattack.languages import error_unit, language_code
+from voiceattack.metrics.metric import Metric
 from voiceattack.unicode_text import plain_apostrophes
 
 __all__ = [
+    "CER",
     "MOST_COMPARED",
     "NORMALIZER",
+    "WER",
     "WordErrors",
     "cer",
     "compared",
-    "corpus_wer",
     "cut_note",
     "letters",
     "normalize",
@@ -193,20 +195,10 @@ def cer(reference: str, hypothesis: str, language: str = "en") -> float:
     return float(jiwer.cer(reference, hypothesis))
 
 
+WER = Metric("wer", wer, "WER", of="transcripts", over="corpus", better="lower", shows=frozenset({"examples", "list"}))
+CER = Metric("cer", cer, "CER", of="transcripts", over="corpus", better="lower", shows=frozenset())
+
+
 def letters(text: str, language: str = "en") -> int:
     """How many characters of a normalised text its CER is over: spaces count in languages that set words apart by them."""
     return len(text.split() if error_unit(language) == "character" else text)
-
-
-def corpus_wer(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """All errors over all reference words, >= 0.
-
-    Raises:
-        ValueError: unequal or empty lists, or an empty reference.
-    """
-    if len(references) != len(hypotheses) or not references:
-        raise ValueError(
-            f"corpus WER needs equally many references and hypotheses, at least one; got {len(references)} and {len(hypotheses)}"
-        )
-    counts = [word_errors(reference, hypothesis) for reference, hypothesis in zip(references, hypotheses, strict=True)]
-    return sum(count.errors for count in counts) / sum(count.reference_words for count in counts)

@@ -12,12 +12,12 @@ from voiceattack.commands import command_line
 from voiceattack.craft.corruptions import ALL, CorruptionsRequest
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import VoiceAttackError
+from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 from voiceattack.victims.trust import outside
 
 __all__ = ["evaluate_command", "make_command", "replay_command", "run_name"]
 
-Row = dict[str, Any]
 INPUT = "INPUT"
 """Stands for the inputs, which a run does not name."""
 
@@ -27,7 +27,7 @@ def run_name(run: Run) -> Path:
     return Path(run.path.name or run.path.resolve().name)
 
 
-def make_command(run: Run, rows: Sequence[Row]) -> str:
+def make_command(run: Run, rows: Sequence[Result]) -> str:
     """The command line that makes a run again; empty where its request cannot be read.
 
     Args:
@@ -39,7 +39,7 @@ def make_command(run: Run, rows: Sequence[Row]) -> str:
         if asked.get("attack") == ALL:
             return _corruptions(asked, rows).command(run_name(run))
         known = {name: asked[name] for name in AttackRequest.model_fields if name in asked}
-        controls = not rows or any(row["control_for"] is not None for row in rows)
+        controls = not rows or any(row.is_control for row in rows)
         kept = (run.path / "original").is_dir()
         request = AttackRequest.model_validate({**known, "inputs": (INPUT,), "control": controls, "keep_format": kept})
         return request.command(run_name(run))
@@ -47,24 +47,23 @@ def make_command(run: Run, rows: Sequence[Row]) -> str:
         return ""
 
 
-def _corruptions(asked: Row, rows: Sequence[Row]) -> CorruptionsRequest:
-    made = [row for row in rows if row["control_for"] is None]
-    names = list(dict.fromkeys(row["attack"].partition(":")[2] for row in made))
-    severities = {row["params"]["severity"] for row in made if "severity" in row["params"]}
+def _corruptions(asked: dict[str, Any], rows: Sequence[Result]) -> CorruptionsRequest:
+    made = [row for row in rows if not row.is_control]
+    names = list(dict.fromkeys(row.attack.partition(":")[2] for row in made))
+    severities = {row.params["severity"] for row in made if "severity" in row.params}
     known = {name: asked[name] for name in CorruptionsRequest.model_fields if name in asked}
-    repeats = 1 + max((row["recipe"].get("repeat", 0) for row in made), default=0)
+    repeats = 1 + max((row.recipe.get("repeat", 0) for row in made), default=0)
     whole = CorruptionsRequest.model_validate({**known, "inputs": (INPUT,)})
     every = {setting.name for setting in whole.settings()}
-    found: Row = {"names": () if set(names) == every else names, "repeats": repeats}
+    found: dict[str, Any] = {"names": () if set(names) == every else names, "repeats": repeats}
     return CorruptionsRequest.model_validate(
         {**known, "inputs": (INPUT,), **found, **({"severities": tuple(severities)} if severities else {})}
     )
 
 
-def replay_command(run: Path, row: Row) -> str:
+def replay_command(run: Path, row: Result) -> str:
     """The command line that crafts one example again. A victim that runs a program or sends to a server stands in it in full."""
-    victim = str(row["source_victim"] or "")
-    return command_line("replay", run, str(row["id"]), *_named(victim))
+    return command_line("replay", run, row.id, *_named(row.source_victim))
 
 
 def evaluate_command(run: Run) -> str:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from voiceattack.evaluate.summary import attack_name
+from voiceattack.metrics import columns
 from voiceattack.metrics.text import NORMALIZER
 from voiceattack.runs.run import Run
 from voiceattack.unicode_text import visible
@@ -22,8 +23,11 @@ def summary_table(summary: dict[str, Any]) -> Table:
     for name in ("attack", "victim"):
         table.add_column(name, overflow="fold")
     rate = rate_label(summary["groups"])
-    for name in ("n", f"clean {rate}", f"{rate} [95% CI]", "success [95% CI]", "SNR dB", "PESQ"):
+    for name in ("n", f"clean {rate}", f"{rate} [95% CI]", "success [95% CI]"):
         table.add_column(name, justify="right")
+    sizes = columns("console")
+    for metric in sizes:
+        table.add_column(_plain(metric.heading_in("console")), justify="right")
     for group in sorted(summary["groups"], key=lambda group: (group["victim"], group["is_control"])):
         table.add_row(
             "noise, same SNR (control)" if group["is_control"] else _plain(f"{attack_name(group)} {group['objective']}"),
@@ -32,8 +36,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
             number(group["wer_clean"]),
             with_interval(group["wer"], group["wer_ci95"]),
             with_interval(group["success_rate"], group["success_ci95"]),
-            number(group["snr_db_median"], 1),
-            number(group["pesq_median"]),
+            *(number(group.get(metric.median), metric.digits_in("console")) for metric in sizes),
         )
     return table
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -19,21 +20,24 @@ from voiceattack.files import inside, whole_text, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
 from voiceattack.report.drawing import METADATA, plain_text, save_picture
+from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, table
+from voiceattack.report.sections.base import Material, Section
+from voiceattack.runs.records import Result
 from voiceattack.unicode_text import csv_cell, escape_json
 
 __all__ = [
     "COLUMNS",
+    "CORRUPTIONS",
     "SUFFIXES",
     "cells_of",
     "corruptions",
     "draw_corruptions",
+    "facts_of",
     "markdown_table",
-    "table_facts",
     "write_corruptions",
 ]
 
-Row = dict[str, Any]
 ACROSS = 6
 MOST_WER = 1.5
 LEVELS = (1, 2, 3, 4)
@@ -77,7 +81,7 @@ def markdown_table(lines: Sequence[Line]) -> str:
     return "\n".join(parts)
 
 
-def corruptions(rows: Sequence[Row], folder: Path) -> str:
+def corruptions(rows: Sequence[Result], folder: Path) -> str:
     """The report's section with its picture, ``plots/corruptions.png``; empty for a run without corruptions."""
     lines = corruption_table(rows)
     if not lines:
@@ -86,9 +90,9 @@ def corruptions(rows: Sequence[Row], folder: Path) -> str:
     return f"\n## Corruptions\n\n![WER against severity](plots/corruptions.png)\n\n{markdown_table(lines)}"
 
 
-def table_facts(rows: Sequence[Row]) -> dict[str, Any] | None:
+def facts_of(material: Material) -> dict[str, Any] | None:
     """What the HTML report shows: columns, lines, counts of corruptions and clips, the picture as a ``data:`` URL; or None."""
-    lines = corruption_table(rows)
+    lines = corruption_table(material.every)
     if not lines:
         return None
     picture = io.BytesIO()
@@ -196,3 +200,10 @@ def write_corruptions(lines: Sequence[Line], paths: Sequence[Path]) -> None:
     for path in paths:
         with writing(path, "make room or choose another file"):
             SUFFIXES[path.suffix.lower()](lines, path)
+
+
+def _html(material: Material) -> Markup:
+    return fill("sections/corruptions.html.j2", corruptions=material.once(facts_of))
+
+
+CORRUPTIONS = Section(lambda material: corruptions(material.every, material.folder), _html, markdown_place=50, html_place=30)

@@ -21,7 +21,7 @@ def render_json(run: Run) -> Path:
 def render_json_at(run: Run, path: Path) -> Path:
     """The same to ``path``; the run is only read."""
     path = run.output(path)
-    whole = {"run": run.info, "summary": run.summary(), "results": run.results()}
+    whole = {"run": run.info, "summary": run.summary(), "results": [result.as_json() for result in run.any_results()]}
     with writing(path, "make room or choose another folder"):
         write_whole(path, escape_json(json.dumps(whole, ensure_ascii=False, indent=1)).encode())
     return path
@@ -35,7 +35,9 @@ def render_csv(run: Run) -> Path:
 def render_csv_at(run: Run, path: Path) -> Path:
     """The same to ``path``; the run is only read."""
     path = run.output(path)
-    rows = [{name: csv_cell(value) for name, value in row.items() if name != "trace"} for row in run.results()]
+    rows = [
+        {name: csv_cell(value) for name, value in result.as_json().items() if name != "trace"} for result in run.any_results()
+    ]
     names = list(dict.fromkeys(name for row in rows for name in row))
     with writing(path, "make room or choose another folder"), whole_text(path) as stream:
         writer = csv.DictWriter(stream, names)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from markupsafe import Markup
 
 from voiceattack.report.console import number
+from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import escape, table
+from voiceattack.report.sections.base import Material, Section
+from voiceattack.runs.records import AnyResult, Result, TextResult
 
-__all__ = ["Deed", "deeds", "home_did"]
+__all__ = ["HOME", "Deed", "deeds", "home_did", "home_lines", "home_section"]
 
-Row = dict[str, Any]
+Line = tuple[str, ...]
 HEAD = ("example", "what", "SNR dB", "said or typed", "taken for", "answer", "states: before → after", "outcome")
 
 
@@ -28,7 +32,7 @@ class Deed:
         outcome: None for what is clean.
     """
 
-    row: Row
+    row: AnyResult
     made: str
     snr_db: float | None
     said: str
@@ -38,34 +42,49 @@ class Deed:
     outcome: str | None
 
 
-def deeds(rows: Sequence[Row]) -> list[Deed]:
+def deeds(rows: Iterable[AnyResult]) -> list[Deed]:
     """Of the rows, of audio or of texts, whose victim saw a home; the clean one before each that is no control."""
     found = []
     for row in rows:
-        if row.get("evidence") is None:
+        if row.evidence is None:
             continue
-        if not row.get("control_for"):
-            found.append(Deed(row, "clean", None, *_said(row, "clean_"), None))
-        made = row.get("perturbation") or ("equal-SNR noise" if row.get("control_for") else row.get("attack"))
-        found.append(Deed(row, str(made), row.get("snr_db"), *_said(row, ""), str(row["outcome"])))
+        if not row.is_control:
+            found.append(Deed(row, "clean", None, *_said(row, clean=True), None))
+        found.append(Deed(row, _made(row), row.value("snr_db"), *_said(row, clean=False), row.outcome))
     return found
 
 
-def home_did(rows: Sequence[Row], link: Callable[[Row, str], str] | None = None) -> str:
-    """The Markdown section; empty where no victim saw a home.
+def _made(row: AnyResult) -> str:
+    if isinstance(row, TextResult):
+        return row.perturbation
+    return "equal-SNR noise" if row.is_control or not isinstance(row, Result) else row.attack
+
+
+def home_did(rows: Iterable[AnyResult]) -> str:
+    """The Markdown section of results, controls too; empty where no victim saw a home."""
+    return home_section(home_lines(rows))
+
+
+def home_lines(rows: Iterable[AnyResult], link: Callable[[str, str | None], str] | None = None) -> list[Line]:
+    """The lines of the section's table.
 
     Args:
-        rows: of results.jsonl, controls too.
-        link: the Markdown of an example's name, given its row and the field that holds the path of its audio.
+        rows: results, controls too.
+        link: the Markdown of an example's name, given its id and the path of its audio in the run, None without any.
     """
-    lines: list[tuple[str, ...]] = []
+    lines: list[Line] = []
     for deed in deeds(rows):
-        clean = deed.outcome is None
-        name = escape(deed.row["id"]) if link is None else link(deed.row, "clean_audio" if clean else "audio")
+        row, clean = deed.row, deed.outcome is None
+        name = escape(row.id) if link is None else link(row.id, row.clean_audio if clean else row.audio)
         size = "" if clean else number(deed.snr_db, 1)
         told = "; ".join(map(escape, deed.changes)) or "-"
         taken = escape(deed.heard) or "-"
         lines.append((name, escape(deed.made), size, escape(deed.said), taken, escape(deed.answer), told, escape(deed.outcome)))
+    return lines
+
+
+def home_section(lines: Sequence[Line]) -> str:
+    """The Markdown section of these lines; empty without any."""
     if not lines:
         return ""
     text = (
@@ -75,11 +94,20 @@ def home_did(rows: Sequence[Row], link: Callable[[Row, str], str] | None = None)
     return f"\n## What the home did\n\n{text}\n" + table(HEAD, lines)
 
 
-def _said(row: Row, which: str) -> tuple[str, str, str, tuple[str, ...]]:
-    """Said or typed, taken for, answered, changed; ``which`` is ``clean_`` or nothing."""
-    seen = row[f"{which}evidence"] or {}
-    typed = "text" in row
-    said = row["text"] if typed and which else row["perturbed"] if typed else row["reference"]
-    heard = row.get(f"{which}heard") if typed else row[f"{which}hypothesis"]
+def _said(row: AnyResult, *, clean: bool) -> tuple[str, str, str, tuple[str, ...]]:
+    """Said or typed, taken for, answered, changed."""
+    seen = (row.clean_evidence if clean else row.evidence) or {}
+    said, heard = None, None
+    if isinstance(row, TextResult):
+        said, heard = (row.text, row.clean_heard) if clean else (row.perturbed, row.heard)
+    elif isinstance(row, Result):
+        said, heard = row.reference, row.clean_hypothesis if clean else row.hypothesis
     changes = tuple(f"{line['entity']}: {line['before']} → {line['after']}" for line in seen.get("changes", []))
     return said or "", heard or "", seen.get("answer") or "", changes
+
+
+def _html(material: Material) -> Markup:
+    return Markup("\n") + fill("home.html.j2", deeds=deeds(material.every))
+
+
+HOME = Section(lambda material: home_did(material.rows), _html, markdown_place=70, html_place=80)

@@ -10,14 +10,12 @@ from typing import Any
 from voiceattack.files import write_whole, writing
 from voiceattack.report import render
 from voiceattack.report.console import number, with_interval
-from voiceattack.report.home import home_did
+from voiceattack.report.home import home_lines, home_section
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.markdown_text import link as markdown_link
 from voiceattack.runs.run import Run
 
 __all__ = ["render_joint"]
-
-Row = dict[str, Any]
 
 
 def render_joint(runs: Sequence[Run], path: Path) -> Path:
@@ -66,10 +64,11 @@ def _snr(group: dict[str, Any]) -> str:
 
 
 def _homes(runs: Sequence[Run], path: Path) -> str:
-    rows = [{**row, "run": place} for place, run in enumerate(runs) for row in run.results() if row.get("stage_of") is None]
+    lines = []
+    for run in runs:
 
-    def link(row: Row, field: str) -> str:
-        file = row.get(field)
-        return markdown_link(row["id"], _relative(runs[row["run"]], file, path)) if file else escape(row["id"])
+        def link(id: str, file: str | None, run: Run = run) -> str:
+            return markdown_link(id, _relative(run, file, path)) if file else escape(id)
 
-    return home_did(rows, link)
+        lines += home_lines((result for result in run.any_results() if not result.is_stage), link)
+    return home_section(lines)

@@ -8,16 +8,15 @@ from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.terms import terms
+from voiceattack.runs.records import TextResult
 from voiceattack.runs.run import Run
 
 __all__ = ["changes", "render_text"]
 
-Row = dict[str, Any]
-
 
 def render_text(run: Run) -> str:
     """The whole report. Raises RunError when the run is not evaluated yet."""
-    rows, summary = run.results(), run.summary()
+    rows, summary = run.text_results(), run.summary()
     request = run.request
     facts = [
         ("perturbations", ", ".join(code(name) for name in request.get("perturbations", {}))),
@@ -69,10 +68,10 @@ def _figures(summary: dict[str, Any]) -> str:
     return table((*head, "queries"), rows)
 
 
-def changes(row: Row) -> str:
+def changes(row: TextResult) -> str:
     """The edits of a row in words: ``lamp → ramp (0.40)``, ``i → U+0456``."""
     parts = []
-    for edit in row["edits"]:
+    for edit in row.edits:
         old, new = edit["old"], edit["new"]
         if len(new) <= 2 and any(ord(character) > 127 for character in new):
             new = " ".join(f"U+{ord(character):04X}" for character in new)
@@ -81,14 +80,14 @@ def changes(row: Row) -> str:
     return "; ".join(parts)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: TextResult) -> tuple[str, ...]:
     return (
-        escape(row["text"]),
-        escape(row["perturbed"]) if row["perturbed"] is not None else "-",
+        escape(row.text),
+        escape(row.perturbed) if row.perturbed is not None else "-",
         changes(row),
-        code(row["victim"]) if row["victim"] else "-",
-        escape(row["clean_answer"]),
-        escape(row["answer"]),
-        escape(row["heard"]),
-        f"{escape(row['outcome'])}{'' if row['error'] is None else ': ' + escape(row['error'])}",
+        code(row.victim) if row.victim else "-",
+        escape(row.clean_answer),
+        escape(row.answer),
+        escape(row.heard),
+        f"{escape(row.outcome)}{'' if row.error is None else ': ' + escape(row.error)}",
     )

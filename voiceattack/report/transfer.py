@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from voiceattack.evaluate.curve import Curve, curves
 from voiceattack.files import inside
-from voiceattack.metrics.said import said
+from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
+from voiceattack.report.html.chart import charts
+from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, table
+from voiceattack.report.sections.base import Material, Section
+from voiceattack.runs.records import Result
 
-__all__ = ["TransferRow", "robustness", "transfer", "transfer_rows"]
+__all__ = ["ROBUSTNESS", "TRANSFER", "TransferRow", "robustness", "transfer", "transfer_rows"]
 
-Row = dict[str, Any]
 MOST_CLIPS = 12
 
 
@@ -40,7 +45,7 @@ class TransferRow:
         return self.curve.victim == self.curve.source_victim
 
 
-def transfer_rows(rows: Sequence[Row]) -> list[TransferRow]:
+def transfer_rows(rows: Sequence[Result]) -> list[TransferRow]:
     """A row for each victim and attack, the attacked victim first; empty when only one victim listened."""
     found = curves(rows)
     if len({curve.victim for curve in found}) < 2:
@@ -48,16 +53,15 @@ def transfer_rows(rows: Sequence[Row]) -> list[TransferRow]:
     return [_row(curve, rows) for curve in sorted(found, key=lambda curve: curve.victim != curve.source_victim)]
 
 
-def _row(curve: Curve, rows: Sequence[Row]) -> TransferRow:
-    members = [row for row in rows if row.get("stage_of") is None and curve.covers(row)]
-    ids = {row["id"] for row in members}
-    noise = [row for row in rows if row["victim"] == curve.victim and row["control_for"] in ids and row["success"] is not None]
-    words = [len(said(row).split()) for row in members]
-    wer = sum(row["wer"] * count for row, count in zip(members, words, strict=True)) / sum(words) if any(words) else None
-    return TransferRow(curve, wer, sum(bool(row["success"]) for row in noise), len(noise))
+def _row(curve: Curve, rows: Sequence[Result]) -> TransferRow:
+    members = [row for row in rows if not row.is_stage and curve.covers(row)]
+    ids = {row.id for row in members}
+    noise = [row for row in rows if row.victim == curve.victim and row.control_for in ids and row.success is not None]
+    wer = ErrorRate.of(row.word_errors() for row in members)
+    return TransferRow(curve, wer.compute(), sum(bool(row.success) for row in noise), len(noise))
 
 
-def transfer(rows: Sequence[Row]) -> str:
+def transfer(rows: Sequence[Result]) -> str:
     """What each victim makes of the artefacts, as Markdown; empty when only one listened.
 
     The dB of a clip is the highest SNR among its artefacts, stages included, at which the victim was fooled.
@@ -90,9 +94,9 @@ def _line(row: TransferRow, shown: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def robustness(rows: Sequence[Row], folder: Path) -> str:
+def robustness(rows: Sequence[Result], folder: Path) -> str:
     """The robustness curve as Markdown with its picture, ``plots/curve.png``; empty without stages."""
-    if not any(row.get("stage_of") is not None for row in rows):
+    if not any(row.is_stage for row in rows):
         return ""
     found = curves(rows, level_db=5.0)
     draw_curves(curves(rows), inside(folder, "plots/curve.png"))
@@ -121,3 +125,20 @@ def robustness(rows: Sequence[Row], folder: Path) -> str:
         f"of the SNR of the quietest perturbation that fools each: {medians}. The higher it is, the more fragile the victim.\n"
     )
     return f"\n## Robustness curve\n\n{text}\n![Success and WER against SNR](plots/curve.png)\n\n" + table(head, lines)
+
+
+def _transfer_html(material: Material) -> Markup:
+    found = transfer_rows(material.every)
+    clips = list(dict.fromkeys(name for row in found for name in row.curve.clips))
+    return fill("sections/transfer.html.j2", transfer=found, clips=clips if len(clips) <= MOST_CLIPS else [])
+
+
+def _robustness_html(material: Material) -> Markup:
+    staged = any(row.is_stage for row in material.every)
+    return fill("sections/curve.html.j2", charts=charts(curves(material.every)) if staged else [])
+
+
+TRANSFER = Section(lambda material: transfer(material.every), _transfer_html, markdown_place=30, html_place=60)
+ROBUSTNESS = Section(
+    lambda material: robustness(material.every, material.folder), _robustness_html, markdown_place=40, html_place=50
+)

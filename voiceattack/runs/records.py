@@ -1,63 +1,87 @@
-"""What a run's files may hold when they are read again: anybody may have edited them, and everything downstream relies on it.
-
-The models check and nothing else: rows stay the dictionaries that the files hold, with whatever else is in them.
-"""
+"""The lines of a run's files: what was made (:class:`Example`, examples.jsonl) and how it was heard (:class:`Result` and
+:class:`TextResult`, results.jsonl). Anybody may have edited the files, so every line is checked when it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    WrapValidator,
+    model_validator,
+)
 from typing_extensions import Self
 
-from voiceattack.attacks.options import SearchOptions
+from voiceattack.languages import error_unit
+from voiceattack.metrics import metrics
+from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.metrics.text import WordErrors, letters, normalize, word_errors
+from voiceattack.runs.record_types import Count, Number, Record, Text, check_numbers, shaped_as, unchanged
 
-__all__ = ["RecordError", "check_info", "check_made_with", "check_row", "check_summary", "recipe_of"]
+__all__ = [
+    "BASELINE_KEYS",
+    "SCORED",
+    "TEXT_MEASURES",
+    "AnyResult",
+    "Drawn",
+    "Example",
+    "Result",
+    "TextResult",
+    "corpus_cer",
+    "unit_notes",
+]
 
-Text = Annotated[str, Field(max_length=10_000_000)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Number = float | None
 Outcome = Literal["fooled", "held", "no_effect", "clean_wrong", "error", "made"]
+SCORED = frozenset({"fooled", "held", "no_effect"})
+"""Outcomes that success rates are over: errors, and what went wrong when clean already, say nothing about an attack."""
 
 
-class RecordError(ValueError):
-    """Which value of a record is not what it must be, in one line."""
+class Example(BaseModel):
+    """One line of examples.jsonl: one artefact, or what prevented it (``error``).
+
+    Paths are relative to the run directory; ``source`` is as the user gave it. ``sha256`` is of the artefact's file bytes,
+    ``source_sha256`` of the source file's. ``control_for`` is the id of the example whose SNR this noise control matches.
+    ``critical_terms`` are those that the clip's manifest names. ``stage_of`` is the id of the example on whose way this one
+    was met, at another SNR; figures leave it out, curves use it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    source: str
+    source_sha256: str
+    audio: str | None
+    clean_audio: str | None
+    source_victim: str
+    attack: str
+    params: dict[str, Any]
+    objective: str
+    target: str | None
+    reference: str | None
+    clean_hypothesis: str | None
+    control_for: str | None
+    stage_of: str | None = None
+    steps: int
+    queries: int
+    seconds: float
+    seed: int
+    sha256: str | None
+    recipe: dict[str, Any]
+    critical_terms: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    trace: list[dict[str, Any]] = Field(default_factory=list)
+    error: str | None = None
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+class Drawn(Record):
+    """What every recipe says of how an artefact was made."""
 
-
-class _Request(SearchOptions, _Record):
-    kind: Text | None = None
-    victim: Text | None = None
-    attack: Text | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
-    objective: Text | None = None
-    target: Text | None = None
-    wer_threshold: float = 0.5
-    budget: dict[str, float | str] = Field(default_factory=dict)
-    seed: Count = 0
-    speak: Text | bool | None = None
-    interpreter: Text | None = None
-
-
-class _Info(_Record):
-    """run.json."""
-
-    request: _Request
-    run_id: Text
-    versions: dict[str, str] = Field(default_factory=dict)
-    platform: Text | None = None
-    git_commit: Text | None = None
-    normalizer: Text | None = None
-    created: Text | None = None
-    earlier: list[dict[str, Any]] = Field(default_factory=list)
-    victims: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-
-class _Drawn(_Record):
     batch: list[str] = Field(default_factory=list)
     draws: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
@@ -67,32 +91,36 @@ class _Drawn(_Record):
     repeat: Count | None = None
 
 
-class _Recipe(SearchOptions, _Drawn):
-    """What :mod:`voiceattack.craft.replay` needs of a recipe."""
-
-    victim: Text
-    attack: Text
-    params: dict[str, Any]
-    objective: Text
-    target: Text | None
-    wer_threshold: float
-    budget: dict[str, Any]
-    seed: Count
-    batch: list[str] = Field(min_length=1)
-    stage_snr_db: float | None = None
-
-
-class _Params(_Record):
+class _Params(Record):
     severity: int | None = None
 
 
-class _Evidence(_Record):
+class _Evidence(Record):
     answer: Text | None = None
     changes: list[dict[str, Any]] = Field(default_factory=list)
 
 
-class _Row(_Record):
-    """What rows of every kind of run have."""
+class _Edit(Record):
+    start: Count
+    end: Count
+    old: Text
+    new: Text
+    words: Count
+    distance: Number
+
+
+Recipe = Annotated[dict[str, Any], shaped_as(Drawn)]
+Evidence = Annotated[dict[str, Any], shaped_as(_Evidence)]
+
+
+class AnyResult(Record):
+    """One line of results.jsonl: one artefact as one victim took it. Frozen.
+
+    Keys that are no field here are the metrics of the pair, among them those of other packages: see :attr:`values`.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False, frozen=True)
+    _keys: tuple[str, ...] = PrivateAttr(())
 
     id: Text
     audio: Text | None = None
@@ -102,25 +130,89 @@ class _Row(_Record):
     outcome: Outcome
     success: bool | None = None
     queries: Count
-    seconds: float
+    seconds: Annotated[float, WrapValidator(unchanged)]
     seed: Count
-    recipe: _Drawn
+    recipe: Recipe
     warnings: list[Text] = Field(default_factory=list)
     error: Text | None = None
     critical_terms: Count | None = None
     critical_term_errors: Count | None = None
     critical_term_errors_clean: Count | None = None
     critical_terms_missed: list[Text] = Field(default_factory=list)
-    evidence: _Evidence | None = None
-    clean_evidence: _Evidence | None = None
+    evidence: Evidence | None = None
+    clean_evidence: Evidence | None = None
+
+    @classmethod
+    def _measures(cls) -> Iterable[str]:
+        """Keys that are no fields and hold numbers."""
+        return ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _ordered(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        result = handler(value)
+        if isinstance(value, Mapping):
+            check_numbers(value, cls._measures())
+            result._keys = tuple(value)
+        return result
+
+    def as_json(self) -> dict[str, Any]:
+        """The line as an object, with the keys it was made or read with, in their order."""
+        given = {**self.__dict__, **self.values}
+        return {key: given[key] for key in dict.fromkeys((*self._keys, *self.model_fields_set))}
+
+    def _get(self, key: str) -> Any:
+        values = self.values  # first, since another package's metric may be called "copy"
+        return values[key] if key in values else getattr(self, key, None)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Metrics of the pair by name, None where undefined; transcripts' error rates are fields of their own."""
+        return self.model_extra or {}
+
+    def value(self, name: str) -> float | None:
+        """The number under this key of the line, a metric's or another; None where it has none."""
+        found = self._get(name)
+        return found if isinstance(found, (int, float)) else None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is noise as loud as an artefact, not an attack's artefact."""
+        return False
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it was met on the way to another, or is the noise of one that was: figures leave it out, curves use it."""
+        return False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is an attack's answer: no control and no stage."""
+        return not self.is_control and not self.is_stage
+
+    @property
+    def failed(self) -> bool:
+        """Whether crafting or hearing failed."""
+        return self.outcome == "error"
+
+    @property
+    def scored(self) -> bool:
+        """Whether success rates count it."""
+        return self.outcome in SCORED
 
 
-class _AudioRow(_Row):
+class Result(AnyResult):
+    """One line of results.jsonl of audio.
+
+    ``victim`` listened, ``source_victim`` was attacked. ``control_for`` and ``stage_of`` are those of :class:`Example`.
+    ``language`` is the victim's; results of versions that did not write it are of English.
+    """
+
     victim: Text
     source_victim: Text
-    language: Text | None = None
+    language: Annotated[Text, BeforeValidator(lambda given: "en" if given is None else given)] = "en"
     attack: Text
-    params: _Params
+    params: Annotated[dict[str, Any], shaped_as(_Params)]
     control_for: Text | None
     stage_of: Text | None = None
     reference: Text | None
@@ -133,12 +225,6 @@ class _AudioRow(_Row):
     wer: Number
     cer: Number
     wer_raw: Number = None
-    snr_db: Number = None
-    linf: Number = None
-    db_x: Number = None
-    pesq: Number = None
-    stoi: Number = None
-    masking_excess_db: Number = None
     nulls: dict[str, Text] = Field(default_factory=dict)
     steps: Count
     sha256: Text | None = None
@@ -151,42 +237,129 @@ class _AudioRow(_Row):
     slot_errors: Count | None = None
     slots: Count | None = None
 
+    @classmethod
+    def _measures(cls) -> Iterable[str]:
+        return [metric.name for metric in metrics() if metric.over == "clips"]
+
     @model_validator(mode="after")
     def _heard(self) -> Self:
         texts = ("reference", "clean_hypothesis", "hypothesis", "clean_hypothesis_normalized", "hypothesis_normalized")
         missing = [name for name in (*texts, "audio", "clean_audio") if getattr(self, name) is None]
         if self.outcome != "error" and missing:
             raise ValueError(f"{missing[0]} is missing, though the outcome is {self.outcome}")
-        if self.attack.startswith("corruption:") and self.control_for is None and self.params.severity is None:
+        if self.is_corruption and self.severity is None:
             raise ValueError("params.severity is missing, and a corruption has one")
         if self.outcome != "error" and (self.wer is None) != (self.cer is None):
             raise ValueError("wer and cer must be there both or neither")
         return self
 
+    @property
+    def is_control(self) -> bool:
+        return self.control_for is not None
 
-class _Edit(_Record):
-    start: Count
-    end: Count
-    old: Text
-    new: Text
-    words: Count
-    distance: Number
+    @property
+    def is_stage(self) -> bool:
+        return self.stage_of is not None
+
+    @property
+    def is_corruption(self) -> bool:
+        """Whether it is an artefact of a corruption, or a stage of one: no control."""
+        return self.attack.startswith("corruption:") and not self.is_control
+
+    @property
+    def severity(self) -> int | None:
+        """Of a corruption."""
+        found: int | None = self.params.get("severity")
+        return found
+
+    @property
+    def transcribed(self) -> bool:
+        """Whether it was heard and has an error rate: its reference holds words."""
+        return not self.failed and self.wer is not None
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether a text says what is said; where the clean transcript stands for it, that has no errors against itself."""
+        return self.reference_source != "clean transcript"
+
+    @property
+    def acted(self) -> bool:
+        """Whether its victim takes actions and took, or did not take, one."""
+        return self.action_error is not None
+
+    @property
+    def snr_db(self) -> float | None:
+        """Of the artefact; None where it is undefined."""
+        found: float | None = self.values.get("snr_db")
+        return found
+
+    @property
+    def normalized_reference(self) -> str:
+        """The words said, normalised as the victim's language asks; empty without any."""
+        return normalize(self.reference or "", self.language)
+
+    @property
+    def normalized_hypothesis(self) -> str:
+        """The words heard in the artefact, normalised like :attr:`normalized_reference` by this version: results of an earlier
+        one, whose ``hypothesis_normalized`` may differ, are compared like with like."""
+        return self._normalized(self.hypothesis, self.hypothesis_normalized)
+
+    @property
+    def normalized_clean_hypothesis(self) -> str:
+        """The words heard in the clean clip, normalised likewise."""
+        return self._normalized(self.clean_hypothesis, self.clean_hypothesis_normalized)
+
+    def _normalized(self, raw: str | None, kept: str | None) -> str:
+        return kept or "" if raw is None else normalize(raw, self.language)
+
+    def word_errors(self) -> WordErrors:
+        """Of the artefact. Raises ValueError when the reference holds no word."""
+        return word_errors(self.normalized_reference, self.normalized_hypothesis)
+
+    def clean_word_errors(self) -> WordErrors:
+        """Of the clean clip. Raises ValueError when the reference holds no word."""
+        return word_errors(self.normalized_reference, self.normalized_clean_hypothesis)
+
+    @property
+    def reference_letters(self) -> int:
+        """How many characters of the reference :attr:`cer` is over."""
+        return letters(self.normalized_reference, self.language)
+
+    def baseline_entry(self) -> dict[str, Any]:
+        """The line in brief, as summary.json keeps it: enough to compare two runs example by example without their audio.
+
+        Returns:
+            :data:`BASELINE_KEYS`, and ``words, errors, clean_errors``: counts of words said and misheard, None without a
+            transcript.
+        """
+        counts: dict[str, Any] = dict.fromkeys(("words", "errors", "clean_errors"))
+        if self.transcribed:
+            heard, clean = self.word_errors(), self.clean_word_errors()
+            counts = {"words": heard.reference_words, "errors": heard.errors, "clean_errors": clean.errors}
+        return {**{name: getattr(self, name) for name in BASELINE_KEYS}, **counts}
 
 
-class _TextRow(_Row):
+BASELINE_KEYS = ("id", "victim", "source_victim", "attack", "objective", "target", "outcome", "success", "snr_db", "hypothesis")
+
+
+TEXT_MEASURES = (
+    *("edit_distance", "words_touched", "words_share"),
+    *("semantic_similarity", "visual_similarity", "phonetic_distance"),
+)
+"""How much a text was changed, as :mod:`voiceattack.text.measures.sizes` measures it."""
+
+
+class TextResult(AnyResult):
+    """One line of results.jsonl of texts; ``victim`` is None where nobody was asked."""
+
     victim: Text | None
     source_victim: Text | None
     source: Text
     text: Text
+    text_sha256: Text | None = None
     expected: Text | None
     perturbed: Text | None
-    edits: list[_Edit]
-    edit_distance: Number = None
-    words_touched: Number = None
-    words_share: Number = None
-    semantic_similarity: Number = None
-    visual_similarity: Number = None
-    phonetic_distance: Number = None
+    edits: Annotated[list[Annotated[dict[str, Any], shaped_as(_Edit)]], Field()]
     perturbation: Text
     search: Text | None
     clean_answer: Text | None
@@ -195,113 +368,29 @@ class _TextRow(_Row):
     heard: Text | None
     effect: Text | None
 
+    @classmethod
+    def _measures(cls) -> Iterable[str]:
+        return TEXT_MEASURES
 
-class _Group(_Record):
-    victim: Text | None
-    source_victim: Text | None
-    objective: Text
-    n: Count
-    n_scored: Count
-    n_no_effect: Count
-    n_clean_wrong: Count
-    n_error: Count
-    success_rate: Number
-    success_ci95: list[float] | None
-    queries_total: Count
-    seconds_total: float
-    critical_terms: Count | None = None
-    critical_term_error_rate: Number = None
-    critical_term_ci95: list[float] | None = None
-    critical_term_error_rate_clean: Number = None
+    @property
+    def scored(self) -> bool:
+        return self.victim is not None and super().scored
 
 
-class _AudioGroup(_Group):
-    victim: Text
-    source_victim: Text
-    attack: Text
-    target: Text | None
-    severity: int | None = None
-    is_control: bool
-    wer_clean: Number
-    wer: Number
-    wer_capped: Number
-    wer_ci95: list[float] | None
-    cer: Number
-    success_rate_clean_wrong: Number
-    snr_db_median: Number
-    linf_median: Number
-    db_x_median: Number
-    pesq_median: Number
-    stoi_median: Number
-    masking_excess_db_median: Number
-    steps_total: Count
+def corpus_cer(results: Iterable[Result]) -> float | None:
+    """Character error rate over all characters of the references; None without one. Results without a CER are left out."""
+    rate = ErrorRate()
+    for result in results:
+        if result.cer is not None:
+            length = result.reference_letters
+            rate.add(result.cer * length, length)
+    return rate.compute()
 
 
-class _TextGroup(_Group):
-    perturbation: Text
-    n_flipped: Count
-    n_voided: Count
-    edit_distance_median: Number
-    words_touched_median: Number
-    words_share_median: Number
-    semantic_similarity_median: Number
-    visual_similarity_median: Number
-    phonetic_distance_median: Number
-
-
-class _MadeWith(_Record):
-    versions: dict[str, str] | None = None
-    platform: Text | None = None
-    normalizer: Text | None = None
-
-
-class _AudioSummary(_Record):
-    groups: list[_AudioGroup]
-    warnings: list[Text]
-    made_with: _MadeWith | None = None
-
-
-class _TextSummary(_Record):
-    groups: list[_TextGroup]
-    warnings: list[Text]
-
-
-def check_info(info: Any) -> None:
-    """Raise RecordError when run.json holds what it cannot."""
-    _check(_Info, info)
-
-
-def check_row(row: Mapping[str, Any], kind: str | None) -> None:
-    """Raise RecordError when a line of results.jsonl holds what it cannot.
-
-    Args:
-        row: the line.
-        kind: of the run, as its request says: ``text``, or None for audio.
-    """
-    _check(_TextRow if kind == "text" else _AudioRow, row)
-
-
-def check_summary(summary: Mapping[str, Any], kind: str | None) -> None:
-    """Raise RecordError when summary.json holds what it cannot; ``kind`` as for :func:`check_row`."""
-    _check(_TextSummary if kind == "text" else _AudioSummary, summary)
-
-
-def check_made_with(facts: Any) -> None:
-    """Raise RecordError when what a summary or baseline says of its versions is something else."""
-    _check(_MadeWith, facts)
-
-
-def recipe_of(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The recipe of an example, with all that is needed to craft it again; raises RecordError when it has not."""
-    _check(_Recipe, recipe)
-    return recipe
-
-
-def _check(model: type[BaseModel], value: Any) -> None:
-    try:
-        model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))[:100]
-        message = str(first["msg"]).removeprefix("Value error, ")
-        raise RecordError(f"{where}: {message}" if where else message) from error
+def unit_notes(heard: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each victim, given with its language, whose errors are counted in characters: what its WER is."""
+    return [
+        f"{victim} hears {language}, which sets no words apart: its error rates, WER and --wer-threshold, count characters (CER)"
+        for victim, language in dict.fromkeys(heard)
+        if error_unit(language) == "character"
+    ]

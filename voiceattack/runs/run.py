@@ -9,61 +9,28 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from typing_extensions import Self
 
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError
 from voiceattack.files import append_line, inside, one_line, open_regular, read_bytes, whole_lines, write_whole, writing
 from voiceattack.locks import LOCK_FILE
+from voiceattack.runs.checks import check_info, check_summary
 from voiceattack.runs.provenance import adversarial_comment, canonical, environment, example_id, example_seed, run_id, slug
-from voiceattack.runs.records import check_info, check_row, check_summary
+from voiceattack.runs.record_types import RecordError, check
+from voiceattack.runs.records import AnyResult, Example, Result, TextResult
 from voiceattack.unicode_text import escape_json
 
 __all__ = ["Example", "Run", "adversarial_comment", "environment", "example_id", "example_seed", "slug"]
 
+Line = TypeVar("Line", bound=AnyResult)
+Parsed = TypeVar("Parsed")
 ADVICE = "free some space, check permissions, or choose another folder"
 REMAINS = (".run.json.part", LOCK_FILE)
 """What a process that was killed as it began may have left."""
-
-
-class Example(BaseModel):
-    """One line of examples.jsonl: one artefact, or what prevented it (``error``).
-
-    Paths are relative to the run directory; ``source`` is as the user gave it. ``sha256`` is of the artefact's file bytes,
-    ``source_sha256`` of the source file's. ``control_for`` is the id of the example whose SNR this noise control matches.
-    ``critical_terms`` are those that the clip's manifest names. ``stage_of`` is the id of the example on whose way this one
-    was met, at another SNR; figures leave it out, curves use it.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    source: str
-    source_sha256: str
-    audio: str | None
-    clean_audio: str | None
-    source_victim: str
-    attack: str
-    params: dict[str, Any]
-    objective: str
-    target: str | None
-    reference: str | None
-    clean_hypothesis: str | None
-    control_for: str | None
-    stage_of: str | None = None
-    steps: int
-    queries: int
-    seconds: float
-    seed: int
-    sha256: str | None
-    recipe: dict[str, Any]
-    critical_terms: list[str] = Field(default_factory=list)
-    warnings: list[str] = Field(default_factory=list)
-    trace: list[dict[str, Any]] = Field(default_factory=list)
-    error: str | None = None
 
 
 class Run:
@@ -211,40 +178,68 @@ class Run:
         """Ids of the examples there, failed ones too."""
         return {example.id for example in self.examples()}
 
-    def write_results(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write results.jsonl whole; numbers that are not finite become null. Raises RunError when the disk refuses."""
-        self._write("results.jsonl", "".join(_dumps(row) + "\n" for row in rows))
+    def result(self, model: type[Line], line: Mapping[str, Any], otherwise: Mapping[str, Any]) -> Line:
+        """A line made of an example and of what a victim answered to it, which may be anything.
 
-    def results(self) -> list[dict[str, Any]]:
-        """The rows of results.jsonl.
+        Args:
+            model: of the line.
+            line: with the answer.
+            otherwise: the line of an example that failed, taken where the answer is nothing that a line can hold.
 
         Raises:
-            RunError: not evaluated yet, a damaged line, or a path outside the run.
+            RunError: it is the example that no line can hold.
+        """
+        try:
+            return check(model, line)
+        except RecordError as answer:
+            try:
+                return check(model, {**otherwise, "outcome": "error", "error": f"the answer cannot be kept ({answer})"})
+            except RecordError as error:
+                raise RunError(
+                    f"{self.path / self.RECORDS}: example {line['id']} is damaged ({error}); delete its line to craft it again"
+                ) from error
+
+    def write_results(self, results: Iterable[AnyResult]) -> None:
+        """Write results.jsonl whole; numbers that are not finite become null. Raises RunError when the disk refuses."""
+        self._write("results.jsonl", "".join(_dumps(result.as_json()) + "\n" for result in results))
+
+    def results(self) -> list[Result]:
+        """The lines of results.jsonl of a run of audio.
+
+        Raises:
+            RunError: a run of texts, not evaluated yet, a damaged line, or a path outside the run.
         """
         return list(self.each_result())
 
-    def each_result(self) -> Iterator[dict[str, Any]]:
-        """The rows of results.jsonl one at a time, for runs of any size; raises as :meth:`results` does."""
+    def each_result(self) -> Iterator[Result]:
+        """The lines of results.jsonl one at a time, for runs of any size; raises as :meth:`results` does."""
+        if self.request.get("kind") is not None:
+            raise RunError(
+                f"{self.path}: is a run of texts, and this is for runs of audio; its own: voiceattack report, evaluate"
+            )
+        return self._read_results(Result)
+
+    def text_results(self) -> list[TextResult]:
+        """The lines of results.jsonl of a run of texts; raises as :meth:`results` does, but for a run of audio."""
+        return list(self._read_results(TextResult))
+
+    def any_results(self) -> Iterator[AnyResult]:
+        """The lines of results.jsonl of a run of either kind, one at a time; raises as :meth:`results` does, but for none."""
+        return self._read_results(TextResult if self.request.get("kind") == "text" else Result)
+
+    def _read_results(self, model: type[Line]) -> Iterator[Line]:
         file = self.resolve("results.jsonl")
         try:
             with open_regular(file) as stream:
                 for number, line in enumerate(stream, 1):
                     if line.strip():
-                        row = self._parse(line, f"results.jsonl:{number}", check_row)
-                        self._check_paths(row.get("audio"), row.get("clean_audio"))
-                        yield row
+                        result = self._parse(line, f"results.jsonl:{number}", lambda value: check(model, value))
+                        self._check_paths(result.audio, result.clean_audio)
+                        yield result
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: has no results.jsonl yet; run: {command_line('evaluate', self.path)}") from error
         except OSError as error:
             raise RunError(f"{file}: cannot be read ({one_line(error)}); check its permissions") from error
-
-    def audio_results(self) -> Iterator[dict[str, Any]]:
-        """:meth:`each_result` for whoever hears what the rows name; raises RunError for a run of texts too."""
-        if self.request.get("kind") is not None:
-            raise RunError(
-                f"{self.path}: is a run of texts, and this is for runs of audio; its own: voiceattack report, evaluate"
-            )
-        return self.each_result()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json whole; numbers that are not finite become null. Raises RunError when the disk refuses."""
@@ -252,7 +247,8 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """summary.json; raises RunError when it is missing (not evaluated yet) or damaged."""
-        return self._parse(self._read("summary.json"), "summary.json", check_summary)
+        kind = self.request.get("kind")
+        return self._parse(self._read("summary.json"), "summary.json", lambda value: check_summary(value, kind))
 
     def note_victim(self, spec: str, facts: Mapping[str, Any]) -> None:
         """Keep in run.json, under ``victims``, what the victim of this spec says of itself (``Victim.describe``).
@@ -303,16 +299,14 @@ class Run:
         except OSError as error:
             raise RunError(f"{self.path / name}: cannot be read ({one_line(error)}); check its permissions") from error
 
-    def _parse(self, data: bytes, where: str, check: Callable[[dict[str, Any], str | None], None]) -> dict[str, Any]:
+    def _parse(self, data: bytes, where: str, read: Callable[[dict[str, Any]], Parsed]) -> Parsed:
         try:
             value = json.loads(data)
             if isinstance(value, dict):
-                check(value, self.request.get("kind"))
+                return read(value)
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.path}/{where}: damaged ({_why(error)}); {self._mended_by(where)}") from error
-        if not isinstance(value, dict):
-            raise RunError(f"{self.path}/{where}: damaged (no JSON object); {self._mended_by(where)}")
-        return value
+        raise RunError(f"{self.path}/{where}: damaged (no JSON object); {self._mended_by(where)}")
 
     def _mended_by(self, where: str) -> str:
         first = (

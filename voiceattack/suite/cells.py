@@ -13,7 +13,7 @@ from typing import Any
 from voiceattack.craft.run import craft
 from voiceattack.evaluate.scoring import evaluate
 from voiceattack.files import inside, read_bytes, write_whole, writing
-from voiceattack.metrics.said import language_of
+from voiceattack.metrics import measure_texts
 from voiceattack.metrics.terms import term_errors
 from voiceattack.runs.provenance import canonical
 from voiceattack.runs.run import Example, Run
@@ -130,7 +130,7 @@ def hear_cell(out: Path, cell: Cell, load: Callable[[str], Victim], on_progress:
 
 
 def _all_heard(run: Run, spec: str) -> bool:
-    rows = {row["id"] for row in run.results() if row["victim"] == spec}
+    rows = {row.id for row in run.each_result() if row.victim == spec}
     return {example.id for example in run.examples()} <= rows
 
 
@@ -141,17 +141,18 @@ def samples_of(out: Path, cell: Cell, terms: Sequence[str] = ()) -> Iterator[Sam
         names.setdefault(listener.hears_as, []).append(listener.name)
     ids = cell.ids
     rows = Run.open(directory(out, cell)).results()
-    owners = {row["id"]: row["stage_of"] or row["id"] for row in rows if row["control_for"] is None}
+    owners = {row.id: row.stage_of or row.id for row in rows if not row.is_control}
     for row in rows:
-        clip = row["stage_of"] or owners.get(row["control_for"] or row["id"], row["control_for"])
+        clip = row.stage_of or owners.get(row.control_for or row.id, row.control_for)
         item = ids.get(str(clip))
         if item is None:
             continue
-        if (wanted := (*terms, *item.terms)) and row["hypothesis"] is not None:
-            missed, said = term_errors(row["reference"], row["hypothesis"], wanted, language_of(row))
-            row = {"critical_term_errors": missed, "critical_terms": said, **row}
-        kind: Kind = "attack" if row["control_for"] is None else "control"
-        for name in names.get(row["victim"], []):
+        if (wanted := (*terms, *item.terms)) and row.hypothesis is not None and row.critical_terms is None:
+            missed, said = term_errors(row.reference or "", row.hypothesis, wanted, row.language)
+            values, _ = measure_texts("terms", row.reference or "", row.hypothesis, wanted, row.language)
+            row = row.model_copy(update={"critical_term_errors": missed, "critical_terms": said, **values})
+        kind: Kind = "control" if row.is_control else "attack"
+        for name in names.get(row.victim, []):
             entry = cell.variant.entry
             yield Sample(kind, name, cell.variant.label, entry.name, entry.attack, cell.seed, item.tags, cell.id, str(clip), row)
 

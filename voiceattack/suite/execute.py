@@ -13,16 +13,16 @@ from typing import Any
 from voiceattack.errors import CorpusError, RunError, SpecError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.locks import LOCK_FILE, locked, locking
-from voiceattack.metrics.said import unit_notes
 from voiceattack.metrics.terms import unsaid_notes
 from voiceattack.report import FORMATS as REPORTS
+from voiceattack.runs.records import unit_notes
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
 from voiceattack.suite.hearing import hear_clean
 from voiceattack.suite.inputs import Item, gather, shard
 from voiceattack.suite.plan import Cell, plan
-from voiceattack.suite.samples import Sample
+from voiceattack.suite.samples import Sample, of_kind
 from voiceattack.suite.schema import Suite
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.trust import NOBODY, Trust
@@ -83,9 +83,9 @@ class Outcome:
         """Gates that look turned round, and critical terms that nobody says."""
         hints = {str(one.gate): one.gate.hint for one in self.judgements if one.gate.hint}
         own = {example: item.terms for cell in self.cells for example, item in cell.ids.items()}
-        attacked = [{**sample.row, "id": sample.clip} for sample in self.samples if sample.kind == "attack"]
+        attacked = [(sample.clip, sample.row.reference, sample.row.language) for sample in of_kind(self.samples, "attack")]
         unsaid = unsaid_notes(attacked, self.suite.critical_terms, own) if self.part is None else []
-        units = unit_notes(sample.row for sample in self.samples)
+        units = unit_notes((sample.row.victim, sample.row.language) for sample in self.samples)
         return [*(f"gate '{gate}': {hint}" for gate, hint in hints.items()), *unsaid, *units]
 
     @property
@@ -176,7 +176,7 @@ def _clean(outcome: Outcome, items: Sequence[Item], load: Callable[[str], Victim
         outcome.heard += new
         for item, row in rows:
             kind: Any = "clean" if item.speech else "no-speech"
-            found.append(Sample(kind, entry.name, "", "", "", None, item.tags, "", row["id"], row))
+            found.append(Sample(kind, entry.name, "", "", "", None, item.tags, "", row.id, row))
     return found
 
 
@@ -200,9 +200,9 @@ def _cell(outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted:
 
 def _missing(outcome: Outcome, gate: Gate) -> list[str]:
     """What was not finished; a gate on clean clips alone does not mind."""
-    from voiceattack.suite.gate_metrics import FIGURES
+    from voiceattack.suite.gate_metrics import all_figures
 
-    return outcome.incomplete if FIGURES[gate.bound.name].about == "attack" else []
+    return outcome.incomplete if all_figures()[gate.bound.name].about == "attack" else []
 
 
 def stale_cells(out: Path, cells: Sequence[Cell]) -> list[str]:

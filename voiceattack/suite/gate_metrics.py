@@ -1,4 +1,5 @@
-"""The figures that gates speak of, each with its 95% interval and its worst example: a function and a line in FIGURES each."""
+"""The figures that gates speak of, each with its 95% interval and its worst example: medians of metrics, and a function and a
+line in ``_OWN`` each for the others."""
 
 from __future__ import annotations
 
@@ -8,22 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from voiceattack.attacks import ATTACKS
 from voiceattack.attacks.base import MinimizationAttack
 from voiceattack.errors import VoiceAttackError
-from voiceattack.metrics.intervals import bootstrap_ratio, poisson, wilson
+from voiceattack.metrics import Metric, columns
+from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, poisson, wilson
 from voiceattack.metrics.repetition import loops
-from voiceattack.metrics.said import heard as heard_words
-from voiceattack.metrics.said import language_of, said
 from voiceattack.metrics.text import cer, letters, word_errors
 from voiceattack.suite.samples import Sample, of_kind
 
-__all__ = ["FIGURES", "SIZES", "UNTRIED", "Condition", "Figure", "FigureKind", "always"]
+__all__ = ["UNTRIED", "Condition", "Figure", "FigureKind", "all_figures", "always"]
 
-SIZES = ("snr_db", "seg_snr_db", "linf", "l2", "db_x", "pesq", "stoi", "masking_excess_db")
-"""What ``at`` may bound: sizes of the perturbation."""
 Condition = Callable[[Sample], bool]
 UNSCORED = "no artefact was scored: the clean clips are misheard already, or all failed"
 UNTRIED = "no artefact has these sizes: nothing was tried there"
@@ -54,7 +51,7 @@ class FigureKind:
 
     compute: Callable[[Sequence[Sample], Condition], Figure]
     about: Literal["attack", "clean", "no-speech"]
-    worse: Literal["more", "less"]
+    worse: Literal["more", "less", "neither"]
     summary: str
 
 
@@ -65,12 +62,8 @@ def _nothing(note: str) -> Figure:
 def _rate(hits: Sequence[Sample], n: int, empty: str) -> Figure:
     if n == 0:
         return _nothing(empty)
-    worst = max(hits, key=lambda sample: sample.row.get("snr_db") or -math.inf, default=None)
+    worst = max(hits, key=lambda sample: sample.snr_db or -math.inf, default=None)
     return Figure(len(hits) / n, wilson(len(hits), n), n, worst)
-
-
-def _scored(sample: Sample) -> bool:
-    return sample.row["outcome"] in ("fooled", "held", "no_effect")
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,7 @@ def _clips(samples: Sequence[Sample], condition: Condition, kind: Literal["attac
     """The clips scored, each with its artefacts that meet the condition; a search for the smallest has tried every size."""
     found: dict[tuple[str, str, str, int | None], list[Sample]] = {}
     for sample in of_kind(samples, kind):
-        if _scored(sample) and sample.row["wer"] is not None:
+        if sample.result.scored and sample.result.wer is not None:
             found.setdefault((sample.victim, sample.attack, sample.clip, sample.seed), []).append(sample)
     clips = []
     for members in found.values():
@@ -122,11 +115,11 @@ def control_success_rate(samples: Sequence[Sample], condition: Condition) -> Fig
 def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["attack", "control"]) -> Figure:
     clips = _clips(samples, condition, kind)
     tried = [clip for clip in clips if clip.tried]
-    hits = [sample for clip in tried for sample in clip.within if sample.row["success"]]
+    hits = [sample for clip in tried for sample in clip.within if sample.result.success]
     best: dict[Any, Sample] = {}
     for hit in hits:
         key = (hit.victim, hit.attack, hit.clip, hit.seed)
-        if key not in best or (hit.row["snr_db"] or -math.inf) > (best[key].row["snr_db"] or -math.inf):
+        if key not in best or (hit.snr_db or -math.inf) > (best[key].snr_db or -math.inf):
             best[key] = hit
     figure = _rate(list(best.values()), len(tried), _untried(clips))
     left = len(clips) - len(tried)
@@ -141,53 +134,55 @@ def _untried(clips: Sequence[_Clip]) -> str:
     return UNTRIED if clips else UNSCORED
 
 
-def _word_rate(reference: str, heard: str, key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
+def _word_rate(key: str, capped: bool = False) -> Callable[[Sequence[Sample], Condition], Figure]:
     """An error rate over words, or characters where the victim's language sets no words apart."""
 
     def count(sample: Sample) -> tuple[int, int]:
-        found = word_errors(said(sample.row, reference), heard_words(sample.row, heard))
+        found = word_errors(sample.row.normalized_reference, sample.row.normalized_hypothesis)
         return min(found.errors, found.reference_words) if capped else found.errors, found.reference_words
 
     return _error_rate(count, key)
 
 
-def _letter_rate(reference: str, heard: str, key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+def _letter_rate(key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
     """An error rate over characters."""
 
     def count(sample: Sample) -> tuple[int, int]:
-        words, language = said(sample.row, reference), language_of(sample.row)
+        words, language = sample.row.normalized_reference, sample.row.language
         length = letters(words, language)
-        return round(cer(words, heard_words(sample.row, heard), language) * length), length
+        return round(cer(words, sample.row.normalized_hypothesis, language) * length), length
 
     return _error_rate(count, key)
 
 
 def _error_rate(count: Callable[[Sample], tuple[int, int]], key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
-        clips = [clip for clip in _heard(samples, condition, key)]
-        errors: list[int] = []
-        words: list[int] = []
+        clips = _heard(samples, condition, key)
+        rate = ErrorRate()
         for sample in clips:
-            wrong, length = count(sample)
-            errors.append(wrong)
-            words.append(length)
+            rate.add(*count(sample))
         if not clips:
             return _nothing("no clip with a reference was heard")
-        worst = max(zip(errors, words, clips, strict=True), key=lambda one: one[0] / one[1])
-        return Figure(sum(errors) / sum(words), bootstrap_ratio(errors, words), len(clips), worst[2] if worst[0] else None)
+        return _error_figure(rate, clips)
 
     return compute
 
 
+def _error_figure(rate: ErrorRate, clips: Sequence[Sample]) -> Figure:
+    """The figure of clips counted in this order."""
+    worst = max(zip(rate.errors, rate.lengths, clips, strict=True), key=lambda one: one[0] / one[1])
+    return Figure(rate.compute(), rate.interval(), len(clips), worst[2] if worst[0] else None)
+
+
 def _heard(samples: Sequence[Sample], condition: Condition, key: str) -> list[Sample]:
     if key == "clean":
-        return [s for s in of_kind(samples, "clean") if not s.row["error"] and said(s.row)]
+        return [s for s in of_kind(samples, "clean") if not s.row.failed and s.row.normalized_reference]
     kind: Literal["attack", "control"] = "control" if key == "control" else "attack"
-    members = [s for s in of_kind(samples, kind) if s.row["outcome"] != "error" and s.row["wer"] is not None and condition(s)]
+    members = [s for s in of_kind(samples, kind) if s.result.transcribed and condition(s)]
     worst: dict[Any, Sample] = {}
     for sample in members:  # of several artefacts within the sizes the one that did most harm, as robustness curves take it
         place = (sample.victim, sample.attack, sample.clip, sample.seed)
-        if place not in worst or sample.row["wer"] > worst[place].row["wer"]:
+        if place not in worst or (sample.row.wer or 0.0) > (worst[place].row.wer or 0.0):
             worst[place] = sample
     return list(worst.values())
 
@@ -196,40 +191,39 @@ def _snr_to_fool(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         found: dict[Any, list[Sample]] = {}
         for sample in of_kind(samples, "attack"):
-            if _scored(sample) and sample.row["wer"] is not None:
+            if sample.result.scored and sample.result.wer is not None:
                 found.setdefault((sample.victim, sample.attack, sample.clip, sample.seed), []).append(sample)
         if not found:
             return _nothing(UNSCORED)
         best = [
-            max((s.row["snr_db"] for s in members if s.row["success"] and s.row["snr_db"] is not None), default=-math.inf)
+            max((snr for s in members if s.result.success and (snr := s.snr_db) is not None), default=-math.inf)
             for members in found.values()
         ]
         value = pick(best)
-        fooled = [s for members in found.values() for s in members if s.row["success"] and s.row["snr_db"] is not None]
-        worst = max(fooled, key=lambda s: s.row["snr_db"], default=None)
+        fooled = [s for members in found.values() for s in members if s.result.success and s.snr_db is not None]
+        worst = max(fooled, key=lambda s: s.snr_db or 0.0, default=None)
         note = f"{best.count(-math.inf)} of {len(best)} clips were never fooled" if -math.inf in best else ""
-        return Figure(value, _bootstrap(best, pick), len(best), worst, note)
+        return Figure(value, bootstrap_order(best, pick), len(best), worst, note)
 
     return compute
-
-
-def _bootstrap(values: Sequence[float], pick: Callable[[Sequence[float]], float]) -> tuple[float, float]:
-    picks = np.random.default_rng(0).integers(0, len(values), size=(1000, len(values)))
-    drawn = sorted(pick([values[place] for place in row]) for row in picks.tolist())
-    return drawn[25], drawn[974]
 
 
 def _median(values: Sequence[float]) -> float:
     return float(statistics.median_low(values))  # no mean of a number and "never"
 
 
-def _size_median(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figure]:
+    name = metric.name
+    worst = max if metric.better == "lower" else min
+
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
-        members = [s for s in of_kind(samples, "attack") if condition(s) and s.row.get(name) is not None]
-        if not members:
+        known = [(s, s.result.value(name)) for s in of_kind(samples, "attack") if condition(s)]
+        sizes = [(s, float(value)) for s, value in known if value is not None]
+        if not sizes:
             return _nothing(f"no artefact has a {name}")
-        values = [float(sample.row[name]) for sample in members]
-        return Figure(_median(values), _bootstrap(values, _median), len(values), min(members, key=lambda s: float(s.row[name])))
+        values = [value for _, value in sizes]
+        example = worst(sizes, key=lambda one: one[1])[0]
+        return Figure(_median(values), bootstrap_order(values, _median), len(values), example)
 
     return compute
 
@@ -237,54 +231,54 @@ def _size_median(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
 def error_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Share of clips on which crafting or hearing failed."""
     members = [s for s in of_kind(samples, "attack") if s.final]
-    return _rate([s for s in members if s.row["outcome"] == "error"], len(members), "nothing was attacked")
+    return _rate([s for s in members if s.result.failed], len(members), "nothing was attacked")
 
 
 def false_transcript_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Share of clips without speech in which words are heard."""
-    members = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
-    hits = sorted((s for s in members if s.row["words"]), key=lambda s: -int(s.row["words"]))
+    members = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
+    hits = sorted((s for s in members if s.heard.words), key=lambda s: -s.heard.words)
     return _rate(hits, len(members), "no clip without speech was heard")
 
 
 def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Words heard in clips without speech, a minute of them."""
-    members = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
+    members = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
     if not members:
         return _nothing("no clip without speech was heard")
-    words, minutes = [int(s.row["words"]) for s in members], [float(s.row["audio_seconds"]) / 60 for s in members]
-    worst = max(members, key=lambda s: int(s.row["words"]))
+    words, minutes = [s.heard.words for s in members], [(s.heard.audio_seconds or 0.0) / 60 for s in members]
+    worst = max(members, key=lambda s: s.heard.words)
     interval = bootstrap_ratio(words, minutes)
-    return Figure(sum(words) / sum(minutes), interval, len(members), worst if worst.row["words"] else None)
+    return Figure(sum(words) / sum(minutes), interval, len(members), worst if worst.heard.words else None)
 
 
 def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Times an hour that a wake word is heard in clips without speech; the interval is of a Poisson count."""
-    members = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
-    told = [s for s in members if s.row.get("wake_ups") is not None]
+    members = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
+    told = [s for s in members if s.heard.wake_ups is not None]
     if not told:
         return _nothing("the victim has no wake word" if members else "no clip without speech was heard")
-    hours, woken = sum(float(s.row["audio_seconds"]) for s in told) / 3600, sum(int(s.row["wake_ups"]) for s in told)
+    hours, woken = sum(s.heard.audio_seconds or 0.0 for s in told) / 3600, sum(s.heard.wake_ups or 0 for s in told)
     low, high = poisson(woken)
-    worst = max(told, key=lambda s: int(s.row["wake_ups"]))
-    return Figure(woken / hours, (low / hours, high / hours), len(told), worst if worst.row["wake_ups"] else None)
+    worst = max(told, key=lambda s: s.heard.wake_ups or 0)
+    return Figure(woken / hours, (low / hours, high / hours), len(told), worst if worst.heard.wake_ups else None)
 
 
 def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Share of clips, without speech or adversarial, whose transcript repeats itself (:mod:`voiceattack.metrics.repetition`)."""
-    quiet = [s for s in of_kind(samples, "no-speech") if not s.row["error"]]
-    attacked = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and s.final and condition(s)]
+    quiet = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
+    attacked = [s for s in of_kind(samples, "attack") if not s.result.failed and s.final and condition(s)]
     members = [*quiet, *attacked]
-    return _rate([s for s in members if loops(said(s.row, "hypothesis"))], len(members), "nothing was heard")
+    return _rate([s for s in members if loops(s.row.normalized_hypothesis)], len(members), "nothing was heard")
 
 
 def _flag_rate(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
     """Share of artefacts whose row says ``name`` is true; rows that do not say are left out."""
 
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
-        members = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and condition(s)]
-        told = [s for s in members if s.row.get(name) is not None]
-        return _rate([s for s in told if s.row[name]], len(told), f"no result says {name}: the victim takes no action")
+        members = [s for s in of_kind(samples, "attack") if not s.result.failed and condition(s)]
+        told = [s for s in members if s.result.value(name) is not None]
+        return _rate([s for s in told if s.result.value(name)], len(told), f"no result says {name}: the victim takes no action")
 
     return compute
 
@@ -293,28 +287,24 @@ def _ratio_of(above: str, below: str) -> Callable[[Sequence[Sample], Condition],
     """``sum(above) / sum(below)`` over the artefacts whose rows have both."""
 
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
-        members = [s for s in of_kind(samples, "attack") if s.row["outcome"] != "error" and condition(s) and s.row.get(below)]
+        members = [s for s in of_kind(samples, "attack") if not s.result.failed and condition(s) and s.result.value(below)]
         if not members:
             return _nothing(f"no result has {below}")
-        tops, bottoms = [float(s.row[above]) for s in members], [float(s.row[below]) for s in members]
-        worst = max(zip(tops, bottoms, members, strict=True), key=lambda one: one[0] / one[1])
-        return Figure(sum(tops) / sum(bottoms), bootstrap_ratio(tops, bottoms), len(members), worst[2] if worst[0] else None)
+        rate = ErrorRate()
+        for sample in members:
+            rate.add(sample.result.value(above) or 0, sample.result.value(below) or 0)
+        return _error_figure(rate, members)
 
     return compute
 
 
-_SAID, _HEARD = "reference", "hypothesis"
-FIGURES: dict[str, FigureKind] = {
-    "wer_clean": FigureKind(
-        _word_rate(_SAID, _HEARD, "clean"), "clean", "more", "word error rate of the clean clips, over the corpus"
-    ),
-    "cer_clean": FigureKind(_letter_rate(_SAID, _HEARD, "clean"), "clean", "more", "character error rate of the clean clips"),
-    "cer": FigureKind(_letter_rate(_SAID, _HEARD, "attack"), "attack", "more", "character error rate of the artefacts"),
-    "wer": FigureKind(_word_rate(_SAID, _HEARD, "attack"), "attack", "more", "word error rate of the artefacts"),
-    "wer_capped": FigureKind(
-        _word_rate(_SAID, _HEARD, "attack", True), "attack", "more", "the same, at most one error a reference word"
-    ),
-    "control_wer": FigureKind(_word_rate(_SAID, _HEARD, "control"), "attack", "more", "word error rate of noise of equal SNR"),
+_OWN: dict[str, FigureKind] = {
+    "wer_clean": FigureKind(_word_rate("clean"), "clean", "more", "word error rate of the clean clips, over the corpus"),
+    "cer_clean": FigureKind(_letter_rate("clean"), "clean", "more", "character error rate of the clean clips"),
+    "cer": FigureKind(_letter_rate("attack"), "attack", "more", "character error rate of the artefacts"),
+    "wer": FigureKind(_word_rate("attack"), "attack", "more", "word error rate of the artefacts"),
+    "wer_capped": FigureKind(_word_rate("attack", True), "attack", "more", "the same, at most one error a reference word"),
+    "control_wer": FigureKind(_word_rate("control"), "attack", "more", "word error rate of noise of equal SNR"),
     "success_rate": FigureKind(success_rate, "attack", "more", "share of clips fooled"),
     "control_success_rate": FigureKind(control_success_rate, "attack", "more", "share of clips fooled by noise of equal SNR"),
     "max_snr_db_to_fool": FigureKind(
@@ -322,9 +312,6 @@ FIGURES: dict[str, FigureKind] = {
     ),
     "median_snr_db_to_fool": FigureKind(_snr_to_fool(_median), "attack", "more", "the same, median over clips"),
     "min_snr_db_to_fool": FigureKind(_snr_to_fool(min), "attack", "more", "the same, the hardest clip"),
-    "pesq_median": FigureKind(_size_median("pesq"), "attack", "less", "PESQ of the artefacts"),
-    "stoi_median": FigureKind(_size_median("stoi"), "attack", "less", "STOI of the artefacts"),
-    "snr_db_median": FigureKind(_size_median("snr_db"), "attack", "less", "SNR of the artefacts"),
     "error_rate": FigureKind(error_rate, "attack", "more", "share of clips on which crafting or hearing failed"),
     "critical_term_error_rate": FigureKind(
         _ratio_of("critical_term_errors", "critical_terms"), "attack", "more", "share of critical terms said that are not heard"
@@ -343,3 +330,13 @@ FIGURES: dict[str, FigureKind] = {
     ),
     "repetition_loop_rate": FigureKind(repetition_loop_rate, "no-speech", "more", "share of transcripts that repeat themselves"),
 }
+_WORSE: dict[str, Literal["more", "less", "neither"]] = {"higher": "less", "lower": "more", "neither": "neither"}
+
+
+def all_figures() -> dict[str, FigureKind]:
+    """All figures by name: the median of every metric that says it has gates among them."""
+    medians = {
+        metric.median: FigureKind(_size_median(metric), "attack", _WORSE[metric.better], f"{metric.label} of the artefacts")
+        for metric in columns("gates")
+    }
+    return {**_OWN, **medians}

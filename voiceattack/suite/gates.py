@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voiceattack.errors import SpecError
-from voiceattack.suite.gate_metrics import FIGURES, SIZES, UNTRIED, Figure, always
+from voiceattack.metrics import columns
+from voiceattack.suite.gate_metrics import UNTRIED, Figure, all_figures, always
 from voiceattack.suite.load import nearest
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Decides, GateEntry
@@ -64,7 +65,7 @@ class Gate:
         if not self.at:
             return always(sample)
         # Rounding to 16 bits moves a size by a hair: an artefact crafted to 30 dB is at 30 dB.
-        values = [(bound, sample.row.get(bound.name)) for bound in self.at]
+        values = [(bound, sample.result.value(bound.name)) for bound in self.at]
         return all(
             value is not None and (bound.holds(value) or math.isclose(value, bound.limit, rel_tol=5e-4))
             for bound, value in values
@@ -73,9 +74,9 @@ class Gate:
     @property
     def hint(self) -> str:
         """A word of warning when it asks the victim to be easier to fool."""
-        kind = FIGURES[self.bound.name]
+        kind = all_figures()[self.bound.name]
         asks_more = self.bound.sign in (">", ">=")
-        if self.bound.sign in ("==", "!=") or asks_more != (kind.worse == "more"):
+        if self.bound.sign in ("==", "!=") or kind.worse == "neither" or asks_more != (kind.worse == "more"):
             return ""
         if self.bound.name.endswith("snr_db_to_fool"):
             return (
@@ -135,9 +136,10 @@ def parse_gate(entry: GateEntry) -> Gate:
         text = found[1]
         decides = "interval" if found[2] == "interval" else "estimate"
     head, at, sizes = text.partition(" at ")
-    bound = _bound(entry.gate, head, list(FIGURES), "figure")
-    conditions = tuple(_bound(entry.gate, part, list(SIZES), "size") for part in sizes.split(" and ")) if at else ()
-    if conditions and FIGURES[bound.name].about != "attack":
+    bound = _bound(entry.gate, head, list(all_figures()), "figure")
+    known = [metric.name for metric in columns("at")]
+    conditions = tuple(_bound(entry.gate, part, known, "size") for part in sizes.split(" and ")) if at else ()
+    if conditions and all_figures()[bound.name].about != "attack":
         raise SpecError(f"gate {entry.gate!r}: {bound.name} is not about artefacts, so it takes no 'at'")
     if conditions and bound.name.endswith("snr_db_to_fool"):
         raise SpecError(f"gate {entry.gate!r}: {bound.name} is an SNR itself, so it takes no 'at'")
@@ -163,7 +165,7 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
         seeds: the repetitions.
         incomplete: what was not finished and would belong to it; then there is no verdict.
     """
-    entry, about = gate.entry, FIGURES[gate.bound.name].about
+    entry, about = gate.entry, all_figures()[gate.bound.name].about
     chosen = [s for s in samples if entry.victim in (None, s.victim) and (entry.tag is None or entry.tag in s.tags)]
     if entry.attack is not None:
         chosen = [s for s in chosen if not s.attack or entry.attack in (s.attack, s.entry, s.registered)]
@@ -180,7 +182,7 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
     found = []
     for (victim, attack), members in groups.items():
         rounds = [[s for s in members if s.seed in (None, seed)] for seed in seeds]
-        figures = [FIGURES[gate.bound.name].compute(one, gate.meets) for one in rounds]
+        figures = [all_figures()[gate.bound.name].compute(one, gate.meets) for one in rounds]
         found.append(_judged(gate, victim, attack, figures, incomplete))
     # An attack that made nothing of the sizes asked for says nothing about them, as long as another did.
     tried = {one.victim for one in found if any(figure.note != UNTRIED for figure in one.figures)}

@@ -11,10 +11,11 @@ from voiceattack.audio import clips as audio
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import RunError, as_error
 from voiceattack.files import append_line, inside, whole_lines, write_whole, writing
-from voiceattack.metrics.text import cut_note, normalize, word_errors
+from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import Item
+from voiceattack.suite.samples import HeardClip
 from voiceattack.suite.schema import VictimEntry
 from voiceattack.victims import Victim
 
@@ -30,7 +31,7 @@ def hear_clean(
     items: Sequence[Item],
     load: Callable[[str], Victim],
     on_progress: Callable[[int, int, str], None] | None = None,
-) -> tuple[list[tuple[Item, Row]], int]:
+) -> tuple[list[tuple[Item, HeardClip]], int]:
     """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
 
     Args:
@@ -41,8 +42,7 @@ def hear_clean(
         on_progress: called with (clips done, clips in all, name).
 
     Returns:
-        Clip and row, in order: ``id, audio, source_sha256, victim, reference, hypothesis, hypothesis_normalized, words, wer,
-        wake_ups, audio_seconds, error``; and how many were heard now.
+        Each clip with what was heard, in order; and how many were heard now.
     """
     mark = fingerprint(entry.spec, entry.version)
     path = inside(out, f"heard/{slug(entry.hears_as)[:40]}-{mark}.jsonl")
@@ -98,12 +98,21 @@ def _hear(victim: Victim, item: Item, id: str) -> Row:
     return row
 
 
-def _scored(row: Row, item: Item, entry: VictimEntry) -> Row:
-    """The row with what follows from the reference as it is written now."""
+def _scored(row: Row, item: Item, entry: VictimEntry) -> HeardClip:
+    """What was heard, with what follows from the reference as it is written now."""
     heard = None if row["hypothesis"] is None else normalize(row["hypothesis"], row["language"])
     said = normalize(item.text or "", row["language"])
-    wer = word_errors(said, heard).wer if said and heard is not None else None
-    facts = {"audio": item.shown, "source_sha256": item.sha256, "victim": entry.hears_as, "reference": item.text}
-    cut = cut_note(reference=item.text, transcript=row["hypothesis"])
-    told = {"warnings": cut} if cut else {}
-    return {**row, **facts, "hypothesis_normalized": heard, "words": len((heard or "").split()), "wer": wer, **told}
+    return HeardClip(
+        id=row["id"],
+        audio=item.shown,
+        source_sha256=item.sha256,
+        victim=entry.hears_as,
+        language=row["language"],
+        reference=item.text,
+        hypothesis=row["hypothesis"],
+        words=len((heard or "").split()),
+        wer=word_errors(said, heard).wer if said and heard is not None else None,
+        wake_ups=row["wake_ups"],
+        audio_seconds=row["audio_seconds"],
+        error=row["error"],
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from voiceattack.runs.baseline_entry import compact
 from voiceattack.runs.provenance import environment
+from voiceattack.runs.records import Result
 from voiceattack.suite.execute import Outcome
 from voiceattack.suite.gate_metrics import Figure
 from voiceattack.suite.gates import Judgement
@@ -37,8 +37,8 @@ def record(outcome: Outcome) -> Json:
             "reused": outcome.reused,
             "heard_clean": outcome.heard,
             "seconds": round(outcome.seconds, 3),
-            "steps": sum(sample.row["steps"] for sample in attacked),
-            "queries": sum(sample.row["queries"] for sample in attacked),
+            "steps": sum(sample.result.steps for sample in attacked),
+            "queries": sum(sample.result.queries for sample in attacked),
         },
         "hints": outcome.hints,
         "incomplete": outcome.incomplete,
@@ -82,34 +82,32 @@ def _finite(value: float | None) -> float | None:
 
 def _worst(sample: Sample) -> Json:
     row = sample.row
-    clean = row["hypothesis"] if sample.kind in ("clean", "no-speech") else row["clean_hypothesis"]
+    result = row if isinstance(row, Result) else None
     return {
         "id": sample.id,
         "victim": sample.victim,
         "attack": sample.attack or None,
-        "said": row["reference"],
-        "heard_clean": clean,
-        "heard": row["hypothesis"],
-        **{name: row[name] for name in ("reference_action", "action") if name in row},
-        "snr_db": row.get("snr_db"),
-        "wer": row.get("wer"),
+        "said": row.reference,
+        "heard_clean": row.hypothesis if result is None else result.clean_hypothesis,
+        "heard": row.hypothesis,
+        **({"reference_action": result.reference_action, "action": result.action} if result and result.acted else {}),
+        "snr_db": sample.snr_db,
+        "wer": row.wer,
         "file": sample.file,
     }
 
 
 def _example(sample: Sample) -> Json:
-    row = compact(sample.row)
-    names = {"victim": sample.victim, "attack": sample.attack, "spec": row["victim"]}
-    texts = {name: sample.row[name] for name in ("reference", "clean_hypothesis", "wer_clean", "wer", "error")}
-    return {**row, **texts, **names, "seed": sample.seed, "tags": sorted(sample.tags), "file": sample.file}
+    result = sample.result
+    names = {"victim": sample.victim, "attack": sample.attack, "spec": result.victim}
+    texts = {name: getattr(result, name) for name in ("reference", "clean_hypothesis", "wer_clean", "wer", "error")}
+    return {**result.baseline_entry(), **texts, **names, "seed": sample.seed, "tags": sorted(sample.tags), "file": sample.file}
 
 
 def _clean(sample: Sample) -> Json:
-    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error")
-    facts = {key: sample.row[key] for key in keys}
+    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error", "wake_ups")
     return {
-        **facts,
-        "wake_ups": sample.row.get("wake_ups"),
+        **{key: getattr(sample.heard, key) for key in keys},
         "kind": sample.kind,
         "victim": sample.victim,
         "tags": sorted(sample.tags),

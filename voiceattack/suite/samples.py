@@ -4,11 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-__all__ = ["Kind", "Sample", "of_kind"]
+from voiceattack.metrics.text import normalize
+from voiceattack.runs.records import Result
+
+__all__ = ["HeardClip", "Kind", "Sample", "of_kind"]
 
 Kind = Literal["attack", "control", "clean", "no-speech"]
+
+
+@dataclass(frozen=True)
+class HeardClip:
+    """A clean clip, or one without speech, as one victim heard it.
+
+    Attributes:
+        id, audio, source_sha256: of the clip.
+        victim, language: who heard it, and its language.
+        reference, hypothesis: what is said and what was heard; None where nobody wrote it down, or it could not be heard.
+        words, wer: heard, after normalisation; WER is None without a reference.
+        wake_ups: how often a wake word was heard; None for a victim without one.
+        audio_seconds: length.
+        error: why it could not be heard.
+    """
+
+    id: str
+    audio: str
+    source_sha256: str
+    victim: str
+    language: str
+    reference: str | None
+    hypothesis: str | None
+    words: int
+    wer: float | None
+    wake_ups: int | None
+    audio_seconds: float | None
+    error: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be heard."""
+        return self.error is not None
+
+    @property
+    def normalized_reference(self) -> str:
+        """The words said, normalised as the victim's language asks; empty without any."""
+        return normalize(self.reference or "", self.language)
+
+    @property
+    def normalized_hypothesis(self) -> str:
+        """The words heard, normalised likewise."""
+        return normalize(self.hypothesis or "", self.language)
 
 
 @dataclass(frozen=True)
@@ -24,7 +70,7 @@ class Sample:
         tags: of the clip.
         cell: id of its run directory below ``cells/``; empty for clean clips.
         clip: what ties attempts on the same clip together.
-        row: a line of results.jsonl, or of ``heard/``.
+        row: the result of an artefact or its noise, or the clip heard without one.
     """
 
     kind: Kind
@@ -36,23 +82,40 @@ class Sample:
     tags: frozenset[str]
     cell: str
     clip: str
-    row: dict[str, Any]
+    row: Result | HeardClip
 
     @property
     def id(self) -> str:
         """Of the example."""
-        return str(self.row["id"])
+        return self.row.id
+
+    @property
+    def result(self) -> Result:
+        """Of an artefact or its noise."""
+        assert isinstance(self.row, Result)
+        return self.row
+
+    @property
+    def heard(self) -> HeardClip:
+        """Of a clean clip, or one without speech."""
+        assert isinstance(self.row, HeardClip)
+        return self.row
+
+    @property
+    def snr_db(self) -> float | None:
+        """Of an artefact or its noise; None where it is undefined, and for a clean clip."""
+        return self.row.snr_db if isinstance(self.row, Result) else None
 
     @property
     def final(self) -> bool:
         """Whether it is an attack's answer, not one met on the way."""
-        return self.row.get("stage_of") is None
+        return not (isinstance(self.row, Result) and self.row.is_stage)
 
     @property
     def file(self) -> str | None:
         """The audio, relative to the suite's run directory."""
-        audio = self.row.get("audio")
-        return None if audio is None else f"cells/{self.cell}/{audio}" if self.cell else str(audio)
+        audio = self.row.audio
+        return None if audio is None else f"cells/{self.cell}/{audio}" if self.cell else audio
 
 
 def of_kind(samples: Sequence[Sample], kind: Kind) -> list[Sample]:

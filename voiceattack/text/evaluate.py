@@ -16,6 +16,7 @@ from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms, term_facts, unsaid_notes
 from voiceattack.metrics.text import cut_note
 from voiceattack.runs.journal import Journal, mark_of, sound_digest
+from voiceattack.runs.records import TEXT_MEASURES, TextResult
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.problem import succeeded
 from voiceattack.text.runs import TextExample, TextRun
@@ -27,7 +28,6 @@ __all__ = ["evaluate_texts", "summarize_texts"]
 
 Row = dict[str, Any]
 ANSWER = TypeAdapter(Answer)
-SIZES = ("edit_distance", "words_touched", "words_share", "semantic_similarity", "visual_similarity", "phonetic_distance")
 
 
 @locking("run")
@@ -63,9 +63,9 @@ def evaluate_texts(
     if not examples:
         raise RunError(f"{run.path}: holds no texts; run: {command_line('text', 'INPUT', '--out', run.path)}")
     specs = {victim.spec for victim in victims}
-    earlier = run.results() if run.resolve("results.jsonl").exists() else []
+    earlier = run.text_results() if run.resolve("results.jsonl").exists() else []
     ids = {example.id for example in examples}
-    rows = [row for row in earlier if row["victim"] not in specs and row["id"] in ids]
+    rows = [row for row in earlier if row.victim not in specs and row.id in ids]
     spoken = bool(run.request.get("speak"))
     acting = str(run.request.get("interpreter") or "")
     trust.check([acting] if acting else [], run.path / "run.json")
@@ -77,19 +77,17 @@ def evaluate_texts(
         marks.append(mark_of(victim) if interpreter is None else mark_of(victim, interpreter))
         asker = _Asker(run, listener, journal, marks[-1])
         for place, example in enumerate(examples):
-            row = _row(example, victim, asker)
-            rows.append({**row, **_terms(row, critical_terms, victim.language)})
+            rows.append(_result(example, victim, asker, critical_terms))
             if on_progress is not None:
                 on_progress(place + 1, len(examples), victim.spec)
     if not victims:
-        rows = [_row(example, None, None) for example in examples]
+        unasked = [_row(example, None, None) for example in examples]
+        rows = [run.result(TextResult, row, row) for row in unasked]
     run.write_results(rows)
     summary = {"run_id": run.id, "kind": "text", **summarize_texts(rows)}
     languages = {victim.spec: victim.language for victim in victims}
-    spoken_rows = [row for row in rows if row.get("heard") is not None and row["victim"] in languages]
-    summary["warnings"] += unsaid_notes(
-        [{"id": row["id"], "reference": row["text"], "language": languages[row["victim"]]} for row in spoken_rows], critical_terms
-    )
+    heard = [row for row in rows if row.heard is not None and row.victim in languages]
+    summary["warnings"] += unsaid_notes([(row.id, row.text, languages[str(row.victim)]) for row in heard], critical_terms)
     run.write_summary(summary)
     journal.finish(*marks)
     return summary
@@ -122,11 +120,17 @@ class _Asker:
         return self.journal.keep(ANSWER, ask(), self.mark, *question) if known is None else known
 
 
+def _result(example: TextExample, victim: Victim, asker: _Asker, terms: Sequence[str]) -> TextResult:
+    """One line of results.jsonl."""
+    row = _row(example, victim, asker)
+    return asker.run.result(TextResult, {**row, **_terms(row, terms, victim.language)}, _row(example, victim, None))
+
+
 def _row(example: TextExample, victim: Victim | None, asker: _Asker | None) -> Row:
     row: Row = {
         **example.model_dump(exclude={"sizes", "warnings", "error"}),
         "victim": None if victim is None else victim.spec,
-        **{name: example.sizes.get(name) for name in SIZES},
+        **{name: example.sizes.get(name) for name in TEXT_MEASURES},
         **dict.fromkeys(("clean_answer", "answer", "clean_heard", "heard", "success", "effect")),
         "outcome": "error" if example.error else "no_effect" if example.perturbed is None else "made",
         "warnings": list(example.warnings),
@@ -163,18 +167,18 @@ def _terms(row: Row, terms: Sequence[str], language: str) -> Row:
     return term_facts(row["text"], row["clean_heard"], row["heard"], terms, language)
 
 
-def summarize_texts(rows: Sequence[Row]) -> dict[str, Any]:
+def summarize_texts(rows: Sequence[TextResult]) -> dict[str, Any]:
     """Groups per (victim, perturbation, objective). ``success_rate`` is over fooled, held and no_effect; texts that the victim
     answers wrongly when clean, and errors, are counted apart."""
-    keys: dict[tuple[Any, ...], list[Row]] = {}
+    keys: dict[tuple[Any, ...], list[TextResult]] = {}
     for row in rows:
-        keys.setdefault((row["victim"], row["source_victim"], row["perturbation"], row["objective"]), []).append(row)
+        keys.setdefault((row.victim, row.source_victim, row.perturbation, row.objective), []).append(row)
     groups = []
     for (victim, source, perturbation, objective), members in keys.items():
-        outcomes = [row["outcome"] for row in members]
-        scored = [row for row in members if row["outcome"] in ("fooled", "held", "no_effect")] if victim is not None else []
+        outcomes = [row.outcome for row in members]
+        scored = [row for row in members if row.scored]
         fooled = outcomes.count("fooled")
-        won = [row for row in members if row["outcome"] in ("fooled", "made")]
+        won = [row for row in members if row.outcome in ("fooled", "made")]
         groups.append(
             {
                 "victim": victim,
@@ -184,20 +188,20 @@ def summarize_texts(rows: Sequence[Row]) -> dict[str, Any]:
                 "n": len(members),
                 "n_scored": len(scored),
                 **{f"n_{name}": outcomes.count(name) for name in ("fooled", "held", "no_effect", "clean_wrong", "error")},
-                **{f"n_{effect}": sum(row["effect"] == effect for row in scored) for effect in ("flipped", "voided")},
+                **{f"n_{effect}": sum(row.effect == effect for row in scored) for effect in ("flipped", "voided")},
                 "success_rate": fooled / len(scored) if scored else None,
                 "success_ci95": wilson(fooled, len(scored)),
-                **{f"{name}_median": _median(won, name) for name in SIZES},
+                **{f"{name}_median": _median(won, name) for name in TEXT_MEASURES},
                 **summarize_terms(members),
-                "queries_total": sum(row["queries"] for row in members),
-                "seconds_total": round(sum(row["seconds"] for row in members), 3),
+                "queries_total": sum(row.queries for row in members),
+                "seconds_total": round(sum(row.seconds for row in members), 3),
             }
         )
     return {"groups": groups, "warnings": _warnings(groups)}
 
 
-def _median(rows: Sequence[Row], name: str) -> float | None:
-    values = [row[name] for row in rows if row[name] is not None]
+def _median(rows: Sequence[TextResult], name: str) -> float | None:
+    values = [value for row in rows if (value := row.value(name)) is not None]
     return statistics.median(values) if values else None
 
 

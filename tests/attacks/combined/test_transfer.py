@@ -137,7 +137,7 @@ def test_the_record_says_surrogates_steps_and_queries(tmp_path: Path) -> None:
         "attack", clip, "--victim", "tiny", "--attack", "transfer", *params, "--snr-db", "15", "--out", tmp_path / "run"
     )
     assert ran.returncode == 0, ran.stderr
-    (row,) = [row for row in Run.open(tmp_path / "run").results() if row["control_for"] is None]
+    (row,) = [row for row in Run.open(tmp_path / "run").results() if not row.is_control]
     with_name = Run.open(tmp_path / "run").info["victims"]
     assert "capabilities" in with_name["tiny"] and "ensemble:tiny|tiny" in with_name
-    assert row["params"]["surrogates"] == "tiny,tiny" and row["steps"] == 20 and row["queries"] == 1 and row["success"]
+    assert row.params["surrogates"] == "tiny,tiny" and row.steps == 20 and row.queries == 1 and row.success

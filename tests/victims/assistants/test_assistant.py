@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from rapidfuzz.distance import Levenshtein
+from result_lines import result
 from speechlike import ROOT, tones
 from suite_fixture import run, summary, write_suite
 
@@ -24,6 +25,7 @@ from voiceattack.objectives import Objective
 from voiceattack.report import render
 from voiceattack.report.actions import actions, by_command, parted
 from voiceattack.report.commands import make_command
+from voiceattack.runs.records import Result
 from voiceattack.victims import load_victim
 from voiceattack.victims.intent import Intent, parse_action
 
@@ -100,10 +102,10 @@ def test_a_run_on_an_assistant_records_and_reports_actions(tmp_path: Path) -> No
     )
     made = craft(request, tmp_path / "run")
     figures = evaluate(made, [load_victim(request.victim)])
-    (row,) = [row for row in made.results() if row["control_for"] is None]
-    assert row["objective"] == "no-action" and row["error"] is None
-    assert (row["clean_action"], row["action"], row["intent_error"]) == ("-", "-", False)  # the toy hears nonsense
-    assert row["reference_action"] == "-" and row["action_error"] is False
+    (row,) = [row for row in made.results() if not row.is_control]
+    assert row.objective == "no-action" and row.error is None
+    assert (row.clean_action, row.action, row.intent_error) == ("-", "-", False)  # the toy hears nonsense
+    assert row.reference_action == "-" and row.action_error is False
     group = figures["groups"][0]
     assert (group["action_changed_rate"], group["action_success_rate"]) == (0.0, 1.0)
     assert "--objective no-action" in make_command(made, made.results())
@@ -181,15 +183,14 @@ def test_a_suite_has_a_gate_on_actions(
         assert "### Other words, the same action (2)" in told and "Other words, the same action (2)" in page
 
 
-def acted(id: str, said: str, heard: str, means: str, action: str, **more: object) -> dict[str, object]:
-    """What reports read of a row."""
+def acted(id: str, said: str, heard: str, means: str, action: str, **more: object) -> Result:
+    """The result of a victim that acts."""
     intent, right = parse_action(action), parse_action(means)
     wrong, slots = right.slot_errors(intent)
-    row: dict[str, object] = {"id": id, "victim": "v", "reference": said, "control_for": None, "outcome": "held"}
-    row |= {"hypothesis": heard, "hypothesis_normalized": heard.lower(), "clean_hypothesis": said}
-    row |= {"clean_hypothesis_normalized": said.lower(), "reference_action": means, "clean_action": means, "action": action}
+    row: dict[str, object] = {"id": id, "reference": said, "outcome": "held", "hypothesis": heard, "clean_hypothesis": said}
+    row |= {"reference_action": means, "clean_action": means, "action": action}
     row |= {"action_error": right != intent, "intent_error": right.name != intent.name, "slot_errors": wrong, "slots": slots}
-    return row | more
+    return result(**(row | more))
 
 
 def test_what_an_assistant_did_by_command_and_where_words_and_action_part() -> None:
@@ -199,7 +200,7 @@ def test_what_an_assistant_did_by_command_and_where_words_and_action_part() -> N
         acted("b", "Lamp on", "LAMP ON", lamp, desk),
         acted("b.noise", "Lamp on", "lamp on", lamp, lamp, control_for="b"),
         acted("c", "Unlock | it", "weather", "Open{name=d,area=x}", "Weather"),
-        {"id": "d", "victim": "v", "control_for": None},
+        result(id="d"),
     ]
     first, second = by_command(rows)
     assert (first.said, first.n, first.right, first.clean_right, first.intent_errors) == ("Unlock | it", 1, 0, 1, 1)
@@ -207,7 +208,7 @@ def test_what_an_assistant_did_by_command_and_where_words_and_action_part() -> N
     assert (second.n, second.right, second.noise_right, second.intent_errors) == (2, 1, 1, 0)
     assert second.slot_error_rate == 0.5
     found = parted(rows)
-    assert [row["id"] for row in found.words] == ["a"] and [row["id"] for row in found.action] == ["b"]
+    assert [row.id for row in found.words] == ["a"] and [row.id for row in found.action] == ["b"]
     text = actions(rows)
     assert r"Unlock \| it" in text and "| 1 of 2 | 1 of 1 | 0 | 0.50 |" in text and actions([rows[-1]]) == ""
 

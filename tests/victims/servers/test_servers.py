@@ -107,7 +107,7 @@ def test_a_fault_while_hearing_back_costs_one_row(tmp_path: Path) -> None:
         run = craft(request(victim.spec, *paths, queries=1, control=False), tmp_path / "run", victim=victim)
         broken = True
         summary = evaluate(run, [victim])
-    outcomes = {row["id"][:5]: row["outcome"] for row in run.results()}
+    outcomes = {row.id[:5]: row.outcome for row in run.results()}
     assert outcomes.pop("clip1") == "error" and "error" not in outcomes.values()
     assert [group["n_error"] for group in summary["groups"]] == [1]
 

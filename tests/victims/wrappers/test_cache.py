@@ -258,7 +258,7 @@ def test_a_second_run_asks_nothing(tmp_path: Path) -> None:
         assert in_process("evaluate", tmp_path / "four", "--victim", server.spec(), "--quiet", *cache).returncode == 0
         assert len(server.requests) == before
     results = [Run.open(tmp_path / name).results()[0] for name in ("one", "two", "three", "four")]
-    assert {row["queries"] for row in results} == {4} and len({row["sha256"] for row in results}) == 1
+    assert {row.queries for row in results} == {4} and len({row.sha256 for row in results}) == 1
     assert in_process("attack", clip, "--cache", "x", "--no-cache").returncode == 2
 
 

@@ -13,28 +13,16 @@ from torch import Tensor
 from voiceattack.audio import clips as audio
 from voiceattack.errors import AudioError, RunError
 from voiceattack.files import read_bytes
-from voiceattack.metrics.said import heard as words_heard
-from voiceattack.metrics.said import said
+from voiceattack.metrics import columns
 from voiceattack.objectives import wanted
 from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number
 from voiceattack.report.masking_curve import masking_curve
+from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 
 __all__ = ["align", "example_data"]
 
-Row = dict[str, Any]
-FACTS = (
-    ("SNR", "snr_db", "dB", 2),
-    ("segmental SNR", "seg_snr_db", "dB", 2),
-    ("peak change (L-inf)", "linf", "of full scale", 5),
-    ("L2", "l2", "", 3),
-    ("dB_x", "db_x", "dB", 1),
-    ("PESQ", "pesq", "of 4.64", 2),
-    ("STOI", "stoi", "", 3),
-    ("masking excess", "masking_excess_db", "dB", 3),
-    ("bins above the threshold", "masking_excess_share", "", 3),
-)
 CURVE_POINTS = 128
 
 
@@ -54,7 +42,7 @@ def align(said: str, heard: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence[Row]) -> dict[str, Any]:
+def example_data(run: Run, source: str, heard: Sequence[Result], controls: Sequence[Result]) -> dict[str, Any]:
     """One example, JSON-safe.
 
     Args:
@@ -65,55 +53,59 @@ def example_data(run: Run, source: str, heard: Sequence[Row], controls: Sequence
     """
     first = heard[0]
     data: dict[str, Any] = {
-        "id": first["id"],
+        "id": first.id,
         "source": source,
-        "attack": first["attack"],
-        "goal": f"to {wanted(first['objective'], first['target'])}",
-        "reference": first["reference"],
-        "no_reference": first["reference_source"] == "clean transcript",
+        "attack": first.attack,
+        "goal": f"to {wanted(first.objective, first.target)}",
+        "reference": first.reference,
+        "no_reference": not first.has_reference,
         "heard": [_heard(row, controls) for row in heard],
-        "facts": _corruption(first)
-        + [(name, f"{number(first[key], digits)} {unit}".strip()) for name, key, unit, digits in FACTS if _has(first, key)],
-        "nulls": [f"{name}: {reason}" for name, reason in first.get("nulls", {}).items()],
-        "cost": f"{first['steps']} steps, {first['queries']} queries, {first['seconds']:.1f} s, seed {first['seed']}",
-        "sha256": first["sha256"],
-        "warnings": first["warnings"],
+        "facts": _corruption(first) + _measured(first),
+        "nulls": [f"{name}: {reason}" for name, reason in first.nulls.items()],
+        "cost": f"{first.steps} steps, {first.queries} queries, {first.seconds:.1f} s, seed {first.seed}",
+        "sha256": first.sha256,
+        "warnings": first.warnings,
         "replay": replay_command(run_name(run), first),
-        "error": first["error"],
+        "error": first.error,
         **_sounds(run, first, controls),
     }
     return data
 
 
-def _corruption(row: Row) -> list[tuple[str, str]]:
+def _corruption(row: Result) -> list[tuple[str, str]]:
     """What a corruption's severity stands for, and what was drawn."""
-    drawn = row["recipe"].get("draws", {})
+    drawn = row.recipe.get("draws", {})
     if "value" not in drawn:
         return []
     rest = {name: value for name, value in drawn.items() if name not in ("value", "unit", "random")}
-    facts = [("severity", f"{row['params'].get('severity')}: {drawn['value']:g} {drawn['unit']}")]
+    facts = [("severity", f"{row.params.get('severity')}: {drawn['value']:g} {drawn['unit']}")]
     return facts + ([("drawn", ", ".join(f"{name} {value}" for name, value in rest.items()))] if rest else [])
 
 
-def _has(row: Row, key: str) -> bool:
-    return row.get(key) is not None
+def _measured(row: Result) -> list[tuple[str, str]]:
+    shown = [(metric, row.value(metric.name)) for metric in columns("facts")]
+    return [
+        (metric.label, f"{number(value, metric.digits_in('facts'))} {metric.unit}".strip())
+        for metric, value in shown
+        if value is not None
+    ]
 
 
-def _heard(row: Row, controls: Sequence[Row]) -> dict[str, Any]:
+def _heard(row: Result, controls: Sequence[Result]) -> dict[str, Any]:
     """What one victim heard of the clean file, the adversarial one and the noise, each aligned with what was said."""
-    control = next((other for other in controls if other["victim"] == row["victim"]), None)
-    words_said = said(row)
+    control = next((other for other in controls if other.victim == row.victim), None)
+    words_said = row.normalized_reference
     versions = [
-        ("adversarial", row["hypothesis"], words_heard(row), row["wer"]),
-        ("clean", row["clean_hypothesis"], words_heard(row, "clean_hypothesis"), row["wer_clean"]),
+        ("adversarial", row.hypothesis, row.normalized_hypothesis, row.wer),
+        ("clean", row.clean_hypothesis, row.normalized_clean_hypothesis, row.wer_clean),
     ]
     if control is not None:
-        versions.append(("noise, same SNR", control["hypothesis"], words_heard(control), control["wer"]))
+        versions.append(("noise, same SNR", control.hypothesis, control.normalized_hypothesis, control.wer))
     return {
-        "victim": row["victim"],
-        "attacked": row["victim"] == row["source_victim"],
-        "outcome": row["outcome"],
-        "error": row["error"],
+        "victim": row.victim,
+        "attacked": row.victim == row.source_victim,
+        "outcome": row.outcome,
+        "error": row.error,
         "versions": [
             {"name": name, "text": text, "wer": number(wer), "diff": align(words_said, words)}
             for name, text, words, wer in versions
@@ -122,9 +114,9 @@ def _heard(row: Row, controls: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _sounds(run: Run, row: Row, controls: Sequence[Row]) -> dict[str, Any]:
+def _sounds(run: Run, row: Result, controls: Sequence[Result]) -> dict[str, Any]:
     """The files whole, as base64, and the masking curve; or ``problem``."""
-    files = {"clean": row["clean_audio"], "adversarial": row["audio"], "noise": controls[0]["audio"] if controls else None}
+    files = {"clean": row.clean_audio, "adversarial": row.audio, "noise": controls[0].audio if controls else None}
     if not files["clean"] or not files["adversarial"]:
         return {"sounds": {}, "problem": "nothing was crafted"}
     try:
@@ -145,7 +137,7 @@ def _sounds(run: Run, row: Row, controls: Sequence[Row]) -> dict[str, Any]:
         name: [round(float(value), 2) for value in getattr(found, name)[::step]]
         for name in ("kilohertz", "speech", "threshold", "perturbation")
     }
-    return {"sounds": sounds, "masking": {**curve, "excess_db": number(row.get("masking_excess_db"), 2)}, "problem": None}
+    return {"sounds": sounds, "masking": {**curve, "excess_db": number(row.value("masking_excess_db"), 2)}, "problem": None}
 
 
 def _loudest_second(wave: Tensor) -> int:

@@ -21,17 +21,17 @@ from markupsafe import Markup
 
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, write_whole, writing
-from voiceattack.report.console import number
 from voiceattack.report.html.environment import html_environment
 from voiceattack.report.html.example import example_data
-from voiceattack.report.html.page import page
 from voiceattack.report.html.text import render_text_page
+from voiceattack.report.sections import html_sections
+from voiceattack.report.sections.base import Material
+from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 from voiceattack.unicode_text import visible
 
 __all__ = ["render", "render_alone"]
 
-Row = dict[str, Any]
 SCRIPTS = ("table.js", "sound.js", "draw.js", "example.js")
 MOST_EMBEDDED_BYTES = 40_000_000
 
@@ -55,7 +55,7 @@ def render_alone(run: Run, path: Path) -> Path:
     """
     if run.request.get("kind") == "text":
         return render_text_page(run, path)
-    names = {row[key] for row in run.results() for key in ("audio", "clean_audio") if row[key] and row.get("stage_of") is None}
+    names = {name for row in run.results() if not row.is_stage for name in (row.audio, row.clean_audio) if name}
     size = sum(file.stat().st_size for name in names if (file := run.resolve(name)).is_file())
     return _write(run, path, f"{path.stem}_files" if size > MOST_EMBEDDED_BYTES else None)
 
@@ -64,15 +64,14 @@ def _write(run: Run, path: Path, folder: str | None) -> Path:
     """The page at ``path``, and its examples in ``folder`` beside it, or in the page itself."""
     path = run.output(path)
     rows = run.results()
-    environment = html_environment()
-    environment.filters.update(percent=_percent, fixed=number)
+    material = Material(run, rows, run.summary(), path.parent)
 
     def text(name: str) -> str:
         return Path(str(Path(__file__).parent / "templates" / name)).read_text(encoding="utf-8")
 
     script = "\n".join(text(name) for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    facts = page(run, rows)
+    facts: dict[str, Any] = {"request": run.request, "sections": html_sections(material)}
     facts.update(css=Markup(text("report.css")), script=Markup(script), script_sha256=digest)
     facts.update(folder=quote(folder) if folder else "", embedded=_embedded(run, rows) if folder is None else ())
     with writing(path, f"make room, then: {command_line('report', run.path)}"):
@@ -81,25 +80,25 @@ def _write(run: Run, path: Path, folder: str | None) -> Path:
             beside = run.output(path.parent / str(folder) / name)
             write_whole(beside, f"voiceattackExample({json.dumps(_marked(data))});\n".encode("ascii"))
         with whole_file(path) as stream:
-            environment.get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
+            html_environment().get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
     return path
 
 
-def _examples(run: Run, rows: list[Row]) -> Iterator[dict[str, Any]]:
+def _examples(run: Run, rows: list[Result]) -> Iterator[dict[str, Any]]:
     """One at a time, so that no more than one clip's sound is in memory."""
     sources = {example.id: example.source for example in run.examples()}
-    heard: dict[str, list[Row]] = {}
-    controls: dict[str, list[Row]] = {}
+    heard: dict[str, list[Result]] = {}
+    controls: dict[str, list[Result]] = {}
     for row in rows:
-        if row["control_for"] is not None:
-            controls.setdefault(row["control_for"], []).append(row)
-        elif row.get("stage_of") is None:
-            heard.setdefault(row["id"], []).append(row)
+        if row.control_for is not None:
+            controls.setdefault(row.control_for, []).append(row)
+        elif not row.is_stage:
+            heard.setdefault(row.id, []).append(row)
     for identifier, members in heard.items():
         yield example_data(run, sources.get(identifier, ""), members, controls.get(identifier, []))
 
 
-def _embedded(run: Run, rows: list[Row]) -> Iterator[tuple[str, Markup]]:
+def _embedded(run: Run, rows: list[Result]) -> Iterator[tuple[str, Markup]]:
     return ((data["id"], htmlsafe_json_dumps(_marked(data))) for data in _examples(run, rows))
 
 
@@ -110,7 +109,3 @@ def _marked(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return [_marked(value) for value in data]
     return visible(data) if isinstance(data, str) and not data.startswith("data:") else data
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"

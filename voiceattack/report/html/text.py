@@ -10,7 +10,6 @@ from markupsafe import Markup
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, writing
 from voiceattack.report.commands import evaluate_command
-from voiceattack.report.console import number, with_interval
 from voiceattack.report.home import deeds
 from voiceattack.report.html.environment import html_environment
 from voiceattack.runs.run import Run
@@ -34,20 +33,22 @@ def render_text_page(run: Run, path: Path) -> Path:
         RunError: not evaluated yet, or cannot be written.
     """
     path = run.output(path)
-    rows, summary = run.results(), run.summary()
-    environment = html_environment()
-    environment.filters.update(interval=with_interval, fixed=number)
+    rows, summary = run.text_results(), run.summary()
     css = (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
-    page = environment.get_template("text.html.j2").stream(
-        css=Markup(css),
-        run=run,
-        again=evaluate_command(run),
-        request=run.request,
-        summary=summary,
-        sizes=SIZES,
-        deeds=deeds(rows),
-        rows=[{**row, "pieces": pieces(row["text"], row["edits"])} for row in rows],
-        here=path.parent.resolve() == run.path.resolve(),
+    page = (
+        html_environment()
+        .get_template("text.html.j2")
+        .stream(
+            css=Markup(css),
+            run=run,
+            again=evaluate_command(run),
+            request=run.request,
+            summary=summary,
+            sizes=SIZES,
+            deeds=deeds(rows),
+            rows=[{**row.as_json(), "pieces": pieces(row.text, row.edits)} for row in rows],
+            here=path.parent.resolve() == run.path.resolve(),
+        )
     )
     with writing(path, f"make room, then: {command_line('report', run.path)}"), whole_file(path) as stream:
         page.dump(stream, encoding="utf-8", errors="replace")
