@@ -33,7 +33,7 @@ from voiceattack.text.edits import words_of
 from voiceattack.text.listeners import Listener
 from voiceattack.text.measures.sizes import semantic_similarity
 from voiceattack.text.perturbations.word_classes import FUNCTION_WORDS
-from voiceattack.text.problem import Limits, Problem
+from voiceattack.text.problem import TextLimits, TextProblem
 from voiceattack.text.search import SEARCHES
 from voiceattack.victims import load_victim
 
@@ -132,7 +132,7 @@ def peers(victim: Any, queries: int) -> dict[str, Tool]:
 def ours(victim: Any, perturbations: Sequence[str], search: str, similarity: float | None, queries: int) -> Tool:
     """Our perturbations with a search, any number of words, stop words left alone."""
     built = [build_perturbation(name) for name in perturbations]
-    limits = Limits(max_words=30, min_similarity=similarity, max_queries=queries)
+    limits = TextLimits(max_words=30, min_similarity=similarity, max_queries=queries)
 
     def change(text: str) -> Made:
         options: list[list[Any]] = [[] for _ in words_of(text)]
@@ -141,7 +141,7 @@ def ours(victim: Any, perturbations: Sequence[str], search: str, similarity: flo
                 if words_of(text)[place].text.lower() not in FUNCTION_WORDS:
                     options[place] += edits
         listener = Listener(victim)
-        problem = Problem(text, options, listener, "any", None, limits, np.random.default_rng(0))
+        problem = TextProblem(text, options, listener, "any", None, limits, np.random.default_rng(0))
         best = SEARCHES.get(search)(problem)
         return Made(best.text if best is not None and best.success else None, listener.queries)
 

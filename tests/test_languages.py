@@ -22,7 +22,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from voiceattack.audio import Batch
 from voiceattack.compare.differences import compare
-from voiceattack.compare.sides import load_side
+from voiceattack.compare.snapshots import load_snapshot
 from voiceattack.errors import SpecError
 from voiceattack.languages import error_unit, language_code, model_code
 from voiceattack.metrics.terms import term_errors
@@ -284,10 +284,10 @@ def test_the_normaliser_is_named_and_compared(tmp_path: Path) -> None:
     assert in_process("bless", run.path, "--baseline", tmp_path / "base.json").returncode == 0
     base = json.loads((tmp_path / "base.json").read_text())
     assert base["made_with"]["normalizer"] == NORMALIZER
-    assert not compare(load_side(tmp_path / "base.json"), load_side(run.path)).notes
+    assert not compare(load_snapshot(tmp_path / "base.json"), load_snapshot(run.path)).notes
     base["made_with"]["normalizer"] = "whisper-normalizer 0.1.15"
     (tmp_path / "base.json").write_text(json.dumps(base))
-    (note,) = compare(load_side(tmp_path / "base.json"), load_side(run.path)).notes
+    (note,) = compare(load_snapshot(tmp_path / "base.json"), load_snapshot(run.path)).notes
     assert note.startswith(f"another normaliser: whisper-normalizer 0.1.15 then, {NORMALIZER} now; error rates may differ")
     summary = run.summary()
     summary["made_with"]["normalizer"] = "whisper-normalizer 0.1.15"

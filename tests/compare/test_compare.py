@@ -14,22 +14,22 @@ from suite_fixture import run, write_suite
 
 from voiceattack.compare.differences import compare
 from voiceattack.compare.rules import broken, parse_rule
-from voiceattack.compare.sides import Entry, Side, load_side
+from voiceattack.compare.snapshots import ComparedExample, Snapshot, load_snapshot
 from voiceattack.errors import RunError, SpecError
 from voiceattack.metrics.intervals import mcnemar, paired_difference
 
 NOISE = ("--victim", "tiny", "--attack", "noise")
 
 
-def entry(id: str, success: bool, errors: int = 0, attack: str = "pgd", **more: Any) -> Entry:
+def entry(id: str, success: bool, errors: int = 0, attack: str = "pgd", **more: Any) -> ComparedExample:
     facts = {"outcome": "fooled" if success else "held", "words": 4, "clean_errors": 0, "snr_db": 30.0, "heard": str(errors)}
-    return Entry(
+    return ComparedExample(
         **{"victim": "v", "attack": attack, "seed": None, "id": id, "success": success, "errors": errors, **facts, **more}
     )
 
 
-def side(entries: list[Entry], **made_with: Any) -> Side:
-    return Side(Path("side"), {one.key: one for one in entries}, made_with)
+def side(entries: list[ComparedExample], **made_with: Any) -> Snapshot:
+    return Snapshot(Path("side"), {one.key: one for one in entries}, made_with)
 
 
 def attack(folder: Path, name: str, *options: str, clips: int = 3) -> Path:
@@ -142,9 +142,9 @@ def test_without_a_baseline_it_passes_and_says_how_to_keep_one_then_bless_shows_
     assert asked.returncode == 2 and "--yes accepts" in asked.stderr and kept.read_bytes() == before
     assert asked.stdout.count("newly fooled: ") == 2 and asked.stdout.count("stale: ") == 1
     assert in_process("bless", loud, "--baseline", kept, "--yes", "--keep-stale").returncode == 0
-    assert len(load_side(kept).entries) == 3
+    assert len(load_snapshot(kept).entries) == 3
     done = in_process("bless", loud, "--baseline", kept, "--yes")
-    assert "1 stale entries are dropped" in done.stdout and len(load_side(kept).entries) == 2
+    assert "1 stale entries are dropped" in done.stdout and len(load_snapshot(kept).entries) == 2
     assert in_process("compare", kept, loud).returncode == 0 and in_process("compare", kept, quiet).returncode == 0
 
 
@@ -155,7 +155,7 @@ def test_suites_compare_with_their_clean_and_silent_clips(tmp_path: Path) -> Non
     assert run(suite, out="a")[0] == 0 == run(suite, out="b")[0]
     same = in_process("compare", tmp_path / "a", tmp_path / "b" / "summary.json")
     assert same.returncode == 0 and "clean on toy: false_transcript_rate" in same.stdout and "no difference" in same.stdout
-    assert len(load_side(tmp_path / "a").entries) == 2 * 2 + 2
+    assert len(load_snapshot(tmp_path / "a").entries) == 2 * 2 + 2
     suite.write_text(suite.read_text().replace("snr_db: 60", "snr_db: -5"))
     assert run(suite, out="c")[0] == 0
     worse = in_process("compare", tmp_path / "a", tmp_path / "c", "--fail-on", "success_rate +0.1 for attack n")

@@ -19,7 +19,7 @@ from voiceattack.audio import clips as audio
 from voiceattack.craft.corruptions import CorruptionsRequest
 from voiceattack.craft.replay import replay
 from voiceattack.evaluate.corruption_table import corruption_table
-from voiceattack.report.corruptions import draw_corruptions, markdown_table
+from voiceattack.report.sections.corruptions import draw_corruptions, markdown_table
 from voiceattack.runs import Run
 from voiceattack.runs.records import Result
 

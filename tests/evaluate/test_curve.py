@@ -13,7 +13,7 @@ from speechlike import in_process, write_clips
 from voiceattack.craft.replay import replay
 from voiceattack.evaluate.curve import curves, defects
 from voiceattack.report.curve import draw_curves, labels
-from voiceattack.report.transfer import transfer, transfer_rows
+from voiceattack.report.sections.transfer import transfer, transfer_rows
 from voiceattack.runs import Run
 from voiceattack.runs.records import Result
 

@@ -21,12 +21,12 @@ from suite_fixture import write_suite
 
 from voiceattack.evaluate.corruption_table import corruption_table
 from voiceattack.report import render
-from voiceattack.report.actions import actions
-from voiceattack.report.corruptions import markdown_table, write_corruptions
-from voiceattack.report.home import home_did
 from voiceattack.report.joint import render_joint
 from voiceattack.report.markdown_text import code, escape, link, table
 from voiceattack.report.plots import draw_example
+from voiceattack.report.sections.actions import actions
+from voiceattack.report.sections.corruptions import markdown_table, write_corruptions
+from voiceattack.report.sections.home import home_did
 from voiceattack.report.text import render_text
 from voiceattack.runs import Run
 from voiceattack.runs.records import Result

@@ -20,7 +20,7 @@ from voiceattack.text.edits import Edit, apply, revert, words_of
 from voiceattack.text.listeners import Answer, Listener
 from voiceattack.text.measures import phonetics
 from voiceattack.text.measures.sizes import visual_similarity
-from voiceattack.text.problem import Limits, Problem
+from voiceattack.text.problem import TextLimits, TextProblem
 from voiceattack.text.runs import TextRun
 from voiceattack.text.search import SEARCHES
 from voiceattack.victims import Transcript, Victim, load_victim
@@ -113,10 +113,10 @@ def test_overlapping_edits_are_refused() -> None:
         apply("abcd", [Edit(0, 2, "ab", "x"), Edit(1, 3, "bc", "y")])
 
 
-def _problem(text: str, name: str, **limits: Any) -> Problem:
+def _problem(text: str, name: str, **limits: Any) -> TextProblem:
     listener = Listener(Keywords())
     options = build_perturbation(name).all_options(text)
-    return Problem(text, options, listener, "any", None, Limits(**limits), np.random.default_rng(3))
+    return TextProblem(text, options, listener, "any", None, TextLimits(**limits), np.random.default_rng(3))
 
 
 @pytest.mark.parametrize("search", SEARCHES.names())

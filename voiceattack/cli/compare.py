@@ -36,21 +36,21 @@ def compare(
     """Paired differences of two runs. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare."""
     from voiceattack.compare import differences as pairs
     from voiceattack.compare.rules import DEFAULT_RULES, broken, parse_rule
-    from voiceattack.compare.sides import load_side
+    from voiceattack.compare.snapshots import load_snapshot
     from voiceattack.compare.text import changes, differences, to_markdown
 
     rules = [parse_rule(text) for text in fail_on or DEFAULT_RULES]
     for path in output or ():
         if path.suffix.lower() not in (".md", ".json"):
             raise UnknownNameError(f"output {path}: suffix {path.suffix!r} names no format; formats: .md, .json")
-    now = load_side(run)
+    now = load_snapshot(run)
     if not baseline.exists():
         say(
             f"no baseline at {baseline} yet, so nothing is worse; "
             f"keep this run as one: {command_line('bless', run, '--baseline', baseline)}"
         )
         return
-    found = pairs.compare(load_side(baseline), now)
+    found = pairs.compare(load_snapshot(baseline), now)
     failed = broken(found, rules if fail_on else [rule for rule in rules if any(rule.about(group) for group in found.groups)])
     for path in output or ():
         whole = {
@@ -84,11 +84,11 @@ def bless(
     """Make RUN the baseline; shows every change and asks before it accepts."""
     from voiceattack.compare.baseline import write_baseline
     from voiceattack.compare.differences import compare as pair
-    from voiceattack.compare.sides import load_side
+    from voiceattack.compare.snapshots import load_snapshot
     from voiceattack.compare.text import changes, differences
 
-    now = load_side(run)
-    before = load_side(baseline) if baseline.exists() else None
+    now = load_snapshot(run)
+    before = load_snapshot(baseline) if baseline.exists() else None
     if before is None:
         say(f"a first baseline of {len(now.entries)} entries", quiet=quiet)
     else:

@@ -70,7 +70,7 @@ def corruptions(
     from voiceattack.craft.corruptions import CorruptionsRequest, corrupt, with_memory
     from voiceattack.evaluate.corruption_table import corruption_table
     from voiceattack.evaluate.scoring import evaluate
-    from voiceattack.report.corruptions import SUFFIXES
+    from voiceattack.report.sections.corruptions import SUFFIXES
     from voiceattack.victims import load_victim
 
     for path in output or []:
@@ -119,8 +119,8 @@ def _number(word: str) -> int:
 
 def _write(run: Run, lines: Sequence[Line], output: Sequence[Path]) -> list[Path]:
     """Write the table into the run, and to the paths given; where it was written."""
-    from voiceattack.report.corruptions import SUFFIXES, write_corruptions
     from voiceattack.report.html.render import render_alone
+    from voiceattack.report.sections.corruptions import SUFFIXES, write_corruptions
 
     tables = [run.output(path) for path in output if path.suffix.lower() != ".html"]
     paths = [*(run.resolve(f"corruptions{suffix}") for suffix in SUFFIXES), *tables]
@@ -161,7 +161,7 @@ def _dry_run(request: CorruptionsRequest, specs: Sequence[str], device: str | No
 def _table(lines: Sequence[Line]) -> object:
     from rich.table import Table
 
-    from voiceattack.report.corruptions import COLUMNS, cells_of
+    from voiceattack.report.sections.corruptions import COLUMNS, cells_of
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in COLUMNS:

@@ -91,7 +91,7 @@ def text(
         raise SpecError("--also needs --victim, the one that is attacked")
     from voiceattack.metrics.terms import read_terms
     from voiceattack.text.craft import TextRequest, craft_texts
-    from voiceattack.text.problem import Limits
+    from voiceattack.text.problem import TextLimits
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
     request = TextRequest(
@@ -102,7 +102,7 @@ def text(
         search=search,
         objective="action" if target is not None and objective is Goal.any else objective.value,
         target=target,
-        limits=Limits(
+        limits=TextLimits(
             max_words=max_words,
             max_edit_distance=max_edits,
             min_similarity=min_similarity,

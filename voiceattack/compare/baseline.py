@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from voiceattack.compare.sides import Side
+from voiceattack.compare.snapshots import Snapshot
 from voiceattack.files import write_whole, writing
 
 __all__ = ["DEFAULT_BASELINE", "write_baseline"]
@@ -13,7 +13,7 @@ __all__ = ["DEFAULT_BASELINE", "write_baseline"]
 DEFAULT_BASELINE = Path("voiceattack-baseline.json")
 
 
-def write_baseline(path: Path, run: Side, keep: Side | None = None) -> None:
+def write_baseline(path: Path, run: Snapshot, keep: Snapshot | None = None) -> None:
     """Write what ``run`` heard; entries that only ``keep`` has stay.
 
     Raises:

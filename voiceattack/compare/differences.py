@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from voiceattack.compare.sides import Entry, Key, Side
+from voiceattack.compare.snapshots import ComparedExample, Key, Snapshot
 from voiceattack.errors import RunError
 from voiceattack.metrics.intervals import mcnemar, paired_difference
 
 __all__ = ["FIGURES", "Comparison", "Difference", "Group", "compare"]
 
-Pair = tuple[Entry, Entry]
+Pair = tuple[ComparedExample, ComparedExample]
 FIGURES = ("success_rate", "wer", "wer_clean", "false_transcript_rate")
 """What is compared; of each, more is worse."""
 
@@ -62,8 +62,8 @@ class Comparison:
     """
 
     groups: list[Group]
-    new: list[Entry]
-    stale: list[Entry]
+    new: list[ComparedExample]
+    stale: list[ComparedExample]
     notes: list[str]
 
     @property
@@ -87,7 +87,7 @@ class Comparison:
         return {"groups": groups, "new": new, "stale": stale, "notes": self.notes}
 
 
-def compare(baseline: Side, run: Side) -> Comparison:
+def compare(baseline: Snapshot, run: Snapshot) -> Comparison:
     """Pair the examples of two runs.
 
     When each has one victim of its own name, they are taken for one another (another build of a system), and a note says so.
@@ -112,7 +112,7 @@ def compare(baseline: Side, run: Side) -> Comparison:
     return Comparison(list(groups.values()), _only(run, baseline), _only(baseline, run), notes)
 
 
-def _only(one: Side, other: Side) -> list[Entry]:
+def _only(one: Snapshot, other: Snapshot) -> list[ComparedExample]:
     missing: list[Key] = [key for key in one.entries if key not in other.entries]
     return [one.entries[key] for key in missing]
 
@@ -126,7 +126,10 @@ def _fill(group: Group, pairs: Sequence[Pair]) -> None:
     if change is not None:
         p = mcnemar(len(group.newly_safe), len(group.newly_fooled))
         group.differences.append(Difference(**{**vars(change), "p": p}))
-    counts: dict[str, Callable[[Entry], int | None]] = {"wer": lambda one: one.errors, "wer_clean": lambda one: one.clean_errors}
+    counts: dict[str, Callable[[ComparedExample], int | None]] = {
+        "wer": lambda one: one.errors,
+        "wer_clean": lambda one: one.clean_errors,
+    }
     for figure, count in counts.items():
         known = [pair for pair in pairs if all(count(entry) is not None and entry.words for entry in pair)]
         if (found := _difference(figure, known, count, lambda entry: entry.words)) is not None:
@@ -141,7 +144,7 @@ def _differs(pair: Pair) -> bool:
 
 
 def _difference(
-    figure: str, pairs: Sequence[Pair], count: Callable[[Entry], Any], weight: Callable[[Entry], Any]
+    figure: str, pairs: Sequence[Pair], count: Callable[[ComparedExample], Any], weight: Callable[[ComparedExample], Any]
 ) -> Difference | None:
     before, after = [count(pair[0]) for pair in pairs], [count(pair[1]) for pair in pairs]
     weights = [weight(pair[1]) for pair in pairs]
@@ -152,7 +155,7 @@ def _difference(
     return Difference(figure, len(pairs), sum(before) / total, sum(after) / total, *found)
 
 
-def _other_machines(baseline: Side, run: Side) -> list[str]:
+def _other_machines(baseline: Snapshot, run: Snapshot) -> list[str]:
     before, after = baseline.made_with, run.made_with
     old, new = before.get("versions") or {}, after.get("versions") or {}
     other = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from voiceattack.compare.differences import Comparison, Difference, Group
 from voiceattack.compare.rules import Broken
-from voiceattack.compare.sides import Entry
+from voiceattack.compare.snapshots import ComparedExample
 from voiceattack.report.markdown_text import escape, table
 
 __all__ = ["changes", "differences", "to_markdown"]
@@ -58,10 +58,10 @@ def _cells(one: Difference) -> tuple[str, str, str, str, str]:
     return str(one.n), f"{one.before:.3f}", f"{one.after:.3f}", change, "" if one.p is None else f"{one.p:.3g}"
 
 
-def _name(entry: Entry, group: Group | None = None) -> str:
+def _name(entry: ComparedExample, group: Group | None = None) -> str:
     seed = "" if entry.seed in (None, "0") else f" seed {entry.seed}"
     return f"{entry.id}{seed} ({(group.name if group else f'{entry.attack or entry.outcome} on {entry.victim}')})"
 
 
-def _heard(entry: Entry) -> str:
+def _heard(entry: ComparedExample) -> str:
     return f"{entry.outcome} {' '.join(entry.heard.split())!r}"

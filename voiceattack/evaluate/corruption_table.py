@@ -12,14 +12,14 @@ from voiceattack.metrics.degradation import nwerd, quality_loss, snr_at_wer, wer
 from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.runs.records import Result, corpus_cer
 
-__all__ = ["LEVEL", "Cell", "Line", "corruption_table", "is_corruption"]
+__all__ = ["LEVEL", "Line", "TableCell", "corruption_table", "is_corruption"]
 
 LEVEL = 0.5
 """WER whose SNR is looked for."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One severity.
 
     Attributes:
@@ -64,7 +64,7 @@ class Line:
     name: str
     unit: str
     wer_clean: float | None
-    cells: list[Cell]
+    cells: list[TableCell]
     werd: float | None
     nwerd: float | None
     werv: float | None
@@ -77,7 +77,7 @@ class Line:
         """JSON-safe."""
         return asdict(self)
 
-    def at(self, severity: int) -> Cell | None:
+    def at(self, severity: int) -> TableCell | None:
         """The cell of a severity; None when it was not run."""
         return next((cell for cell in self.cells if cell.severity == severity), None)
 
@@ -132,7 +132,7 @@ def _heard(rows: Sequence[Result]) -> list[Result]:
     return [row for row in rows if row.transcribed]
 
 
-def _cell(severity: int, row_of: Severities, rows: list[Result]) -> Cell:
+def _cell(severity: int, row_of: Severities, rows: list[Result]) -> TableCell:
     heard = _heard(rows)
     errors = ErrorRate.of(row.word_errors() for row in heard)
     wer = errors.compute()
@@ -142,7 +142,7 @@ def _cell(severity: int, row_of: Severities, rows: list[Result]) -> Cell:
         if row.normalized_clean_hypothesis:
             from_clean.update(row.normalized_clean_hypothesis, row.normalized_hypothesis)
     pesq = [value for row in rows if (value := row.value("pesq")) is not None]
-    return Cell(
+    return TableCell(
         severity,
         row_of.at(severity),
         len(heard),
@@ -157,7 +157,7 @@ def _cell(severity: int, row_of: Severities, rows: list[Result]) -> Cell:
     )
 
 
-def _normalised(cells: Sequence[Cell], rows: Sequence[Result], nulls: dict[str, str]) -> float | None:
+def _normalised(cells: Sequence[TableCell], rows: Sequence[Result], nulls: dict[str, str]) -> float | None:
     if any(cell.werd is None for cell in cells):
         nulls["nwerd"] = "not every severity was heard"
         return None
@@ -197,7 +197,7 @@ def _clip(row: Result) -> str:
     return str(row.recipe.get("pcm_sha256"))
 
 
-def _crossing(row_of: Severities, cells: Sequence[Cell], nulls: dict[str, str]) -> float | None:
+def _crossing(row_of: Severities, cells: Sequence[TableCell], nulls: dict[str, str]) -> float | None:
     if not row_of.snr:
         nulls["snr_db_at_wer_half"] = "its severities are no SNR"
         return None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from voiceattack.errors import RunError
-from voiceattack.export.base import DEFAULT_SPLITS, Item, Selection, select
+from voiceattack.export.base import DEFAULT_SPLITS, ExportedClip, Selection, select
 from voiceattack.export.datasheet import Tally, datasheet
 from voiceattack.files import write_whole, writing
 from voiceattack.locks import LOCK_FILE, locked
@@ -18,7 +18,7 @@ from voiceattack.runs.run import Run
 
 __all__ = ["EXPORTS", "Item", "Selection", "Tally", "export", "survey"]
 
-Writer = Callable[[Iterator[Item], Path], None]
+Writer = Callable[[Iterator[ExportedClip], Path], None]
 EXPORTS: Registry[Writer] = Registry("export format", group="voiceattack.exports")
 
 EXPORTS.add("nemo", "voiceattack.export.nemo:write", "NeMo: a JSON-lines manifest a split, FLAC beside it")

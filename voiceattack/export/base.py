@@ -17,7 +17,7 @@ from voiceattack.metrics import columns
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 
-__all__ = ["DEFAULT_SPLITS", "RATES", "Item", "Selection", "Splits", "json_line", "parse_splits", "select", "split_of"]
+__all__ = ["DEFAULT_SPLITS", "RATES", "ExportedClip", "Selection", "Splits", "json_line", "parse_splits", "select", "split_of"]
 
 Splits = Mapping[str, float]
 DEFAULT_SPLITS: Splits = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -45,7 +45,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Item:
+class ExportedClip:
     """One adversarial clip: its file (16 kHz mono 16-bit FLAC), and all that is known of it.
 
     ``fields`` is flat and the same in every item and format: ``text`` is what was said, ``heard`` what the attacked victim
@@ -94,7 +94,7 @@ def split_of(source_digest: str, splits: Splits) -> str:
     return list(splits)[-1]
 
 
-def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[Item]:
+def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[ExportedClip]:
     """The items that pass, in the run's order; controls and stages are left out. ``skipped`` counts the others by reason.
 
     Raises:
@@ -133,7 +133,7 @@ def _unfit(row: Result, selection: Selection, transfers: dict[str, list[str]]) -
     return None
 
 
-def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> Item:
+def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> ExportedClip:
     path = run.resolve(str(row.audio))
     run.audio_path(row.id)  # the id becomes file names
     digest = audio.file_sha256(path)
@@ -168,7 +168,7 @@ def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> 
         "run_id": run.id,
     }
     source = fields["source_pcm_sha256"] or fields["source_sha256"] or row.clean_audio
-    return Item(row.id, split_of(str(source), selection.splits), path, header.frames, fields)
+    return ExportedClip(row.id, split_of(str(source), selection.splits), path, header.frames, fields)
 
 
 def json_line(value: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from voiceattack.export.base import Item, Selection
+from voiceattack.export.base import ExportedClip, Selection
 from voiceattack.metrics import columns
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.runs.run import Run
@@ -34,7 +34,7 @@ class Tally:
     sources: set[bytes] = field(default_factory=set)
     sizes: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in _sizes()})
 
-    def watch(self, items: Iterator[Item]) -> Iterator[Item]:
+    def watch(self, items: Iterator[ExportedClip]) -> Iterator[ExportedClip]:
         """``items``, counted."""
         for item in items:
             fields = item.fields

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TextIO
 
 from voiceattack.audio import clips as audio
-from voiceattack.export.base import Item, json_line
+from voiceattack.export.base import ExportedClip, json_line
 
 __all__ = ["write"]
 
 TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
 
 
-def write(items: Iterator[Item], folder: Path) -> None:
+def write(items: Iterator[ExportedClip], folder: Path) -> None:
     """See :mod:`voiceattack.export`."""
     with contextlib.ExitStack() as stack:
         open_files: dict[tuple[str, str], TextIO] = {}

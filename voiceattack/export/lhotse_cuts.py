@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from voiceattack.audio.clips import SAMPLE_RATE
-from voiceattack.export.base import Item, json_line
+from voiceattack.export.base import ExportedClip, json_line
 
 __all__ = ["write"]
 
 
-def write(items: Iterator[Item], folder: Path) -> None:
+def write(items: Iterator[ExportedClip], folder: Path) -> None:
     """See :mod:`voiceattack.export`."""
     (folder / "audio").mkdir()
     with contextlib.ExitStack() as stack:
@@ -29,7 +29,7 @@ def write(items: Iterator[Item], folder: Path) -> None:
             manifests[item.split].write(json_line(_cut(item)))
 
 
-def _cut(item: Item) -> dict[str, Any]:
+def _cut(item: ExportedClip) -> dict[str, Any]:
     return {
         "id": item.id,
         "start": 0.0,

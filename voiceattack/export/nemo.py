@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from voiceattack.export.base import Item, json_line
+from voiceattack.export.base import ExportedClip, json_line
 
 __all__ = ["write"]
 
 
-def write(items: Iterator[Item], folder: Path) -> None:
+def write(items: Iterator[ExportedClip], folder: Path) -> None:
     """See :mod:`voiceattack.export`."""
     (folder / "audio").mkdir()
     with contextlib.ExitStack() as stack:

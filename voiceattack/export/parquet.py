@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from voiceattack.export.base import RATES, Item
+from voiceattack.export.base import RATES, ExportedClip
 from voiceattack.extras import optional_import
 from voiceattack.files import read_bytes
 from voiceattack.metrics import columns
@@ -17,7 +17,7 @@ __all__ = ["write"]
 ROWS = 16  # a row group, which bounds the memory
 
 
-def write(items: Iterator[Item], folder: Path) -> None:
+def write(items: Iterator[ExportedClip], folder: Path) -> None:
     """See :mod:`voiceattack.export`."""
     arrow = optional_import("pyarrow", extra="export", feature="the export format parquet")
     parquet = optional_import("pyarrow.parquet", extra="export", feature="the export format parquet")
@@ -50,7 +50,7 @@ def write(items: Iterator[Item], folder: Path) -> None:
             writer.close()
 
 
-def _schema(arrow: Any, item: Item) -> Any:
+def _schema(arrow: Any, item: ExportedClip) -> Any:
     # Whatever the first item has of them: they may be null in one and a number in the next.
     numbers = {*RATES, *(metric.name for metric in columns("export")), "seconds"}
 

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from voiceattack.export.base import Item
+from voiceattack.export.base import ExportedClip
 from voiceattack.files import read_bytes
 
 __all__ = ["write"]
@@ -16,7 +16,7 @@ __all__ = ["write"]
 SAMPLES = 1000
 
 
-def write(items: Iterator[Item], folder: Path) -> None:
+def write(items: Iterator[ExportedClip], folder: Path) -> None:
     """See :mod:`voiceattack.export`."""
     shards: dict[str, tarfile.TarFile] = {}
     counts: dict[str, int] = {}

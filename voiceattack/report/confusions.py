@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from voiceattack.files import inside, write_whole, writing
-from voiceattack.report.drawing import plain_text, save_picture
+from voiceattack.report.drawing import save_picture, without_mathtext
 from voiceattack.text.confusions import NONE, Confusions
 from voiceattack.unicode_text import csv_cell, escape_json, visible
 
@@ -62,7 +62,7 @@ def _csv(rows: Sequence[Sequence[object]]) -> bytes:
     return sheet.getvalue().encode()
 
 
-@plain_text
+@without_mathtext
 def _draw_matrix(path: Path, names: Sequence[str], matrix: list[list[float]]) -> None:
     figure, axis = _figure(3.8 + 0.31 * (len(names) + 1), 3.6 + 0.28 * len(names))
     image = axis.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -78,7 +78,7 @@ def _draw_matrix(path: Path, names: Sequence[str], matrix: list[list[float]]) ->
     save_picture(figure, path)
 
 
-@plain_text
+@without_mathtext
 def _draw_conditions(path: Path, names: Sequence[str], found: Confusions) -> None:
     """Each command under each voice, speed and noise: heard right, as none of them, or as another."""
     columns = [(row["voice"], row["speed"], row["snr_db"]) for row in found.conditions()]

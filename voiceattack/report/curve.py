@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from voiceattack.evaluate.curve import KEY, Curve, Defect
 from voiceattack.files import inside, whole_text, write_whole, writing
-from voiceattack.report.drawing import plain_text, save_picture
+from voiceattack.report.drawing import save_picture, without_mathtext
 from voiceattack.unicode_text import csv_cell
 
 __all__ = ["draw_curves", "labels", "write_curves"]
@@ -42,7 +42,7 @@ def _telling(params: Sequence[dict[str, Any]], own: dict[str, Any]) -> list[str]
     return [f"{name}={value}" for name, value in own.items() if any(other.get(name, value) != value for other in params)]
 
 
-@plain_text
+@without_mathtext
 def draw_curves(curves: Sequence[Curve], out: Path) -> Path:
     """Write one PNG: success and WER against SNR, with 95% intervals; noise of the same SNR dashed."""
     figure = Figure(figsize=(9.6, 7.2), dpi=90, layout="constrained")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from voiceattack.evaluate.wakeword import Sweep
 from voiceattack.files import whole_text, writing
 from voiceattack.report.curve import COLOURS
-from voiceattack.report.drawing import plain_text, save_picture
+from voiceattack.report.drawing import save_picture, without_mathtext
 from voiceattack.unicode_text import csv_cell
 
 __all__ = ["SUFFIXES", "write_sweep"]
@@ -20,7 +20,7 @@ __all__ = ["SUFFIXES", "write_sweep"]
 INTERVALS = ("miss_ci95", "false_accepts_ci95")
 
 
-@plain_text
+@without_mathtext
 def write_png(found: Sweep, path: Path) -> None:
     """Misses against false accepts an hour (detection error trade-off, DET; Martin et al. 1997, whose axes are normal deviates),
     and both against the threshold; a curve an SNR, the detector's own threshold marked."""

@@ -12,14 +12,14 @@ from voiceattack.files import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plain_text", "save_picture"]
+__all__ = ["save_picture", "without_mathtext"]
 
 METADATA = {"Software": "voiceattack"}
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def plain_text(draw: Callable[P, R]) -> Callable[P, R]:
+def without_mathtext(draw: Callable[P, R]) -> Callable[P, R]:
     """Let a function that draws show names as they are: matplotlib takes dollar signs in a spec, a file's name or a command for
     mathematics, and fails on most."""
 

@@ -10,9 +10,9 @@ from typing import Any
 from voiceattack.files import write_whole, writing
 from voiceattack.report import render
 from voiceattack.report.console import number, with_interval
-from voiceattack.report.home import home_lines, home_section
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.markdown_text import link as markdown_link
+from voiceattack.report.sections.home import home_lines, home_section
 from voiceattack.runs.run import Run
 
 __all__ = ["render_joint"]

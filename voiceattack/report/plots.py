@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from voiceattack.audio.clips import SAMPLE_RATE, load
-from voiceattack.report.drawing import plain_text, save_picture
+from voiceattack.report.drawing import save_picture, without_mathtext
 from voiceattack.report.masking_curve import masking_curve
 
 __all__ = ["draw_example", "draw_perturbation"]
@@ -21,7 +21,7 @@ WINDOW, HOP = 512, 128
 RANGE_DB = 80.0
 
 
-@plain_text
+@without_mathtext
 def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> Path:
     """Write the picture of one example as PNG.
 
@@ -67,7 +67,7 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     return out
 
 
-@plain_text
+@without_mathtext
 def _draw_pair(clean: NDArray[np.float64], adversarial: NDArray[np.float64], title: str, out: Path) -> Path:
     """Both spectrograms alone, for an artefact of another length than its clip's: no perturbation is defined then."""
     figure = Figure(figsize=(9.6, 4.6), dpi=90, layout="constrained")
@@ -90,7 +90,7 @@ def _draw_pair(clean: NDArray[np.float64], adversarial: NDArray[np.float64], tit
     return out
 
 
-@plain_text
+@without_mathtext
 def draw_perturbation(clean_path: Path, audio_path: Path, title: str, out: Path) -> Path:
     """Write a small PNG for a page of text: spectrograms of the adversarial audio and of the perturbation alone, on one scale.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from voiceattack.report.console import number, with_interval
-from voiceattack.report.home import home_did
 from voiceattack.report.markdown_text import code, escape, table
-from voiceattack.report.terms import terms
+from voiceattack.report.sections.home import home_did
+from voiceattack.report.sections.terms import terms
 from voiceattack.runs.records import TextResult
 from voiceattack.runs.run import Run
 

@@ -20,7 +20,7 @@ from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cel
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
 from voiceattack.suite.hearing import hear_clean
-from voiceattack.suite.inputs import Item, gather, shard
+from voiceattack.suite.inputs import SuiteClip, gather, shard
 from voiceattack.suite.plan import Cell, plan
 from voiceattack.suite.samples import Sample, of_kind
 from voiceattack.suite.schema import Suite
@@ -66,7 +66,7 @@ class Outcome:
 
     suite: Suite
     out: Path
-    items: list[Item]
+    items: list[SuiteClip]
     cells: list[Cell]
     samples: list[Sample] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
@@ -169,7 +169,7 @@ def execute(
     return outcome
 
 
-def _clean(outcome: Outcome, items: Sequence[Item], load: Callable[[str], Victim], tell: Teller) -> list[Sample]:
+def _clean(outcome: Outcome, items: Sequence[SuiteClip], load: Callable[[str], Victim], tell: Teller) -> list[Sample]:
     found = []
     for entry in outcome.suite.victims:
         rows, new = hear_clean(outcome.out, entry, items, load, tell.on_task(f"hearing clean clips ({entry.name})"))

@@ -14,7 +14,7 @@ from voiceattack.files import append_line, inside, whole_lines, write_whole, wri
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
-from voiceattack.suite.inputs import Item
+from voiceattack.suite.inputs import SuiteClip
 from voiceattack.suite.samples import HeardClip
 from voiceattack.suite.schema import VictimEntry
 from voiceattack.victims import Victim
@@ -28,10 +28,10 @@ ADVICE = "make room or choose another --out; what was heard is kept: the same co
 def hear_clean(
     out: Path,
     entry: VictimEntry,
-    items: Sequence[Item],
+    items: Sequence[SuiteClip],
     load: Callable[[str], Victim],
     on_progress: Callable[[int, int, str], None] | None = None,
-) -> tuple[list[tuple[Item, HeardClip]], int]:
+) -> tuple[list[tuple[SuiteClip, HeardClip]], int]:
     """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
 
     Args:
@@ -85,7 +85,7 @@ def _is_whole(line: bytes) -> bool:
         return False
 
 
-def _hear(victim: Victim, item: Item, id: str) -> Row:
+def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
     row: Row = {"id": id, "hypothesis": None, "wake_ups": None, "audio_seconds": None, "language": victim.language, "error": None}
     try:
         wave = audio.quantize16(item.utterance.load()[0])
@@ -98,7 +98,7 @@ def _hear(victim: Victim, item: Item, id: str) -> Row:
     return row
 
 
-def _scored(row: Row, item: Item, entry: VictimEntry) -> HeardClip:
+def _scored(row: Row, item: SuiteClip, entry: VictimEntry) -> HeardClip:
     """What was heard, with what follows from the reference as it is written now."""
     heard = None if row["hypothesis"] is None else normalize(row["hypothesis"], row["language"])
     said = normalize(item.text or "", row["language"])

@@ -16,11 +16,11 @@ from voiceattack.metrics.terms import names_of
 from voiceattack.runs.provenance import example_seed
 from voiceattack.suite.schema import InputEntry, Suite
 
-__all__ = ["Item", "gather", "shard"]
+__all__ = ["SuiteClip", "gather", "shard"]
 
 
 @dataclass(frozen=True)
-class Item:
+class SuiteClip:
     """One clip of a suite.
 
     Attributes:
@@ -52,7 +52,7 @@ class Item:
         return whole if self.clip is None else replace(whole, segment=self.clip.segment, packed=self.clip.packed)
 
 
-def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list[Item]:
+def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list[SuiteClip]:
     """All clips, in order, each content and name once (the tags of its appearances together).
 
     Args:
@@ -64,7 +64,7 @@ def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list
     Raises:
         RunError: a clip cannot be written.
     """
-    found: dict[tuple[str, str], Item] = {}
+    found: dict[tuple[str, str], SuiteClip] = {}
     for entry in suite.inputs:
         items = _generated(entry, suite.seed, out, write) if entry.generate else _spoken(entry, folder)
         for item in items:
@@ -74,30 +74,32 @@ def gather(suite: Suite, folder: Path, out: Path, *, write: bool = True) -> list
     return list(found.values())
 
 
-def shard(items: Sequence[Item], part: int, parts: int) -> list[Item]:
+def shard(items: Sequence[SuiteClip], part: int, parts: int) -> list[SuiteClip]:
     """Every ``parts``-th item, beginning with the ``part``-th, from 1."""
     return list(items[part - 1 :: parts])
 
 
-def _spoken(entry: InputEntry, folder: Path) -> Iterable[Item]:
+def _spoken(entry: InputEntry, folder: Path) -> Iterable[SuiteClip]:
     given = os.path.join(folder, os.path.expanduser(str(entry.path)))
     for place, item in enumerate(read_corpus([given])):
         if entry.limit is not None and place >= entry.limit:
             return
         if isinstance(item, BadItem):
-            yield Item(Path(item.where), item.where, Path(item.where).stem, None, "", frozenset(entry.tags), error=item.error)
+            yield SuiteClip(
+                Path(item.where), item.where, Path(item.where).stem, None, "", frozenset(entry.tags), error=item.error
+            )
             continue
         tags = frozenset((*entry.tags, *names_of(item.extra, "tags"), *(() if entry.speech else ("no-speech",))))
         said = item.text if entry.speech else ""
         path = item.path.resolve()
         try:
             terms = tuple(names_of(item.extra, "critical_terms"))
-            yield Item(path, item.place, item.name, said, item.digests()[1], tags, entry.speech, terms, clip=item)
+            yield SuiteClip(path, item.place, item.name, said, item.digests()[1], tags, entry.speech, terms, clip=item)
         except (VoiceAttackError, OSError) as error:
-            yield Item(path, item.place, item.name, said, "", tags, entry.speech, error=str(error))
+            yield SuiteClip(path, item.place, item.name, said, "", tags, entry.speech, error=str(error))
 
 
-def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[Item]:
+def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable[SuiteClip]:
     kinds = (entry.kinds or tuple(KINDS))[: entry.limit]
     for kind in kinds:
         name = f"no-speech-{kind}"
@@ -106,4 +108,6 @@ def _generated(entry: InputEntry, seed: int, out: Path, write: bool) -> Iterable
         if write and not path.exists():
             audio.save(path, wave)
         digest = audio.pcm_sha256(wave)
-        yield Item(path.resolve(), f"inputs/{path.name}", name, "", digest, frozenset((*entry.tags, "no-speech")), speech=False)
+        yield SuiteClip(
+            path.resolve(), f"inputs/{path.name}", name, "", digest, frozenset((*entry.tags, "no-speech")), speech=False
+        )

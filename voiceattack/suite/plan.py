@@ -15,7 +15,7 @@ from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import SpecError, UnknownNameError
 from voiceattack.runs.provenance import canonical, example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
-from voiceattack.suite.inputs import Item
+from voiceattack.suite.inputs import SuiteClip
 from voiceattack.suite.load import nearest
 from voiceattack.suite.schema import AttackEntry, Suite, VictimEntry
 from voiceattack.victims.trust import specs_in
@@ -67,15 +67,15 @@ class Cell:
     seed: int
     request: AttackRequest
     listeners: tuple[VictimEntry, ...]
-    items: tuple[Item, ...]
+    items: tuple[SuiteClip, ...]
 
     @property
-    def ids(self) -> dict[str, Item]:
+    def ids(self) -> dict[str, SuiteClip]:
         """The clips by the id of their example."""
         return {example_id(item.name, item.sha256, self.request.attack): item for item in self.items}
 
 
-def plan(suite: Suite, items: Sequence[Item]) -> list[Cell]:
+def plan(suite: Suite, items: Sequence[SuiteClip]) -> list[Cell]:
     """The cells, those of one victim together.
 
     Raises:
@@ -159,7 +159,7 @@ def _check(variant: Variant) -> None:
         raise type(error)(f"{where}: {error}") from error
 
 
-def check_names(suite: Suite, items: Sequence[Item]) -> None:
+def check_names(suite: Suite, items: Sequence[SuiteClip]) -> None:
     """Raise :class:`~voiceattack.errors.UnknownNameError` for a victim, attack or tag that nothing is called."""
     victims = [victim.name for victim in suite.victims]
     attacks = list(dict.fromkeys(name for entry in suite.attacks for name in (entry.name, entry.attack)))

@@ -19,14 +19,14 @@ from voiceattack.runs.provenance import example_seed
 from voiceattack.text.listeners import NOTHING, Listener
 from voiceattack.text.speech import load_speaker
 
-__all__ = ["NONE", "Confusions", "Hearing", "confuse"]
+__all__ = ["NONE", "Confusions", "SpokenCommand", "confuse"]
 
 NONE = "(none of them)"
 NEAR = 0.34  # share of words that may be wrong in a transcript that still counts as a command
 
 
 @dataclass(frozen=True)
-class Hearing:
+class SpokenCommand:
     """One command said once: how, what was heard, and which command (or :data:`NONE`) that is."""
 
     said: str
@@ -43,7 +43,7 @@ class Confusions:
     """All hearings of a catalogue."""
 
     commands: list[str]
-    hearings: list[Hearing]
+    hearings: list[SpokenCommand]
     language: str = "en"
 
     def matrix(self) -> list[list[float]]:
@@ -139,10 +139,10 @@ def confuse(
             actions[command] = listener.read(command).label
     if listener.acts and not actions:
         raise VictimError(f"victim {listener.victim.spec!r} could read none of the commands; check it")
-    found: list[Hearing] = []
+    found: list[SpokenCommand] = []
     total = len(distinct) * len(voices) * len(snrs_db)
     for command in actions or distinct:
-        own: list[Hearing] = []
+        own: list[SpokenCommand] = []
         with _costing(command, on_error):
             for (spec, speed), voice in voices.items():
                 clean = voice(command)
@@ -151,7 +151,7 @@ def confuse(
                     answer = listener.hear(_noisy(clean, snr_db, drawn))
                     heard = answer.heard or ""
                     place = _by_action(command, answer.label, actions) if actions else _nearest(heard, distinct, language)
-                    own.append(Hearing(command, spec, speed, snr_db, heard, answer.label, place))
+                    own.append(SpokenCommand(command, spec, speed, snr_db, heard, answer.label, place))
                     if on_progress is not None:
                         on_progress(len(found) + len(own), total, command[:40])
             found += own
@@ -161,7 +161,7 @@ def confuse(
     return Confusions([command for command in distinct if command in said], _among(found, said), language)
 
 
-def _among(found: Sequence[Hearing], said: set[str]) -> list[Hearing]:
+def _among(found: Sequence[SpokenCommand], said: set[str]) -> list[SpokenCommand]:
     return [hearing if hearing.heard_as in said else replace(hearing, heard_as=NONE) for hearing in found]
 
 

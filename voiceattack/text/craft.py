@@ -24,7 +24,7 @@ from voiceattack.text.corpus import TextItem, read_texts
 from voiceattack.text.edits import Edit, apply, words_of
 from voiceattack.text.listeners import Listener
 from voiceattack.text.measures.sizes import measure
-from voiceattack.text.problem import Limits, Problem, TextObjective, within
+from voiceattack.text.problem import TextLimits, TextObjective, TextProblem, within
 from voiceattack.text.runs import TextExample, TextRun
 from voiceattack.text.search import SEARCHES
 from voiceattack.text.speech import load_speaker
@@ -62,7 +62,7 @@ class TextRequest(Asked):
     search: str = "greedy"
     objective: TextObjective = "any"
     target: str | None = None
-    limits: Limits = Limits()
+    limits: TextLimits = TextLimits()
     interpreter: str | None = None
     speak: str | None = None
     variants: int = Field(default=1, ge=1, le=1000)
@@ -241,14 +241,14 @@ def _search(
 ) -> tuple[tuple[Edit, ...], str | None, list[str]]:
     if listener is None:
         return _draw(item.text, options, request.limits, rng), None, []
-    problem = Problem(item.text, options, listener, request.objective, request.target, request.limits, rng)
+    problem = TextProblem(item.text, options, listener, request.objective, request.target, request.limits, rng)
     if not any(problem.options):
         return (), None, ["no edit of this perturbation fits the text and the limits"]
     best = SEARCHES.get(request.search)(problem)
     return (best.edits if best is not None else ()), None, []
 
 
-def _draw(text: str, options: list[list[Edit]], limits: Limits, rng: np.random.Generator) -> tuple[Edit, ...]:
+def _draw(text: str, options: list[list[Edit]], limits: TextLimits, rng: np.random.Generator) -> tuple[Edit, ...]:
     """Edits at up to ``max_words`` words, drawn; none where nothing fits the limits."""
     chosen: list[Edit] = []
     places = [place for place, offered in enumerate(options) if offered]

@@ -16,12 +16,12 @@ from voiceattack.text.edits import Edit, apply, words_of
 from voiceattack.text.listeners import NOTHING, Answer, Listener
 from voiceattack.text.measures.sizes import semantic_similarity, visual_similarity
 
-__all__ = ["Limits", "Problem", "TextObjective", "Trial"]
+__all__ = ["TextLimits", "TextObjective", "TextProblem", "TextTrial"]
 
 TextObjective = Literal["any", "wrong-action", "no-action", "action"]
 
 
-class Limits(Asked):
+class TextLimits(Asked):
     """What a change may cost.
 
     Attributes:
@@ -40,7 +40,7 @@ class Limits(Asked):
 
 
 @dataclass(frozen=True)
-class Trial:
+class TextTrial:
     """One changed text and how the victim took it."""
 
     edits: tuple[Edit, ...]
@@ -56,7 +56,7 @@ class Trial:
         return sum(edit.words for edit in self.edits), sound, sum(len(edit.old) + len(edit.new) for edit in self.edits)
 
 
-class Problem:
+class TextProblem:
     """A text, the edits offered at each word, and the victim that answers.
 
     Args:
@@ -76,7 +76,7 @@ class Problem:
         listener: Listener,
         objective: TextObjective,
         target: str | None,
-        limits: Limits,
+        limits: TextLimits,
         rng: np.random.Generator,
     ) -> None:
         self.text, self.listener, self.limits, self.rng = text, listener, limits, rng
@@ -106,15 +106,17 @@ class Problem:
             return False
         return apply(self.text, ordered) != self.text
 
-    def attempt(self, edits: Iterable[Edit]) -> Trial:
+    def attempt(self, edits: Iterable[Edit]) -> TextTrial:
         """Ask the victim the text with ``edits`` made; they must be admissible."""
         made = tuple(sorted(edits))
         text = apply(self.text, made)
         answer = self.listener.answer(text)
-        return Trial(made, text, answer, answer.away_from(self.clean), succeeded(self.objective, self.target, self.clean, answer))
+        return TextTrial(
+            made, text, answer, answer.away_from(self.clean), succeeded(self.objective, self.target, self.clean, answer)
+        )
 
 
-def within(text: str, edits: Sequence[Edit], limits: Limits) -> bool:
+def within(text: str, edits: Sequence[Edit], limits: TextLimits) -> bool:
     """Whether ``edits`` of ``text`` keep within all limits but that on queries."""
     if sum(edit.words for edit in edits) > limits.max_words:
         return False

@@ -7,11 +7,11 @@ from itertools import product
 
 from voiceattack.registry import Registry
 from voiceattack.text.edits import Edit
-from voiceattack.text.problem import Problem, Trial
+from voiceattack.text.problem import TextProblem, TextTrial
 
 __all__ = ["SEARCHES", "beam", "genetic", "greedy"]
 
-SEARCHES: Registry[Callable[[Problem], Trial | None]] = Registry("search", group="voiceattack.searches")
+SEARCHES: Registry[Callable[[TextProblem], TextTrial | None]] = Registry("search", group="voiceattack.searches")
 SEARCHES.add("greedy", "voiceattack.text.search:greedy", "one word after the other, the most important first")
 SEARCHES.add(
     "beam", "voiceattack.text.search:beam", "the best few changed texts, widened word by word; finds the smallest change"
@@ -23,16 +23,16 @@ POPULATION = 16
 GENERATIONS = 20
 
 
-def greedy(problem: Problem) -> Trial | None:
+def greedy(problem: TextProblem) -> TextTrial | None:
     """Words in order of what leaving each out does to the answer (TextFooler, Jin et al. 2020; where a victim gives no
     scores, words whose loss changes the answer come first), at each the option that takes it farthest, to the first success."""
-    best: Trial | None = None
+    best: TextTrial | None = None
     for place in _by_importance(problem):
         # What gained nothing is not built upon: it would only use up the words allowed.
         kept = best.edits if best is not None and best.gain > 0 else ()
         if sum(edit.words for edit in kept) >= problem.limits.max_words:
             kept = ()
-        found: Trial | None = None
+        found: TextTrial | None = None
         for trial in _attempts(problem, [(*kept, edit) for edit in _hopeful_first(problem, problem.options[place])]):
             if trial.success:
                 return _shrunk(problem, trial)
@@ -45,10 +45,10 @@ def greedy(problem: Problem) -> Trial | None:
     return best
 
 
-def beam(problem: Problem, width: int = BEAM) -> Trial | None:
+def beam(problem: TextProblem, width: int = BEAM) -> TextTrial | None:
     """All single edits, then all edits added to the ``width`` best, and so on; of the successes of one depth the smallest."""
-    states: list[Trial] = []
-    best: Trial | None = None
+    states: list[TextTrial] = []
+    best: TextTrial | None = None
     for depth in range(problem.limits.max_words):
         starts: list[tuple[Edit, ...]] = [state.edits for state in states] if depth else [()]
         offered = [edit for place in _by_importance(problem) for edit in _hopeful_first(problem, problem.options[place])]
@@ -63,7 +63,7 @@ def beam(problem: Problem, width: int = BEAM) -> Trial | None:
     return best
 
 
-def genetic(problem: Problem) -> Trial | None:
+def genetic(problem: TextProblem) -> TextTrial | None:
     """Texts with random edits; the fitter are likelier parents, a child has edits of either (Alzantot et al. 2018)."""
     rng = problem.rng
     places = [place for place, offered in enumerate(problem.options) if offered]
@@ -76,7 +76,7 @@ def genetic(problem: Problem) -> Trial | None:
         return {place: problem.options[place][int(rng.integers(len(problem.options[place])))] for place in chosen}
 
     people = [draw() for _ in range(POPULATION)]
-    best: Trial | None = None
+    best: TextTrial | None = None
     for _ in range(GENERATIONS):
         scored: list[tuple[float, dict[int, Edit]]] = []
         for genes in people:
@@ -102,7 +102,7 @@ def genetic(problem: Problem) -> Trial | None:
     return best
 
 
-def _attempts(problem: Problem, wanted: list[tuple[Edit, ...]]) -> Iterator[Trial]:
+def _attempts(problem: TextProblem, wanted: list[tuple[Edit, ...]]) -> Iterator[TextTrial]:
     """Trials of the admissible ones of ``wanted``, while queries last."""
     for edits in wanted:
         if problem.spent:
@@ -111,7 +111,7 @@ def _attempts(problem: Problem, wanted: list[tuple[Edit, ...]]) -> Iterator[Tria
             yield problem.attempt(edits)
 
 
-def _by_importance(problem: Problem) -> list[int]:
+def _by_importance(problem: TextProblem) -> list[int]:
     """Places with options, the most important word first. Costs a query a word, or none where the victim can be guessed."""
     gains: dict[int, float] = {}
     for place, word in enumerate(problem.words):
@@ -125,7 +125,7 @@ def _by_importance(problem: Problem) -> list[int]:
     return sorted(gains, key=lambda place: (-gains[place], place))
 
 
-def _hopeful_first(problem: Problem, edits: list[Edit]) -> list[Edit]:
+def _hopeful_first(problem: TextProblem, edits: list[Edit]) -> list[Edit]:
     """Edits that would change the answer if they were heard to the letter come first; else the order stays."""
 
     def hopeless(edit: Edit) -> bool:
@@ -135,7 +135,7 @@ def _hopeful_first(problem: Problem, edits: list[Edit]) -> list[Edit]:
     return sorted(edits, key=hopeless)
 
 
-def _shrunk(problem: Problem, trial: Trial) -> Trial:
+def _shrunk(problem: TextProblem, trial: TextTrial) -> TextTrial:
     """The trial without the edits that it does not need."""
     for edit in trial.edits:
         fewer = tuple(other for other in trial.edits if other != edit)

@@ -23,8 +23,8 @@ from voiceattack.errors import AttackError, SpecError, TargetError
 from voiceattack.evaluate import evaluate
 from voiceattack.objectives import Objective
 from voiceattack.report import render
-from voiceattack.report.actions import actions, by_command, parted
 from voiceattack.report.commands import make_command
+from voiceattack.report.sections.actions import actions, by_command, parted
 from voiceattack.runs.records import Result
 from voiceattack.victims import load_victim
 from voiceattack.victims.intent import Intent, parse_action

@@ -19,7 +19,7 @@ from voiceattack.evaluate.corruption_table import LEVEL, Line, corruption_table
 from voiceattack.files import inside, whole_text, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
-from voiceattack.report.drawing import METADATA, plain_text, save_picture
+from voiceattack.report.drawing import METADATA, save_picture, without_mathtext
 from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.sections.base import Material, Section
@@ -106,7 +106,7 @@ def facts_of(material: Material) -> dict[str, Any] | None:
     }
 
 
-@plain_text
+@without_mathtext
 def draw_corruptions(lines: Sequence[Line], out: Path | io.BytesIO) -> None:
     """Write one PNG: a panel a corruption, WER against severity for each victim, with 95% intervals; clean at 0."""
     names = list(dict.fromkeys(line.name for line in lines))

@@ -18,7 +18,7 @@ from voiceattack.runs.checks import check_made_with
 from voiceattack.runs.records import SCORED
 from voiceattack.runs.run import Run
 
-__all__ = ["Entry", "Key", "Side", "load_side"]
+__all__ = ["ComparedExample", "Key", "Snapshot", "load_snapshot"]
 
 Json = dict[str, Any]
 Key = tuple[str, str, str | None, str]
@@ -26,7 +26,7 @@ Key = tuple[str, str, str | None, str]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ComparedExample:
     """One example as it was heard.
 
     Attributes:
@@ -66,7 +66,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Side:
+class Snapshot:
     """One of the two.
 
     Attributes:
@@ -76,7 +76,7 @@ class Side:
     """
 
     path: Path
-    entries: dict[Key, Entry]
+    entries: dict[Key, ComparedExample]
     made_with: Json = field(default_factory=dict)
 
     @property
@@ -84,13 +84,13 @@ class Side:
         """Names, in order."""
         return list(dict.fromkeys(entry.victim for entry in self.entries.values()))
 
-    def renamed(self, victim: str) -> Side:
+    def renamed(self, victim: str) -> Snapshot:
         """The same with its only victim called otherwise."""
-        entries = [Entry(**{**entry.as_dict(), "victim": victim}) for entry in self.entries.values()]
-        return Side(self.path, {entry.key: entry for entry in entries}, self.made_with)
+        entries = [ComparedExample(**{**entry.as_dict(), "victim": victim}) for entry in self.entries.values()]
+        return Snapshot(self.path, {entry.key: entry for entry in entries}, self.made_with)
 
 
-def load_side(path: Path) -> Side:
+def load_snapshot(path: Path) -> Snapshot:
     """Read a run directory, a suite's run directory, the summary.json of either, or a baseline.
 
     Raises:
@@ -115,7 +115,7 @@ def load_side(path: Path) -> Side:
         raise RunError(f"{summary}: cannot be read ({one_line(error)}); give a run or its summary.json") from error
     try:
         if "entries" in found:
-            return _side(path, [Entry(**entry) for entry in found["entries"]], found.get("made_with", {}))
+            return _side(path, [ComparedExample(**entry) for entry in found["entries"]], found.get("made_with", {}))
         clean = [entry for row in found.get("clean", []) if (entry := _clean(row)) is not None]
         return _side(path, [*map(_example, found["examples"]), *clean], found.get("made_with", {}))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -125,24 +125,24 @@ def load_side(path: Path) -> Side:
         ) from error
 
 
-_ENTRIES = TypeAdapter(list[Entry])
+_ENTRIES = TypeAdapter(list[ComparedExample])
 
 
-def _side(path: Path, entries: Iterable[Entry], made_with: Json) -> Side:
+def _side(path: Path, entries: Iterable[ComparedExample], made_with: Json) -> Snapshot:
     """Raises ValueError for an entry with a value of another type: baselines are files that anybody may have edited."""
     by_key = {entry.key: entry for entry in _ENTRIES.validate_python([entry.as_dict() for entry in entries])}
     check_made_with(made_with)
     if not by_key:
         raise RunError(f"{path}: holds no examples; there is nothing to compare")
-    return Side(path, by_key, made_with)
+    return Snapshot(path, by_key, made_with)
 
 
-def _example(row: Json) -> Entry:
+def _example(row: Json) -> ComparedExample:
     # A suite names its attacks; those of a plain run are told apart by what they want.
     goal = "" if "spec" in row or row["objective"] == "untargeted" else f" {row['objective']}"
     target = f" {row['target']!r}" if row["target"] and "spec" not in row else ""
     seed = row.get("seed")
-    return Entry(
+    return ComparedExample(
         victim=row["victim"],
         attack=f"{row['attack']}{goal}{target}",
         seed=None if seed is None else str(seed),
@@ -157,14 +157,14 @@ def _example(row: Json) -> Entry:
     )
 
 
-def _clean(row: Json) -> Entry | None:
+def _clean(row: Json) -> ComparedExample | None:
     """A clean clip, or one without speech; None for a clip whose words nobody wrote down."""
     language = str(row.get("language") or "en")
     words, heard = (normalize(row[key] or "", language) for key in ("reference", "hypothesis"))
     if row["kind"] == "clean" and not words:
         return None
     count = word_errors(words, heard) if words and not row["error"] else None
-    return Entry(
+    return ComparedExample(
         victim=row["victim"],
         attack="",
         seed=None,
