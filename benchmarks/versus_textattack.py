@@ -137,9 +137,9 @@ def ours(victim: Any, perturbations: Sequence[str], search: str, similarity: flo
     def change(text: str) -> Made:
         options: list[list[Any]] = [[] for _ in words_of(text)]
         for perturbation in built:
-            for place, edits in enumerate(perturbation.all_options(text)):
-                if words_of(text)[place].text.lower() not in FUNCTION_WORDS:
-                    options[place] += edits
+            for index, edits in enumerate(perturbation.all_options(text)):
+                if words_of(text)[index].text.lower() not in FUNCTION_WORDS:
+                    options[index] += edits
         listener = Listener(victim)
         problem = TextProblem(text, options, listener, "any", None, limits, np.random.default_rng(0))
         best = SEARCHES.get(search)(problem)

@@ -77,10 +77,10 @@ def main(arguments: Sequence[str]) -> None:
     tts = optional_import("hibari", extra="tts", feature="making training speech").Hibari(threads=1)
     draw = random.Random(SEED)
     lines = []
-    for place in range(count):
+    for index in range(count):
         text = sentence(draw)
-        waveform = coloured(synthesise(tts, place, text), draw)
-        name = f"train-{place:04d}.flac"
+        waveform = coloured(synthesise(tts, index, text), draw)
+        name = f"train-{index:04d}.flac"
         save(folder / name, waveform, comment="synthetic speech by hibari-tts, voice heart", title=text)
         lines.append(json.dumps({"audio_filepath": name, "text": text, "duration": round(len(waveform) / 16_000, 4)}))
     (folder / "manifest.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

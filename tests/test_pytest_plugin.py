@@ -72,8 +72,8 @@ MISTAKES = {
 
 def test_mistakes_are_told_on_one_line(tmp_path: Path) -> None:
     tests = [
-        f"@pytest.mark.voiceattack({marker})\ndef test_{place}(speech, attack):\n    attack(speech)\n"
-        for place, marker in enumerate(MISTAKES)
+        f"@pytest.mark.voiceattack({marker})\ndef test_{index}(speech, attack):\n    attack(speech)\n"
+        for index, marker in enumerate(MISTAKES)
     ]
     code, text = pytest_in(project(tmp_path, "\n".join(["import pytest", *tests]), 1))
     assert code == 1 and "2 failed, 1 error" in text and "another exception" not in text and "Traceback" not in text, text

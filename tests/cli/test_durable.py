@@ -255,7 +255,7 @@ class Endless(Victim):
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
         sums = [int(1000 * float(clip.abs().sum())) for clip in batch.clips()]
-        return [Transcript(" ".join(f"w{(place * (total % 97 + 1)) % 9973}" for place in range(135_000))) for total in sums]
+        return [Transcript(" ".join(f"w{(index * (total % 97 + 1)) % 9973}" for index in range(135_000))) for total in sums]
 
 
 def test_of_an_endless_transcript_a_part_is_compared_and_said(tmp_path: Path) -> None:

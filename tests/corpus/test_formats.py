@@ -24,8 +24,8 @@ BOM = "\ufeff"
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
     """``a`` to ``c`` as WAV."""
-    for place, name in enumerate("abc"):
-        audio.save(tmp_path / f"{name}.wav", tones(place))
+    for index, name in enumerate("abc"):
+        audio.save(tmp_path / f"{name}.wav", tones(index))
     return tmp_path
 
 
@@ -203,7 +203,7 @@ def parquet(clips: Path) -> Path:
 
     sounds: list[dict[str, Any]] = [{"bytes": (clips / f"{n}.wav").read_bytes(), "path": f"{n}.wav"} for n in "ab"]
     sounds += [{"bytes": None, "path": "../c.wav"}, {"bytes": b"no audio", "path": None}]
-    rows = [{"audio": sound, "sentence": f"text {place}", "age": place, "tags": ["x"]} for place, sound in enumerate(sounds)]
+    rows = [{"audio": sound, "sentence": f"text {index}", "age": index, "tags": ["x"]} for index, sound in enumerate(sounds)]
     folder = clips / "set"
     folder.mkdir()
     path = folder / "train-00000.parquet"
@@ -218,7 +218,7 @@ def test_parquet_with_sounds_inside(parquet: Path, clips: Path, tmp_path: Path) 
         ("b", "text 1", 1),
         ("c", "text 2", 2),
     ]
-    assert [torch.equal(item.load()[0], tones(place)) for place, item in enumerate(items[:2])] == [True, True]
+    assert [torch.equal(item.load()[0], tones(index)) for index, item in enumerate(items[:2])] == [True, True]
     assert items[0].digests() == (audio.file_sha256(clips / "a.wav"),) * 2, "as the file itself"
     assert clip_at(items[1].place).packed == items[1].packed
     done = in_process("transcribe", parquet, clips / "a.wav", "--victim", "tiny")

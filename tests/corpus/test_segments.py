@@ -49,7 +49,7 @@ def utterances(*inputs: Path) -> list[Utterance]:
 def pieces_heard(items: list[Utterance]) -> list[int]:
     """Which piece each item is, sample by sample."""
     loaded = [item.load()[0] for item in items]
-    return [next(place for place, piece in enumerate(PIECES) if torch.equal(piece, wave)) for wave in loaded]
+    return [next(index for index, piece in enumerate(PIECES) if torch.equal(piece, wave)) for wave in loaded]
 
 
 def test_a_segment_is_exactly_its_samples_and_has_its_own_name_place_and_digest(long: Path) -> None:
@@ -275,7 +275,7 @@ def test_crosstalk_takes_another_segment_and_finds_it_again(long: Path, tmp_path
 
 def test_transcribe_and_fit_take_segments(long: Path, tmp_path: Path) -> None:
     manifest = nemo(long)
-    whole = write_clips(tmp_path / "in", 0) or [str(tmp_path / f"{place}.wav") for place in range(3)]
+    whole = write_clips(tmp_path / "in", 0) or [str(tmp_path / f"{index}.wav") for index in range(3)]
     for path, piece in zip(whole, PIECES, strict=True):
         audio.save(path, piece)
     heard = []

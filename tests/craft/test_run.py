@@ -168,7 +168,7 @@ def test_resume_from_every_place(tmp_path: Path, victim: Victim, batch_size: int
     asked = request_for(write_clips(tmp_path / "in", 3), batch_size=batch_size)
     whole = craft(asked, tmp_path / "whole", victim=victim)
     text = (whole.path / "examples.jsonl").read_bytes()
-    ends = [place + 1 for place, byte in enumerate(text) if byte == 10]
+    ends = [index + 1 for index, byte in enumerate(text) if byte == 10]
     for cut in [0, *ends[:-1], ends[2] + 40]:
         run = craft(asked, tmp_path / f"cut{cut}", victim=victim)
         (run.path / "examples.jsonl").write_bytes(text[:cut])

@@ -82,7 +82,7 @@ def test_other_parameters_are_another_curve_and_a_severity_is_not() -> None:
     found = curves([*ROWS, *more])
     assert [set(curve.clips) for curve in found] == [{"a", "b"}, {"a"}]
     assert labels(found) == ["v, steps=100", "v, steps=300"]
-    severe = [changed(line, params={"steps": 100, "severity": place}) for place, line in enumerate(ROWS[:3])]
+    severe = [changed(line, params={"steps": 100, "severity": index}) for index, line in enumerate(ROWS[:3])]
     assert [curve.params for curve in curves(severe)] == [{"steps": 100}]
 
 

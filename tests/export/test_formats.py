@@ -36,8 +36,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     results = folder / "run" / "results.jsonl"
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     plain = [row for row in rows if row["control_for"] is None and row["stage_of"] is None]
-    for place, row in enumerate(plain):
-        row.update(outcome="fooled" if place % 2 else "held", success=bool(place % 2), reference=f"said {place} ünï שלום")
+    for index, row in enumerate(plain):
+        row.update(outcome="fooled" if index % 2 else "held", success=bool(index % 2), reference=f"said {index} ünï שלום")
     plain[0].update(outcome="error", error="made to fail", hypothesis=None, wer=None)
     rows += [{**plain[1], "victim": "other"}, {**plain[3], "victim": "other", "outcome": "held", "success": False}]
     results.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -181,7 +181,7 @@ def test_filters(run: Run) -> None:
 
 def test_splits_follow_the_source_alone() -> None:
     splits = parse_splits("train=0.7,dev=0.2,test=0.1")
-    drawn = {f"{place:064x}": split_of(f"{place:064x}", splits) for place in range(3000)}
+    drawn = {f"{index:064x}": split_of(f"{index:064x}", splits) for index in range(3000)}
     counts = Counter(drawn.values())
     assert all(abs(counts[name] / 3000 - share) < 0.03 for name, share in splits.items())
     assert drawn == {digest: split_of(digest, splits) for digest in reversed(drawn)}
@@ -254,10 +254,10 @@ def test_memory_does_not_grow_with_the_run(run: Run, tmp_path: Path) -> None:
         copy = Run.create(folder / "run", run.request)
         data = (run.path / row["audio"]).read_bytes()
         with (copy.path / "results.jsonl").open("w") as stream:
-            for place in range(count):
-                name = f"clip-{place:05d}-pgd"
+            for index in range(count):
+                name = f"clip-{index:05d}-pgd"
                 (copy.path / "audio" / f"{name}.flac").write_bytes(data)
-                recipe = {**row["recipe"], "pcm_sha256": f"{place:064x}"}
+                recipe = {**row["recipe"], "pcm_sha256": f"{index:064x}"}
                 stream.write(json.dumps({**row, "id": name, "audio": f"audio/{name}.flac", "recipe": recipe}) + "\n")
         arguments = [sys.executable, "-c", MEASURE, str(copy.path), str(folder), str(count)]
         done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), check=False)

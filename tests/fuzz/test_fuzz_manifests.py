@@ -48,8 +48,8 @@ PLAIN = {
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``a.wav`` and ``b.wav``, and a good clip elsewhere."""
     folder = tmp_path_factory.mktemp("clips")
-    for place, name in enumerate(("a", "b", "good")):
-        audio.save(folder / f"{name}.wav", tones(place))
+    for index, name in enumerate(("a", "b", "good")):
+        audio.save(folder / f"{name}.wav", tones(index))
     return folder
 
 

@@ -183,7 +183,7 @@ def test_a_torn_line_is_asked_again_and_a_damaged_one_is_an_error(run: Run) -> N
 def test_detection() -> None:
     def answers(attack: str, right: int, wrong: int) -> list[Answer]:
         one = {"listener": "ann", "trial": 0, "id": "x", "attack": attack, "x": "clean", "answer": "a", "seconds": 1.0}
-        return [Answer(**one, right=place < right, plays="", time="") for place in range(right + wrong)]
+        return [Answer(**one, right=index < right, plays="", time="") for index in range(right + wrong)]
 
     loud, quiet = detection([*answers("loud", 19, 1), *answers("quiet", 11, 9)])
     assert (loud["right"], loud["trials"], loud["listeners"]) == (19, 20, 1)

@@ -91,10 +91,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = Run.open(folder / "run")
     hostile = dict.fromkeys(("victim", "attack", "hypothesis", "reference"), NASTY)
     rows = [{**row.as_json(), **hostile} for row in made.results()]
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         row.update(clean_hypothesis=NASTY, warnings=[NASTY], objective=NASTY)
-        row.update({"outcome": "error", "error": NASTY} if place == len(rows) - 1 else {})
-        row.update(reference_action=NASTY, clean_action=NASTY, action=NASTY + str(place), action_error=True, intent_error=True)
+        row.update({"outcome": "error", "error": NASTY} if index == len(rows) - 1 else {})
+        row.update(reference_action=NASTY, clean_action=NASTY, action=NASTY + str(index), action_error=True, intent_error=True)
         row.update(slot_errors=1, slots=1, evidence={"answer": NASTY, "changes": []}, clean_evidence=None)
         row.update(critical_terms=1, critical_terms_missed=[NASTY])
     other = [{**row, "victim": "`other` <u>", "source_victim": NASTY} for row in rows]

@@ -23,9 +23,9 @@ def write_converted(folder: Path, quantization: str = "float32") -> Path:
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
     special = ["endoftext", "startoftranscript", *LANGUAGES, "translate", "transcribe", "startoflm", "startofprev", "nospeech"]
-    stamps = [f"<|{place * 0.02:.2f}|>" for place in range(1501)]
+    stamps = [f"<|{index * 0.02:.2f}|>" for index in range(1501)]
     # CTranslate2 tells a multilingual vocabulary by its empty token, the last of the text tokens.
-    words = [*(f"w{place}" for place in range(TEXT_TOKENS - 1)), ""]
+    words = [*(f"w{index}" for index in range(TEXT_TOKENS - 1)), ""]
     tokens = words + [f"<|{name}|>" for name in [*special, "notimestamps"]] + stamps
     end, start = TEXT_TOKENS, TEXT_TOKENS + 1
     config = WhisperConfig(
@@ -55,7 +55,7 @@ def write_converted(folder: Path, quantization: str = "float32") -> Path:
     spec.optimize(quantization=quantization)
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
-    vocabulary = {token: place for place, token in enumerate(tokens)}
+    vocabulary = {token: index for index, token in enumerate(tokens)}
     Tokenizer(WordLevel(vocabulary, unk_token="w0")).save(str(folder / "tokenizer.json"))
     assert len(json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))) == len(tokens) == 51_865
     return folder

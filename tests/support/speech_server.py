@@ -203,8 +203,8 @@ class WyomingHandler(socketserver.StreamRequestHandler):
 
 def drip(state: State, stream: Any, data: bytes) -> None:
     """One byte every 50 ms: no single wait is long."""
-    for place in range(len(data)):
-        stream.write(data[place : place + 1])
+    for index in range(len(data)):
+        stream.write(data[index : index + 1])
         stream.flush()
         if state.stop.wait(0.05):
             return

@@ -32,9 +32,9 @@ def tones(seed: int, seconds: float = 0.6) -> torch.Tensor:
 def write_clips(folder: Path, count: int, *, first: int = 0) -> list[str]:
     """``count`` WAV files, as paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"clip{first + place}.wav" for place in range(count)]
-    for place, path in enumerate(paths):
-        audio.save(path, tones(first + place))
+    paths = [folder / f"clip{first + index}.wav" for index in range(count)]
+    for index, path in enumerate(paths):
+        audio.save(path, tones(first + index))
     return [str(path) for path in paths]
 
 

@@ -65,7 +65,7 @@ def built(name: str, heard: str) -> Perturbation:
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_perturbation_changes_the_text_and_can_be_undone(name: str, text: str, heard: str) -> None:
     perturbation = built(name, heard)
-    for place, offered in enumerate(perturbation.all_options(text)):
+    for index, offered in enumerate(perturbation.all_options(text)):
         assert len(offered) == len(set(offered))
         for edit in offered:
             changed = apply(text, [edit])
@@ -73,7 +73,7 @@ def test_every_perturbation_changes_the_text_and_can_be_undone(name: str, text: 
             assert edit.words >= 1 and (edit.distance is None or edit.distance >= 0)
             if perturbation.imperceptible:
                 assert visual_similarity(text, changed) > 0.9
-        assert offered == perturbation.options(text, words_of(text), place), "the same text offers the same edits"
+        assert offered == perturbation.options(text, words_of(text), index), "the same text offers the same edits"
 
 
 def test_every_perturbation_offers_something(heard: str) -> None:

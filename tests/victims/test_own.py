@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own-model.md"
 
 
 def tones(*sizes: int) -> list[Tensor]:
-    return [0.3 * torch.sin(torch.arange(size) * 0.05 * (place + 1)) for place, size in enumerate(sizes)]
+    return [0.3 * torch.sin(torch.arange(size) * 0.05 * (index + 1)) for index, size in enumerate(sizes)]
 
 
 @pytest.fixture

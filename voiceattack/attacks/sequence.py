@@ -25,7 +25,7 @@ class Stage:
 def split_steps(steps: int, shares: Sequence[int]) -> list[int]:
     """``steps`` shared out in proportion to whole-number ``shares``, early ones first; the parts sum to ``steps``."""
     whole = sum(shares)
-    edges = [-(-steps * sum(shares[:place]) // whole) for place in range(len(shares) + 1)]
+    edges = [-(-steps * sum(shares[:index]) // whole) for index in range(len(shares) + 1)]
     return [after - before for before, after in itertools.pairwise(edges)]
 
 

@@ -96,9 +96,9 @@ class _Recording:
     header: bytes = b""
     beyond: int | None = None
 
-    def add(self, place: int, frame: _Frame, header: bytes) -> None:
+    def add(self, offset: int, frame: _Frame, header: bytes) -> None:
         if self.promised and self.count == self.promised:
-            self.beyond = place
+            self.beyond = offset
         self.count += 1
         self.header = self.header or header
         self.samples = frame.samples
@@ -136,38 +136,38 @@ def mpeg_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
     A recording ends where an index, an ID3 tag or another format follows, or where its index says.
     """
     found: list[Part] = []
-    now, place = _Recording(start), start
-    while place < size:
-        head = at(file, place, 10)
+    now, offset = _Recording(start), start
+    while offset < size:
+        head = at(file, offset, 10)
         if (tag := id3_length(head)) and now.count:
-            found += now.parts(place)
-            now = _Recording(place)
+            found += now.parts(offset)
+            now = _Recording(offset)
         if tag:
-            place += tag
+            offset += tag
             continue
         frame = _frame(head)
-        if frame is None or (now.kind is None and not _goes_on(file, place, frame, size)):
-            after = _next_frame(file, place + 1, size) if now.kind is not None else None
+        if frame is None or (now.kind is None and not _goes_on(file, offset, frame, size)):
+            after = _next_frame(file, offset + 1, size) if now.kind is not None else None
             if after is None:
                 break
-            place = after
+            offset = after
             continue
-        if place + frame.size > size:
+        if offset + frame.size > size:
             break
-        promised = _index(file, place, frame)
+        promised = _index(file, offset, frame)
         if now.kind is not None and (frame.kind != now.kind or (promised is not None and now.count)):
-            found += now.parts(place)
-            now = _Recording(place)
+            found += now.parts(offset)
+            now = _Recording(offset)
         now.kind = frame.kind
         if promised is None:
-            now.add(place, frame, head[:4])
+            now.add(offset, frame, head[:4])
         else:
             now.promised = promised
-        place += frame.size
+        offset += frame.size
     if now.kind is None:
         return found
-    last = _frame(at(file, place, 10))
-    cut = last is not None and last.kind == now.kind and place + last.size > size
+    last = _frame(at(file, offset, 10))
+    cut = last is not None and last.kind == now.kind and offset + last.size > size
     return [*found, *now.parts(size, cut=cut, whole=not found and not start)]
 
 
@@ -178,18 +178,18 @@ def id3_length(head: bytes) -> int:
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
 
 
-def _goes_on(file: BinaryIO, place: int, frame: _Frame, size: int) -> bool:
+def _goes_on(file: BinaryIO, offset: int, frame: _Frame, size: int) -> bool:
     """Whether another frame of the same kind, or the end, follows: two bytes of anything may look like a frame."""
-    after = _frame(at(file, place + frame.size, 4))
-    return place + frame.size == size or (after is not None and after.kind == frame.kind)
+    after = _frame(at(file, offset + frame.size, 4))
+    return offset + frame.size == size or (after is not None and after.kind == frame.kind)
 
 
-def _next_frame(file: BinaryIO, place: int, size: int) -> int | None:
-    block = at(file, place, RESYNC_BYTES)
+def _next_frame(file: BinaryIO, offset: int, size: int) -> int | None:
+    block = at(file, offset, RESYNC_BYTES)
     for found in re.finditer(rb"\xff|ID3", block):
         i = found.start()
         if id3_length(block[i : i + 10]):
-            return place + i
-        if (frame := _frame(block[i : i + 4])) is not None and _goes_on(file, place + i, frame, size):
-            return place + i
+            return offset + i
+        if (frame := _frame(block[i : i + 4])) is not None and _goes_on(file, offset + i, frame, size):
+            return offset + i
     return None

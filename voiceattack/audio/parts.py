@@ -51,7 +51,7 @@ def parts_of(file: BinaryIO) -> list[Part]:
     if not parts:
         return [Part(0, size)]
     # What stood before the sound, a tag, belongs to the first part.
-    first = replace(parts[0], start=0, patches=tuple((place + parts[0].start, data) for place, data in parts[0].patches))
+    first = replace(parts[0], start=0, patches=tuple((offset + parts[0].start, data) for offset, data in parts[0].patches))
     return [first, *parts[1:]]
 
 
@@ -70,24 +70,24 @@ class _Layout:
     def header(self) -> int:
         return self.name + struct.calcsize(self.size)
 
-    def chunk(self, file: BinaryIO, place: int) -> tuple[bytes, int] | None:
+    def chunk(self, file: BinaryIO, offset: int) -> tuple[bytes, int] | None:
         """Name and size of the content of the chunk at ``place``; None where there is none."""
-        header = at(file, place, self.header)
+        header = at(file, offset, self.header)
         if len(header) < self.header:
             return None
         (size,) = struct.unpack(self.size, header[self.name :])
         return header[: self.name], size - (self.header if self.counts_itself else 0)
 
-    def after(self, place: int, size: int) -> int:
+    def after(self, offset: int, size: int) -> int:
         """Where the chunk behind the one at ``place`` begins."""
-        end = place + self.header + size
-        return end + -(end - place) % self.pad
+        end = offset + self.header + size
+        return end + -(end - offset) % self.pad
 
-    def patch(self, place: int, size: int) -> tuple[int, bytes]:
+    def patch(self, offset: int, size: int) -> tuple[int, bytes]:
         """The bytes that make ``size`` the size of the chunk at ``place``."""
         most = (1 << (8 * struct.calcsize(self.size) - self.size.endswith("q"))) - 1
         told = min(size + (self.header if self.counts_itself else 0), most)
-        return place + self.name, struct.pack(self.size, told)
+        return offset + self.name, struct.pack(self.size, told)
 
 
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
@@ -117,17 +117,17 @@ def _chunked_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
 
 def _chunked(file: BinaryIO, start: int, size: int, layout: _Layout) -> tuple[Part, int]:
     """The recording that begins at ``start``, and where the next one does (``size`` where there is none)."""
-    place, wide = start + layout.head, None
-    while (chunk := layout.chunk(file, place)) is not None and chunk[0] != layout.data:
+    offset, wide = start + layout.head, None
+    while (chunk := layout.chunk(file, offset)) is not None and chunk[0] != layout.data:
         if chunk[0] == b"ds64":
-            wide = place + layout.header + 8  # RF64 keeps the size of its samples there
+            wide = offset + layout.header + 8  # RF64 keeps the size of its samples there
         if chunk[1] < 0 or not _is_name(chunk[0][:4]):
             return Part(start, size), size
-        place = layout.after(place, chunk[1])
+        offset = layout.after(offset, chunk[1])
     if chunk is None:
         return Part(start, size), size
-    promised, held = chunk[1], size - place - layout.header
-    patch = layout.patch(place, held)
+    promised, held = chunk[1], size - offset - layout.header
+    patch = layout.patch(offset, held)
     if wide is not None and promised == 0xFFFFFFFF:
         (promised,) = struct.unpack("<Q", at(file, wide, 8).ljust(8, b"\0"))
         patch = (wide, struct.pack("<Q", held))
@@ -135,7 +135,7 @@ def _chunked(file: BinaryIO, start: int, size: int, layout: _Layout) -> tuple[Pa
     if promised >= held or promised < 0:
         untold = promised < 0 or (promised > held and promised >= PLACEHOLDER_BYTES)
         return (replace(mended, notes=(UNTOLD,)) if untold else Part(start, size)), size
-    ends = {layout.after(place, promised), place + layout.header + promised}  # there are writers that do not pad
+    ends = {layout.after(offset, promised), offset + layout.header + promised}  # there are writers that do not pad
     found = (_behind(file, end, size, layout, padded=promised > 0) for end in sorted(ends, reverse=True))
     behind = next((end for end in found if end is not None), None)
     if behind is not None:
@@ -149,32 +149,32 @@ def _more(promised: int, held: int) -> str:
     return f"the header counts {promised} bytes of sound, but {held} are there: heard to the end of the file"
 
 
-def _behind(file: BinaryIO, place: int, size: int, layout: _Layout, padded: bool) -> int | None:
+def _behind(file: BinaryIO, offset: int, size: int, layout: _Layout, padded: bool) -> int | None:
     """Where the next recording begins when the sound ends at ``place``: ``size`` without one; None when more sound follows.
 
     ``padded``: whether what is all zero, or short, is no sound.
     """
-    begun = place
-    while place < size:
-        head = at(file, place, 16)
+    begun = offset
+    while offset < size:
+        head = at(file, offset, 16)
         if _LAYOUTS.get(head[:4]) == layout and (layout.name == 4 or head == _W64_RIFF):
-            return place
+            return offset
         if head.startswith(TAGS):
             return size
-        chunk = layout.chunk(file, place)
-        if chunk is None or chunk[1] < 0 or not _is_name(chunk[0][:4]) or place + layout.header + chunk[1] > size:
-            return size if place > begun or (padded and _is_padding(file, begun, size)) else None
-        place = layout.after(place, chunk[1])
+        chunk = layout.chunk(file, offset)
+        if chunk is None or chunk[1] < 0 or not _is_name(chunk[0][:4]) or offset + layout.header + chunk[1] > size:
+            return size if offset > begun or (padded and _is_padding(file, begun, size)) else None
+        offset = layout.after(offset, chunk[1])
     return size
 
 
-def _is_padding(file: BinaryIO, place: int, size: int) -> bool:
+def _is_padding(file: BinaryIO, offset: int, size: int) -> bool:
     """Whether the bytes from ``place`` on are few, or all zero."""
-    while size - place > IGNORED_BYTES:
-        block = at(file, place, 1 << 20)
+    while size - offset > IGNORED_BYTES:
+        block = at(file, offset, 1 << 20)
         if any(block) or not block:
             return False
-        place += len(block)
+        offset += len(block)
     return True
 
 
@@ -218,12 +218,12 @@ def _flac_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
     return parts
 
 
-def _found(file: BinaryIO, marks: Sequence[bytes], place: int) -> Iterator[int]:
+def _found(file: BinaryIO, marks: Sequence[bytes], offset: int) -> Iterator[int]:
     """Where one of ``marks``, of one length, stands in a file from ``place`` on."""
     length = len(marks[0])
-    while len(block := at(file, place, 1 << 20)) >= length:
-        yield from sorted(place + i for mark in marks for i in _all_in(block, mark))
-        place += len(block) - length + 1
+    while len(block := at(file, offset, 1 << 20)) >= length:
+        yield from sorted(offset + i for mark in marks for i in _all_in(block, mark))
+        offset += len(block) - length + 1
 
 
 def _all_in(block: bytes, mark: bytes) -> Iterator[int]:
@@ -235,13 +235,13 @@ def _all_in(block: bytes, mark: bytes) -> Iterator[int]:
 
 def _ogg_parts(file: BinaryIO, start: int, size: int) -> list[Part]:
     """The links of a chain: each begins with pages that are the first of their streams."""
-    starts, place, opening = [], start, False
-    while len(page := at(file, place, 27)) == 27 and page[:4] == b"OggS":
+    starts, offset, opening = [], start, False
+    while len(page := at(file, offset, 27)) == 27 and page[:4] == b"OggS":
         first = bool(page[5] & 2)
         if first and not opening:
-            starts.append(place)
+            starts.append(offset)
         opening = first
-        place += 27 + page[26] + sum(at(file, place + 27, page[26]))
+        offset += 27 + page[26] + sum(at(file, offset + 27, page[26]))
     return [Part(begin, end) for begin, end in zip(starts, [*starts[1:], size], strict=True)] if starts else []
 
 

@@ -41,9 +41,9 @@ class Part:
         return len(self.prefix) + self.end - self.start
 
 
-def at(file: BinaryIO, place: int, count: int) -> bytes:
+def at(file: BinaryIO, offset: int, count: int) -> bytes:
     """Up to ``count`` bytes from ``place`` on."""
-    file.seek(place)
+    file.seek(offset)
     return file.read(count)
 
 
@@ -75,9 +75,9 @@ class View(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int:
         target, part = memoryview(buffer).cast("B"), self._part
         data = bytearray(part.prefix[self._place : self._place + len(target)])
-        place = max(0, self._place - len(part.prefix))  # counted from the part's start
+        offset = max(0, self._place - len(part.prefix))  # counted from the part's start
         try:
-            data += at(self._file, part.start + place, max(0, min(len(target) - len(data), part.end - part.start - place)))
+            data += at(self._file, part.start + offset, max(0, min(len(target) - len(data), part.end - part.start - offset)))
         except OSError as error:
             self.failed = error
             return 0

@@ -36,7 +36,7 @@ def speak(
     hold(out)
     with writing(out, "make room or choose another folder"):
         with progress("speaking", quiet=quiet) as on_progress:
-            for place, item in enumerate(items):
+            for index, item in enumerate(items):
                 try:
                     if item.error:
                         raise VoiceAttackError(item.error)
@@ -50,7 +50,7 @@ def speak(
                 row = {"audio_filepath": name, "text": item.text, "duration": round(len(waveform) / audio.SAMPLE_RATE, 4)}
                 lines.append(json.dumps(row if item.expected is None else {**row, "action": item.expected}))
                 if on_progress is not None:
-                    on_progress(place + 1, len(items), item.text[:40])
+                    on_progress(index + 1, len(items), item.text[:40])
         if lines:
             write_whole(inside(out, "manifest.jsonl"), "".join(f"{line}\n" for line in lines).encode())
     if not lines:

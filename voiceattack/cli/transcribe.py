@@ -42,7 +42,7 @@ def transcribe(
     listener = load_victim(victim, device)
     rows: list[dict[str, Any]] = []
     with progress("listening", quiet=quiet) as on_progress:
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             row: dict[str, Any] = dict.fromkeys(FIELDS) | {"victim": listener.spec, "warnings": []}
             if isinstance(item, BadItem):
                 row |= {"file": item.where, "error": item.error}
@@ -59,7 +59,7 @@ def transcribe(
             else:
                 say(f"{row['file']}\t{row['text']}", quiet=quiet)
             if on_progress is not None:
-                on_progress(place + 1, len(items), "")
+                on_progress(index + 1, len(items), "")
     if output is not None:
         from voiceattack.files import write_whole, writing
 

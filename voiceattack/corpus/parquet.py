@@ -96,10 +96,10 @@ def _rows(path: Path, file: Any, group: int, column: str) -> Iterator[Item]:
     rows = file.metadata.row_group(group).num_rows
     table = file.read_row_group(group, columns=[*wanted, *inside])
     words = TextColumn(path)
-    for place in range(rows):
-        row = {name: table.column(name)[place].as_py() for name in wanted}
-        sound = table.column(column)[place].as_py() if inside else None
-        where = ParquetRow(group, place, column, _file_name(sound, path, group, place))
+    for index in range(rows):
+        row = {name: table.column(name)[index].as_py() for name in wanted}
+        sound = table.column(column)[index].as_py() if inside else None
+        where = ParquetRow(group, index, column, _file_name(sound, path, group, index))
         text_key = words.of(row)
         text = row.pop(text_key, None)
         if text is not None and not isinstance(text, str):

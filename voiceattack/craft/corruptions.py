@@ -220,12 +220,12 @@ def corrupt(
         told.add(line)
 
     recorded = {example.id: example for example in run.examples()}
-    for place, setting in enumerate(settings):
+    for index, setting in enumerate(settings):
         one = request.request(setting)
         attack, objective, budget = one.build()
         attack.check(hearing, objective, budget)
         attack.set_corpus([item for item in items if isinstance(item, Utterance)])
-        tell = _told(on_progress, place, len(settings), setting.label)
+        tell = _told(on_progress, index, len(settings), setting.label)
         chosen = items[: request.limit]
         job = Job(one, run, hearing, attack, objective, budget, len(chosen), tell, once, recorded)
         job.label, job.repeat = setting.label, setting.repeat

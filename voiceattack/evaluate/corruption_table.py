@@ -93,7 +93,7 @@ def corruption_table(rows: Sequence[Result]) -> list[Line]:
     for row in rows:
         if is_corruption(row):
             groups.setdefault((row.victim, row.attack.partition(":")[2]), []).append(row)
-    order = {name: place for place, name in enumerate(table())}
+    order = {name: index for index, name in enumerate(table())}
     victims = list(dict.fromkeys(victim for victim, _ in groups))
     found = [_line(victim, name, members) for (victim, name), members in groups.items()]
     return sorted(found, key=lambda line: (victims.index(line.victim), order.get(line.name, len(order)), line.name))

@@ -183,7 +183,7 @@ def _curve(rows: list[Result], level_db: float) -> Curve:
     clips = {_example(next(row for row in mine if not row.is_control)): _clip(mine) for mine in members.values()}
     snrs = [point.snr_db for clip in clips.values() for point in clip.attacked]
     low, high = math.floor(min(snrs) / level_db), math.ceil(max(snrs) / level_db)
-    points = [_level(list(clips.values()), place * level_db) for place in range(low, high + 1)]
+    points = [_level(list(clips.values()), index * level_db) for index in range(low, high + 1)]
     best = {name: max((p.snr_db for p in clip.attacked if p.success), default=None) for name, clip in clips.items()}
     attacked = next(row for row in rows if not row.is_control)
     return Curve(*_key(attacked), params=_params(attacked), clips=best, points=points)

@@ -159,7 +159,7 @@ def sweep(
     found: dict[str, dict[float | None, list[Stream]]] = {name: {snr_db: [] for snr_db in levels} for name in ("said", "other")}
     done, total = 0, (len(said) + len(other)) * len(levels)
     for name, clips in (("said", said), ("other", other)):
-        for place, clip in enumerate(clips):
+        for index, clip in enumerate(clips):
             own = example_seed(seed, pcm_sha256(clip), "wakeword-sweep")
             streams: dict[float | None, Stream] = {}
             for snr_db in levels:
@@ -169,7 +169,7 @@ def sweep(
                 except Exception as error:  # a detector may be anybody's code
                     if on_error is None:
                         raise
-                    on_error(name, place, str(as_error(error)))
+                    on_error(name, index, str(as_error(error)))
                     break
                 done += 1
                 if on_progress is not None:

@@ -18,8 +18,8 @@ def loops(text: str) -> bool:
     for size in range(1, min(LONGEST, len(words) // LEAST) + 1):
         needed = size * ((6 if size == 1 else LEAST) - 1)
         same = 0
-        for place in range(size, len(words)):
-            same = same + 1 if words[place] == words[place - size] else 0
+        for index in range(size, len(words)):
+            same = same + 1 if words[index] == words[index - size] else 0
             if same >= needed:
                 return True
     return False

@@ -19,7 +19,7 @@ def wake_ups(means: Sequence[float], threshold: float, frame_seconds: float) -> 
         frame_seconds: from one frame to the next.
     """
     found, deaf_until = 0, 0.0
-    for place, mean in enumerate(means):
-        if mean > threshold and place * frame_seconds >= deaf_until:
-            found, deaf_until = found + 1, place * frame_seconds + DEAF_SECONDS
+    for index, mean in enumerate(means):
+        if mean > threshold and index * frame_seconds >= deaf_until:
+            found, deaf_until = found + 1, index * frame_seconds + DEAF_SECONDS
     return found

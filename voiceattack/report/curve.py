@@ -48,8 +48,8 @@ def draw_curves(curves: Sequence[Curve], out: Path) -> Path:
     figure = Figure(figsize=(9.6, 7.2), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 1, sharex=True)
-    for place, (curve, name) in enumerate(zip(curves, labels(curves), strict=True)):
-        colour = COLOURS[place % len(COLOURS)]
+    for index, (curve, name) in enumerate(zip(curves, labels(curves), strict=True)):
+        colour = COLOURS[index % len(COLOURS)]
         levels = [point["snr_db"] for point in curve.points]
         for axis, value, interval in ((axes[0], "success_rate", "success_ci95"), (axes[1], "wer", "wer_ci95")):
             heights = [point[value] for point in curve.points]

@@ -28,8 +28,8 @@ def write_png(found: Sweep, path: Path) -> None:
     FigureCanvasAgg(figure)
     trade, misses, wrongs = figure.subplots(1, 3)
     points = found.points()
-    for place, snr_db in enumerate(found.said):
-        colour, label = COLOURS[place % len(COLOURS)], "no noise" if snr_db is None else f"{snr_db:g} dB"
+    for index, snr_db in enumerate(found.said):
+        colour, label = COLOURS[index % len(COLOURS)], "no noise" if snr_db is None else f"{snr_db:g} dB"
         mine = [point for point in points if point["snr_db"] == snr_db]
         own = [point for point in mine if point["own_threshold"]]
         for axis, across, down in (

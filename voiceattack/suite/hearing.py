@@ -48,12 +48,12 @@ def hear_clean(
     path = inside(out, f"heard/{slug(entry.hears_as)[:40]}-{mark}.jsonl")
     known = {row["id"]: row for row in _read(path)}
     rows, new = [], 0
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         id = example_id(item.name, item.sha256, "clean")
         row = known.get(id)
         if row is None or row["error"]:
             if on_progress is not None:
-                on_progress(place, len(items), item.name)
+                on_progress(index, len(items), item.name)
             row = _hear(load(entry.spec), item, id)
             with writing(path, ADVICE):
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -81,8 +81,8 @@ def shard(items: Sequence[SuiteClip], part: int, parts: int) -> list[SuiteClip]:
 
 def _spoken(entry: InputEntry, folder: Path) -> Iterable[SuiteClip]:
     given = os.path.join(folder, os.path.expanduser(str(entry.path)))
-    for place, item in enumerate(read_corpus([given])):
-        if entry.limit is not None and place >= entry.limit:
+    for index, item in enumerate(read_corpus([given])):
+        if entry.limit is not None and index >= entry.limit:
             return
         if isinstance(item, BadItem):
             yield SuiteClip(

@@ -228,7 +228,7 @@ class Suite(Part):
     @property
     def seeds(self) -> list[int]:
         """One a repetition."""
-        return [self.seed + place for place in range(self.repeat)]
+        return [self.seed + index for index in range(self.repeat)]
 
 
 def json_schema() -> str:

@@ -56,19 +56,19 @@ class Perturbation(ABC):
             raise SpecError(f"perturbation {self.name!r} has no data for language {language!r}; it serves: {known}")
 
     @abstractmethod
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        """The edits offered at word ``place`` of ``text``, the least noticeable first; empty where there is none.
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        """The edits offered at word ``index`` of ``text``, the least noticeable first; empty where there is none.
 
         Args:
             text: the clean text.
             words: its words.
-            place: index into ``words``.
+            index: into ``words``.
         """
 
     def all_options(self, text: str) -> list[list[Edit]]:
         """The options of every word."""
         words = words_of(text)
-        return [self.options(text, words, place) for place in range(len(words))]
+        return [self.options(text, words, index) for index in range(len(words))]
 
 
 def build(kind: type[Perturbation], params: dict[str, Any]) -> Perturbation:

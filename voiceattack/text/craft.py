@@ -157,7 +157,7 @@ def craft_texts(
     recorded = {example.id: example for example in run.texts()}
     seen = {example.id for example in recorded.values() if example.error is None}
     name = "+".join(request.perturbations)
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         for variant in range(1 if listener is not None else request.variants):
             identifier = f"{slug(item.text or Path(item.source).name)[:40].rstrip('-._')}-{item.sha256[:8]}-{slug(name)}"
             identifier += f"-{variant}" if variant else ""
@@ -171,7 +171,7 @@ def craft_texts(
             if before is None or example.error is None or before.error != example.error:
                 run.append_text(example)
         if on_progress is not None:
-            on_progress(place + 1, len(items), item.text[:40])
+            on_progress(index + 1, len(items), item.text[:40])
     return run
 
 
@@ -231,8 +231,8 @@ def offers(perturbations: Sequence[Perturbation], text: str) -> list[list[Edit]]
     """The edits of all perturbations at each word of ``text``."""
     offered: list[list[Edit]] = [[] for _ in words_of(text)]
     for perturbation in perturbations:
-        for place, edits in enumerate(perturbation.all_options(text)):
-            offered[place] += edits
+        for index, edits in enumerate(perturbation.all_options(text)):
+            offered[index] += edits
     return offered
 
 

@@ -76,10 +76,10 @@ def evaluate_texts(
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
         marks.append(mark_of(victim) if interpreter is None else mark_of(victim, interpreter))
         asker = _Asker(run, listener, journal, marks[-1])
-        for place, example in enumerate(examples):
+        for index, example in enumerate(examples):
             rows.append(_result(example, victim, asker, critical_terms))
             if on_progress is not None:
-                on_progress(place + 1, len(examples), victim.spec)
+                on_progress(index + 1, len(examples), victim.spec)
     if not victims:
         unasked = [_row(example, None, None) for example in examples]
         rows = [run.result(TextResult, row, row) for row in unasked]

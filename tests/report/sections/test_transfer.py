@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("matrix")
     clips = write_clips(folder / "in", CLIPS)
     texts = [
-        heard.text for heard in load_victim("tiny", device="cpu").transcribe(Batch.of([tones(place) for place in range(CLIPS)]))
+        heard.text for heard in load_victim("tiny", device="cpu").transcribe(Batch.of([tones(index) for index in range(CLIPS)]))
     ]
     lines = [json.dumps({"audio_filepath": clip, "text": text}) for clip, text in zip(clips, texts, strict=True)]
     (folder / "in.jsonl").write_text("\n".join(lines) + "\n")

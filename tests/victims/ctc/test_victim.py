@@ -145,8 +145,8 @@ def test_refusals_name_what_is_wrong() -> None:
 def test_tiny_is_deterministic_and_the_same_in_any_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     clips = []
-    for place, size in enumerate(range(5000, 21_000, 2000)):
-        sweep = torch.sin(torch.cumsum(torch.linspace(0.02, 0.02 + 0.1 * place, size), 0))
+    for index, size in enumerate(range(5000, 21_000, 2000)):
+        sweep = torch.sin(torch.cumsum(torch.linspace(0.02, 0.02 + 0.1 * index, size), 0))
         bursts = (torch.arange(size) % 2500 < 1500).float()  # sound and near-silence, as words and the gaps between them
         clips.append(quantize16(0.3 * sweep * bursts + 0.002 * torch.randn(size, generator=generator)))
     batch = Batch.of(clips)

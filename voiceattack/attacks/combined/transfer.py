@@ -129,8 +129,8 @@ class Transfer(base.BudgetAttack):
                     return torch.stack([found[0].waveform for found in ranked]).to(result)
                 # What an earlier search left over is spent by the later ones.
                 allowed = [left[row] + share for row in rows]
-                for place, asked in enumerate(self._choose(part, ranked, allowed)):
-                    left[rows[place]] = allowed[place] - asked
+                for index, asked in enumerate(self._choose(part, ranked, allowed)):
+                    left[rows[index]] = allowed[index] - asked
             done += steps
         for row, log in enumerate(problem.logs):
             log.cut_short = problem.queries_left(row) == 0 and log.queries < c.queries

@@ -34,10 +34,10 @@ def lose_packets(clip: Wave, percent: float, draws: Draws, *, conceal: bool) -> 
     heals = 1 / MEAN_BURST
     breaks = heals * percent / (100 - percent)
     lost, bad = [], False
-    for place, chance in enumerate(chances):
-        bad = chance < (percent / 100 if place == 0 else 1 - heals if bad else breaks)
+    for index, chance in enumerate(chances):
+        bad = chance < (percent / 100 if index == 0 else 1 - heals if bad else breaks)
         if bad:
-            lost.append(place)
+            lost.append(index)
     draws.facts.update(lost_packets=lost, packets=packets)
     out: Wave = clip.copy()
     for first, count in _runs(lost):

@@ -126,11 +126,11 @@ class Components:
     def __init__(self, parts: Sequence[Segment], within: Literal["clip", "segment"] = "clip") -> None:
         self.parts = list(parts)
         keys, steps, owners = [], [], []
-        for place, part in enumerate(parts):
+        for index, part in enumerate(parts):
             share = part.strength.cumsum(0) / part.strength.sum().clamp(min=TINY)
             keys.append(part.strength if within == "clip" else share)
             steps.append(part.removed_energy.diff())
-            owners.append(torch.full((len(part.strength),), place))
+            owners.append(torch.full((len(part.strength),), index))
         order = torch.cat(keys).argsort(stable=True)
         self.owners = torch.cat(owners)[order]
         energy = torch.cat(steps)[order].cumsum(0)

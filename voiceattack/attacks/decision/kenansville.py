@@ -88,9 +88,9 @@ class Kenansville(base.MinimizationAttack):
         while asked := self._next(problem, clips):
             rows = [row for row, _, _ in asked]
             delta = torch.zeros(len(rows), clean.waveforms.shape[1])
-            for place, (row, _, count) in enumerate(asked):
+            for index, (row, _, count) in enumerate(asked):
                 removed = clips[row].components.weakest(count)
-                delta[place, : len(removed)] = -removed
+                delta[index, : len(removed)] = -removed
             heard = problem.hear(problem.realize(delta.to(clean.waveforms), rows), rows)
             for (row, level, count), each in zip(asked, heard, strict=True):
                 self._take(problem, row, clips[row], level, count, each)

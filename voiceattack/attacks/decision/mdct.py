@@ -42,6 +42,6 @@ def synthesis(coefficients: Tensor, samples: int) -> Tensor:
 def bands(count: int, sample_rate: int) -> list[int]:
     """Edges of ``count`` bands of equal width in mel, as places among the bins, count + 1 of them."""
     top = 2595.0 * math.log10(1.0 + sample_rate / 2 / 700.0)
-    hertz = [700.0 * (10.0 ** (top * place / count / 2595.0) - 1.0) for place in range(count + 1)]
+    hertz = [700.0 * (10.0 ** (top * index / count / 2595.0) - 1.0) for index in range(count + 1)]
     edges = [round(frequency / (sample_rate / 2) * BINS) for frequency in hertz]
     return sorted(set(edges))

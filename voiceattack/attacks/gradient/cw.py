@@ -86,8 +86,8 @@ class CarliniWagner(base.MinimizationAttack):
             (grad,) = torch.autograd.grad(result.loss.sum(), waveforms)
             grad = torch.nan_to_num(grad)
             problem.step(active, step + 1)
-            for place, row in enumerate(active):
-                lowest[row].see(float(result.loss[place].detach()), delta[row], step)
+            for index, row in enumerate(active):
+                lowest[row].see(float(result.loss[index].detach()), delta[row], step)
             candidates = self._candidates(active, result.matches, direction, step)
             for row, heard in self._listen(problem, candidates, delta, bounds, checked=result.matches is not None):
                 value = float(result.loss[active.index(row)].detach())
@@ -103,13 +103,13 @@ class CarliniWagner(base.MinimizationAttack):
             if step % 50 == 0:
                 self._note_progress(problem, active, result.distance, result.loss.detach(), bounds, step)
             push, length = torch.zeros_like(delta), torch.zeros(len(clean), 1, device=delta.device)
-            for place, row in enumerate(active):
-                norm = grad[place].norm()
+            for index, row in enumerate(active):
+                norm = grad[index].norm()
                 # A margin loss at zero has all it wants; no gradient then hides nothing.
-                if not bool(norm > 0) and float(result.loss[place].detach()) != 0.0:
+                if not bool(norm > 0) and float(result.loss[index].detach()) != 0.0:
                     problem.logs[row].zero_gradients += 1
-                push[row] = grad[place] / norm.clamp(min=1e-20)
-                length[row] = sizes[row].next(float(result.loss[place].detach())) * radius[row]
+                push[row] = grad[index] / norm.clamp(min=1e-20)
+                length[row] = sizes[row].next(float(result.loss[index].detach())) * radius[row]
             delta = self._project(problem, delta - rule(push, length), bounds)
             if config.patience:
                 since = [last_success[row] if _won(best[row]) else lowest[row].step for row in range(len(clean))]
@@ -157,8 +157,8 @@ class CarliniWagner(base.MinimizationAttack):
         """Clips worth a decode now: the cheap check passed (toward), or it is time and the clean text is lost (away)."""
         if matches is None or direction == "away":
             due = step > 0 and step % self.config.check_every == 0
-            return [row for place, row in enumerate(active) if due and (matches is None or not matches[place])]
-        return [row for place, row in enumerate(active) if matches[place]]
+            return [row for index, row in enumerate(active) if due and (matches is None or not matches[index])]
+        return [row for index, row in enumerate(active) if matches[index]]
 
     def _listen(
         self, problem: Problem, rows: list[int], delta: Tensor, bounds: Tensor, *, checked: bool = False
@@ -187,9 +187,9 @@ class CarliniWagner(base.MinimizationAttack):
     def _note_progress(
         problem: Problem, active: list[int], distance: Tensor | None, losses: Tensor, bounds: Tensor, step: int
     ) -> None:
-        for place, row in enumerate(active):
-            share = None if distance is None else float(distance[place])
-            problem.note(row, step=step + 1, loss=float(losses[place]), bound_snr_db=float(bounds[row]), tokens_wrong=share)
+        for index, row in enumerate(active):
+            share = None if distance is None else float(distance[index])
+            problem.note(row, step=step + 1, loss=float(losses[index]), bound_snr_db=float(bounds[row]), tokens_wrong=share)
 
 
 class _Size:

@@ -101,8 +101,8 @@ class _Search:
         result = self.problem.attack_loss(heard, rows, self.settings.loss)
         (grad,) = torch.autograd.grad(-result.loss.sum(), waveforms)
         grad = torch.nan_to_num(grad)
-        for place, row in enumerate(rows):
-            if not bool(grad[place].abs().max() > 0):
+        for index, row in enumerate(rows):
+            if not bool(grad[index].abs().max() > 0):
                 self.problem.logs[row].zero_gradients += 1
         if listening:
             self.listen(z, rows, result.loss.detach(), result.matches)
@@ -124,9 +124,9 @@ class _Search:
             # the target.
             wanted = self.settings.loss.direction == "toward"
             worth = [row for row, match in zip(rows, matches.tolist(), strict=True) if match == wanted]
-            for place, row in enumerate(rows):
+            for index, row in enumerate(rows):
                 if row not in worth:
-                    self.problem.note(row, step=self.done, loss=float(losses[place]) if losses is not None else None, heard=None)
+                    self.problem.note(row, step=self.done, loss=float(losses[index]) if losses is not None else None, heard=None)
         success = dict.fromkeys(rows, False)
         if worth:
             realized = self.problem.realize(self.delta(z)[worth], worth)

@@ -113,8 +113,8 @@ def distance(one: Phones, other: Phones) -> float:
     for phone in one:
         gap = _WEAK.get(phone, 1.0)
         row = [above[0] + gap]
-        for place, wanted in enumerate(other):
-            row.append(min(above[place] + _swap_cost(phone, wanted), above[place + 1] + gap, row[place] + _WEAK.get(wanted, 1.0)))
+        for index, wanted in enumerate(other):
+            row.append(min(above[index] + _swap_cost(phone, wanted), above[index + 1] + gap, row[index] + _WEAK.get(wanted, 1.0)))
         above = row
     return above[-1]
 

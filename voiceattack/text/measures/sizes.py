@@ -63,10 +63,10 @@ def visual_similarity(one: str, other: str) -> float:
         MissingExtraError: bidirectional controls without the extra ``text``.
     """
     first, second = shown(one), shown(other)
-    above = [float(place) for place in range(len(second) + 1)]
+    above = [float(index) for index in range(len(second) + 1)]
     for row, old in enumerate(first, 1):
         line = [float(row)]
-        for place, new in enumerate(second):
-            line.append(min(above[place] + 1 - alike(old, new), above[place + 1] + 1, line[place] + 1))
+        for index, new in enumerate(second):
+            line.append(min(above[index] + 1 - alike(old, new), above[index + 1] + 1, line[index] + 1))
         above = line
     return 1 - above[-1] / max(1, len(first), len(second))

@@ -23,8 +23,8 @@ class Bidi(base.Perturbation):
     imperceptible: ClassVar[bool] = True
     spoken: ClassVar[bool] = False
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         middle = (word.start + word.end) / 2 - 1
         places = sorted(range(word.start, word.end - 1), key=lambda at: (abs(at - middle), at))
         pairs = [(at, text[at], text[at + 1]) for at in places if text[at] != text[at + 1]]

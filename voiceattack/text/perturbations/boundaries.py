@@ -31,10 +31,10 @@ class Boundaries(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
         found: list[Edit] = []
         for count in (2, 1):
-            taken = words[place : place + count]
+            taken = words[index : index + count]
             if len(taken) == count and all(text[a.end : b.start] == " " for a, b in pairwise(taken)):
                 found += self._cut(text, taken)
         found.sort(key=lambda edit: (edit.distance, edit.new))

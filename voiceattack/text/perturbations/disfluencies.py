@@ -27,8 +27,8 @@ class Disfluencies(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         added = [f"{filler} " for filler in self.config.fillers]
         if self.config.repeat:
             added += [f"{word.text} ", *([f"{word.text[0]}- "] if len(word.text) > 3 else [])]

@@ -35,9 +35,9 @@ class Homoglyphs(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
         found = []
-        for at in range(words[place].start, words[place].end):
+        for at in range(words[index].start, words[index].end):
             ranked = [(alike(text[at], other), other) for other in confusables().get(text[at], ())]
             best = sorted((-score, other) for score, other in ranked if score >= self.config.least_alike)
             found += [(score, Edit(at, at + 1, text[at], other)) for score, other in best[: self.config.each]]

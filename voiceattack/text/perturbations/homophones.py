@@ -35,8 +35,8 @@ class Homophones(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         found: dict[str, float] = {}
         for said in phonetics.pronunciations(word.text):
             for size, other in phonetics.near(said, self.config.max_distance, self.config.least_zipf):

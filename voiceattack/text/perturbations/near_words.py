@@ -59,4 +59,4 @@ def _vocabulary() -> tuple[dict[str, int], Tensor]:
     ]
     rows = vectors[[tokens[word] for word in words]]
     rows = rows - rows.mean(dim=0)
-    return {word: place for place, word in enumerate(words)}, torch.nn.functional.normalize(rows, dim=1)
+    return {word: index for index, word in enumerate(words)}, torch.nn.functional.normalize(rows, dim=1)

@@ -34,8 +34,8 @@ class Numbers(base.Perturbation):
     languages: ClassVar[frozenset[str] | None] = frozenset({"en"})
     spoken: ClassVar[bool] = False
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         low = word.text.lower()
         new: list[str] = []
         if low in _TO_DIGITS:

@@ -79,8 +79,8 @@ class Paraphrase(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         edits = [edit for edit in _rewritten(text) if word.start <= edit.start < word.end]
         return meaning_kept(text, edits, self.config.min_similarity)[: self.config.each]
 

@@ -25,11 +25,11 @@ class Politeness(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         found = []
-        if place == 0:
+        if index == 0:
             found += [Edit(word.start, word.start, "", f"{polite} ") for polite in self.config.before]
-        if place == len(words) - 1:
+        if index == len(words) - 1:
             found += [Edit(word.end, word.end, "", f" {polite}") for polite in self.config.after]
         return found

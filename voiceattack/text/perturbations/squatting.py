@@ -36,10 +36,10 @@ class Squatting(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
         if not self.config.words:
             raise SpecError("squatting needs --param words=FILE, the words.json of: voiceattack confusions CATALOGUE --out DIR")
-        word = words[place]
+        word = words[index]
         heard = _table(self.config.words).get(word.text.lower(), {})
         return [
             Edit(word.start, word.end, word.text, cased(other, word.text), 1, phonetics.sounds_like([word.text], [other]))

@@ -50,8 +50,8 @@ class Synonyms(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         low = word.text.lower()
         if low in FUNCTION_WORDS:
             return []

@@ -36,8 +36,8 @@ class Typos(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         if len(word.text) < self.config.shortest or not word.text.isalpha():
             return []
         found = []

@@ -27,8 +27,8 @@ class ZeroWidth(base.Perturbation):
 
     config: Params
 
-    def options(self, text: str, words: list[Word], place: int) -> list[Edit]:
-        word = words[place]
+    def options(self, text: str, words: list[Word], index: int) -> list[Edit]:
+        word = words[index]
         middle = (word.start + word.end) // 2
         places = sorted(range(word.start + 1, word.end + 1), key=lambda at: (abs(at - middle), at))
         return [Edit(at, at, "", character) for at in places for character in self.config.characters]

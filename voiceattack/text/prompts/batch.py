@@ -58,7 +58,7 @@ def search_all(
         limits = (max_chars, max_decodes) if choice == "searched" else (max_chars, 0)
         records.append(PromptRecord(item.place, digest, prompt, kind, choice, victim.spec, *limits, decoded, own))
 
-    for place, item in enumerate(clips):
+    for index, item in enumerate(clips):
         try:
             waveform, digest = item.load()[0], item.digests()[1]
             own = example_seed(seed, digest, f"prompts:{kind}")
@@ -74,7 +74,7 @@ def search_all(
         record(item, digest, "searched", found.prompt, found.decoded, own)
         record(item, digest, "random", random_prompt(max_chars, np.random.default_rng(own)), 0, own)
         if on_progress is not None:
-            on_progress(place + 1, len(clips), found.prompt)
+            on_progress(index + 1, len(clips), found.prompt)
     one = fixed or best_fixed(opened, [row.prompt for row in records if row.choice == "searched"])
     if one:
         for item, digest in used:

@@ -38,8 +38,8 @@ def candidates(clean: str, max_chars: int) -> list[str]:
         alike.append(list(dict.fromkeys(near))[:6])
     singles = [other for others in alike for other in others]
     pairs = [f"{a} {b}" for one, two in pairwise(alike) for a in one[:3] for b in two[:3]]
-    beside = [f"{words[place]} {b}" for place, two in enumerate(alike[1:]) for b in two[:4]]
-    before = [f"{a} {words[place + 1]}" for place, one in enumerate(alike[:-1]) for a in one[:4]]
+    beside = [f"{words[index]} {b}" for index, two in enumerate(alike[1:]) for b in two[:4]]
+    before = [f"{a} {words[index + 1]}" for index, one in enumerate(alike[:-1]) for a in one[:4]]
     capitals = [single.capitalize() for single in singles]
     loops = [" ".join([word] * 4) for word in [*words, *singles[:8]]]
     # The likeliest first, for victims that cannot be ranked: what sounds like the first words, and the word after it.

@@ -220,8 +220,8 @@ class Session:
             handler = bytes([start["data"]["runner_data"]["stt_binary_handler_id"]])
         except (KeyError, TypeError, ValueError) as error:
             raise VictimError(f"{self.spec}: began a pipeline without a way to send audio; is it Home Assistant?") from error
-        for place in range(0, len(pcm), FRAME_BYTES):
-            self._connection.send(handler + pcm[place : place + FRAME_BYTES])
+        for index in range(0, len(pcm), FRAME_BYTES):
+            self._connection.send(handler + pcm[index : index + FRAME_BYTES])
         self._connection.send(handler)
 
 

@@ -85,7 +85,7 @@ class WakeWordVictim(Victim):
             means = self._means(frames)
             woken = wake_ups(means, self.threshold, self.frame_seconds)
             details = {"probability": max(means), "frames": sum(frames), "wake_ups": woken}
-            first = next((place for place, mean in enumerate(means) if mean > self.threshold), None)
+            first = next((index for index, mean in enumerate(means) if mean > self.threshold), None)
             if first is not None:
                 details["seconds"] = self.seconds_at(first)
             heard.append(Transcript("" if first is None else self.phrase, details))

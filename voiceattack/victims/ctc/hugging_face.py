@@ -122,6 +122,6 @@ def _vocabulary(name: str, tokenizer: Any, size: int) -> Vocabulary:
 def _field(kernels: list[int], strides: list[int]) -> int:
     """Receptive field of a stack of convolutions, in samples: the shortest clip that gives one frame."""
     field = 1
-    for place, kernel in enumerate(kernels):
-        field += (kernel - 1) * math.prod(strides[:place])
+    for index, kernel in enumerate(kernels):
+        field += (kernel - 1) * math.prod(strides[:index])
     return field

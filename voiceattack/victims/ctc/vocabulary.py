@@ -104,7 +104,7 @@ class Vocabulary:
             return list(ids)
         mark = self.tokens.index(self.delimiter)
         words = [list(group) for is_mark, group in groupby(ids, key=lambda token: token == mark) if not is_mark]
-        return [token for place, word in enumerate(words) for token in ([mark, *word] if place else word)]
+        return [token for index, word in enumerate(words) for token in ([mark, *word] if index else word)]
 
     def decode(self, frames: Sequence[int]) -> str:
         """The text that per-frame token ids spell."""
@@ -158,8 +158,8 @@ def align(log_probs: npt.NDArray[np.float32], ids: Sequence[int], blank: int) ->
 def edit_distance(left: Sequence[int], right: Sequence[int]) -> int:
     """Levenshtein distance between two token sequences."""
     row = list(range(len(right) + 1))
-    for place, token in enumerate(left, start=1):
-        previous, row[0] = row[0], place
+    for index, token in enumerate(left, start=1):
+        previous, row[0] = row[0], index
         for column, other in enumerate(right, start=1):
             previous, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, previous + (token != other))
     return row[-1]

@@ -38,7 +38,7 @@ class TextClassifierVictim(Victim):
         with torch.no_grad():
             inputs = self._tokenizer([text], return_tensors="pt", truncation=True).to(device)
             shares = self._model(**inputs).logits[0].float().softmax(dim=-1).tolist()
-        return {str(self._model.config.id2label[place]): share for place, share in enumerate(shares)}
+        return {str(self._model.config.id2label[index]): share for index, share in enumerate(shares)}
 
     def interpret(self, text: str) -> Intent:
         """The likeliest label."""

@@ -103,9 +103,9 @@ class LongFormSession(LossSession):
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
         parts = []
-        for place, row in enumerate(rows):
-            waveform = waveforms[place, : int(self.clean.lengths[row])].to(self.model.device)
-            windows = self._windows(row, texts[place], config)
+        for index, row in enumerate(rows):
+            waveform = waveforms[index, : int(self.clean.lengths[row])].to(self.model.device)
+            windows = self._windows(row, texts[index], config)
             parts.append(self._one(waveform, windows, config))
         toward = config.direction == "toward"
         matches = [part.matches.all() if toward else part.matches.any() for part in parts if part.matches is not None]

@@ -103,8 +103,8 @@ class WhisperModel:
         """The tokens of a whole text that ordinary decoding never writes where they stand, as text."""
         return [
             self._decode([token])
-            for place, token in enumerate(ids)
-            if (self._suppressed_first if place == 0 else self._suppressed)[token]
+            for index, token in enumerate(ids)
+            if (self._suppressed_first if index == 0 else self._suppressed)[token]
         ]
 
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
@@ -170,15 +170,15 @@ class WhisperModel:
         width = max(len(labels) for _, labels in script)
         labels = torch.full((len(rows), width), IGNORE, dtype=torch.int64)
         inputs = torch.full((len(rows), len(prompt) + width - 1), self.eot, dtype=torch.int64)
-        for place, (said, wanted) in enumerate(script):
-            labels[place, : len(wanted)] = torch.tensor(wanted, dtype=torch.int64)
-            inputs[place, : len(prompt)] = torch.tensor(prompt)
-            inputs[place, len(prompt) : len(prompt) + len(said)] = torch.tensor(said, dtype=torch.int64)
+        for index, (said, wanted) in enumerate(script):
+            labels[index, : len(wanted)] = torch.tensor(wanted, dtype=torch.int64)
+            inputs[index, : len(prompt)] = torch.tensor(prompt)
+            inputs[index, len(prompt) : len(prompt) + len(said)] = torch.tensor(said, dtype=torch.int64)
         logits = decode(self.network, states, inputs.to(self.device), len(prompt) - 1, context)
         lengths = [len(wanted) for _, wanted in script]
         if mode.timestamps and ends is not None:
             stamps = logits.detach()[..., self.first_stamp :].argmax(dim=-1)
-            ends[:] = [int(stamps[place, length - 2]) for place, length in enumerate(lengths)]
+            ends[:] = [int(stamps[index, length - 2]) for index, length in enumerate(lengths)]
         logits = self._stamped_rules(logits, lengths) if mode.timestamps else self.plain_rules(logits)
         return logits, labels.to(self.device)
 
@@ -196,9 +196,9 @@ class WhisperModel:
             return self.prompt, [(row, [*row, self.eot]) for row in rows]
         assert self.first_stamp is not None
         script = []
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             # The words run from <|0.00|> to where the model last ended them, at first to the clip's end, in steps of 20 ms.
-            last = min(1500, round(int(batch.lengths[place]) / 320)) if not ends else ends[place]
+            last = min(1500, round(int(batch.lengths[index]) / 320)) if not ends else ends[index]
             end = self.first_stamp + last
             begin = self.first_stamp if toward else IGNORE
             script.append(([self.first_stamp, *row, end], [begin, *row, self.first_stamp, self.eot]))
@@ -223,7 +223,7 @@ class WhisperModel:
         together = torch.cat([stamps[:, 2:].logsumexp(dim=-1, keepdim=True), never[:, 2:, 1:]], dim=-1)
         rest = torch.cat([words[:, 2:], together], dim=-1)
         last = torch.zeros(rest.shape[:2], dtype=torch.bool, device=rest.device)
-        for place, length in enumerate(lengths):
-            last[place, length - 3] = True
+        for index, length in enumerate(lengths):
+            last[index, length - 3] = True
         word = torch.arange(rest.shape[-1], device=rest.device) < self.eot
         return torch.cat([begin, first, rest.masked_fill(last[..., None] & word, float("-inf"))], dim=1)

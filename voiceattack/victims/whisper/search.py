@@ -56,7 +56,7 @@ class WhisperSession(LossSession):
     def _refreshed(self, batch: Batch, rows: Sequence[int]) -> Tensor:
         if self._age >= REFRESH or not self._contexts or not set(rows) <= set(self._rows):
             # Of a clip that comes several times, the first candidate's window serves all.
-            places = {row: place for place, row in reversed(list(enumerate(rows)))}
+            places = {row: index for index, row in reversed(list(enumerate(rows)))}
             batch = batch.select(list(places.values()))
             with torch.no_grad():
                 for frontend in {mode.frontend: None for mode in self.model.modes}:

@@ -64,8 +64,8 @@ class WhisperVictim(DifferentiableVictim):
         if len(heard) == 1:
             return [Transcript(text) for text in plain]
         return [
-            Transcript(text, {"hypotheses": {label: texts[place] for label, texts in heard.items()}})
-            for place, text in enumerate(plain)
+            Transcript(text, {"hypotheses": {label: texts[index] for label, texts in heard.items()}})
+            for index, text in enumerate(plain)
         ]
 
     def _whole(self, clip: Tensor) -> Transcript:

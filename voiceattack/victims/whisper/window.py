@@ -62,8 +62,8 @@ def encode(model: Any, features: Tensor, context: Context | None = None) -> Tens
     """
     encoder = model.model.encoder
     states = _embed(encoder, features, None if context is None else context.front)
-    for place, layer in enumerate(encoder.layers):
-        kept = None if context is None else context.encoder[place]
+    for index, layer in enumerate(encoder.layers):
+        kept = None if context is None else context.encoder[index]
         states = _encoder_layer(layer, states, kept)[0]
     output: Tensor = encoder.layer_norm(states)
     return output
@@ -96,8 +96,8 @@ def decode(model: Any, states: Tensor, ids: Tensor, first: int, context: Context
     decoder = model.model.decoder
     positions = torch.arange(ids.shape[1], device=ids.device)
     hidden = decoder.embed_tokens(ids) + decoder.embed_positions.weight[positions]
-    for place, layer in enumerate(decoder.layers):
-        kept = None if context is None else context.decoder[place]
+    for index, layer in enumerate(decoder.layers):
+        kept = None if context is None else context.decoder[index]
         normed = layer.self_attn_layer_norm(hidden)
         hidden = hidden + _attend(layer.self_attn, normed, *_keys_values(layer.self_attn, normed), causal=True)
         normed = layer.encoder_attn_layer_norm(hidden)

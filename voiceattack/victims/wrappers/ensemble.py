@@ -54,8 +54,8 @@ class EnsembleVictim(DifferentiableVictim):
         for row, first in enumerate(heard[0]):
             texts: dict[str, str] = {}
             for member, transcript in zip(self.members, (each[row] for each in heard), strict=True):
-                for place, text in enumerate(transcript.hypotheses):
-                    texts[f"{member.spec}#{place}" if place else member.spec] = text
+                for index, text in enumerate(transcript.hypotheses):
+                    texts[f"{member.spec}#{index}" if index else member.spec] = text
             transcripts.append(Transcript(first.text, {"hypotheses": texts}))
         return transcripts
 
