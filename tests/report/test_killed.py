@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import resource
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from limits import file_size_limit
 from speechlike import command, environment, in_process, write_clips
 from suite_fixture import run as run_suite
 from suite_fixture import write_suite
@@ -103,11 +103,7 @@ def test_a_full_disk_leaves_no_half_file(finished: Path, tmp_path: Path, line: s
     shutil.copytree(finished / "after" / "run", run)
     folder.mkdir()
     before = content(run)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (32, hard))
-    try:
+    with file_size_limit(32):
         done = in_process(*line.format(run=run, folder=folder, clip=finished / "in" / "clip0.wav").split())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert done.returncode == 2 and "cannot be written (File too large); " in done.stderr, done.stderr
     assert content(run) == before and content(folder) == {}

@@ -29,6 +29,11 @@ def tones(seed: int, seconds: float = 0.6) -> torch.Tensor:
     return audio.quantize16(0.3 * torch.sin(pitch.cumsum(0)) + noise)
 
 
+def tone(seconds: float = 0.5, rate: int = 16_000, hz: float = 440.0, level: float = 0.5) -> torch.Tensor:
+    """A sine, float32 (samples,)."""
+    return level * torch.sin(2 * torch.pi * hz * torch.arange(round(seconds * rate)) / rate)
+
+
 def write_clips(folder: Path, count: int, *, first: int = 0) -> list[str]:
     """``count`` WAV files, as paths."""
     folder.mkdir(parents=True, exist_ok=True)
