@@ -111,7 +111,11 @@ def test_a_plug_in_is_trusted_no_more_than_a_program(canaries: Canaries, tmp_pat
     (info / "entry_points.txt").write_text("[voiceattack.victims]\nplugged = canary_module:load\n")
     suite = write_suite(tmp_path / "s", 1, victims=[{"name": "v", "spec": "plugged:x"}], attacks=[])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(canaries.folder), os.environ.get("PYTHONPATH", "")])}
-    line = [sys.executable, "-m", "voiceattack", "run", str(suite), "--out", str(tmp_path / "out")]
-    for more in ([], ["--dry-run"]):
-        done = subprocess.run([*line, *more], env=env, capture_output=True, text=True, timeout=120, check=False)
-        assert not canaries.touched and ("plug-in" in done.stderr + done.stdout), done.stderr
+    line = ["run", str(suite), "--out", str(tmp_path / "out")]
+    # A process that was started beside the package, as one in which it is installed.
+    both = f"for more in ([], ['--dry-run']):\n    print('CODE', main({line!r} + more), flush=True)"
+    program = f"from voiceattack.cli import main\n{both}"
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120, check=False)
+    refused, _, tried = done.stdout.partition("CODE 2\n")
+    assert not canaries.touched and "plug-in" in done.stderr and not refused, done.stderr
+    assert "plug-in" in tried and "CODE 0" in tried, done.stdout + done.stderr

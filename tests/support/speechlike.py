@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -62,10 +61,6 @@ def in_process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess([], code, out.getvalue(), err.getvalue())
 
 
-def voiceattack(
-    *arguments: str | Path, paths: tuple[Path, ...] = (), preexec: Callable[[], None] | None = None
-) -> subprocess.CompletedProcess[str]:
+def voiceattack(*arguments: str | Path, paths: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run the tool in a process of its own."""
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=300, env=environment(*paths), preexec_fn=preexec, check=False
-    )
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, env=environment(*paths), check=False)

@@ -155,10 +155,8 @@ def test_whisper_of_several_languages_without_a_generation_config(tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["whole", "no generation config", "forced", "sharded", "float16", "bfloat16", "old config"])
-def test_folders_made_of_the_bundled_weights_hear_as_the_bundled_model(tmp_path: Path, form: str) -> None:
-    bundled = load_victim("whisper-tiny.en", "cpu")
-    assert isinstance(bundled, WhisperVictim)
-    model: Any = copy.deepcopy(bundled.model.network)
+def test_folders_made_of_the_bundled_weights_hear_as_the_bundled_model(whisper: WhisperVictim, tmp_path: Path, form: str) -> None:
+    model: Any = copy.deepcopy(whisper.model.network)
     if form in ("float16", "bfloat16"):
         model = model.to(getattr(torch, form))
     write_whisper(tmp_path, model)
@@ -178,7 +176,7 @@ def test_folders_made_of_the_bundled_weights_hear_as_the_bundled_model(tmp_path:
     assert isinstance(victim, WhisperVictim)
     clip = sample_clips(1)[0][0]
     heard = victim.transcribe(Batch.of([clip]))[0].text
-    assert heard and heard == bundled.transcribe(Batch.of([clip]))[0].text
+    assert heard and heard == whisper.transcribe(Batch.of([clip]))[0].text
     # The losses agree with the ear: teacher-forced, what was heard is what is likeliest.
     assert bool(victim.attack_loss(Batch.of([clip]), [heard], LossConfig("toward")).matches.all())  # type: ignore[union-attr]
     found = gradient(victim, clip, heard)
