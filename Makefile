@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fuzz lint bench docs pages samples clean
+.PHONY: demo test check fuzz lint bench docs pages samples clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
@@ -17,8 +17,15 @@ demo: .venv/.installed  ## the whole loop on bundled speech
 test: .venv/.installed  ## every test, slow ones too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-fuzz: .venv/.installed  ## damaged files of every kind, 500 of each of two seeds; test runs a few of them
-	for seed in 1 2; do VOICEATTACK_FUZZ_EXAMPLES=500 VOICEATTACK_FUZZ_SEED=$$seed $(BIN)/python -m pytest tests/fuzz || exit 1; done
+# What takes seconds and sees most mistakes: of these files all that is not marked slow.
+QUICK := tests/test_architecture.py tests/test_numbers.py tests/test_objectives.py tests/constraints tests/metrics tests/corpus \
+  tests/runs tests/compare tests/docs tests/victims/test_options.py tests/victims/test_specs.py
+
+check: lint  ## before each commit, two minutes: lint, and the tests that take seconds
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" $(QUICK)
+
+fuzz: .venv/.installed  ## damaged files of every kind, 500 of each of two seeds, and 30 kills; test runs a few
+	for seed in 1 2; do VOICEATTACK_FUZZ_EXAMPLES=500 VOICEATTACK_FUZZ_SEED=$$seed $(BIN)/python -m pytest tests/fuzz tests/report/test_killed.py || exit 1; done
 
 lint: .venv/.installed  ## style, format, types
 	$(BIN)/ruff check .

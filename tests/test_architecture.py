@@ -1,4 +1,4 @@
-"""``voiceattack/`` imports only downwards and in no circle; torchaudio in one place; the package alone loads nothing heavy."""
+"""``voiceattack/`` imports only downwards and in no circle; torchaudio in one place; files and functions are small."""
 
 from __future__ import annotations
 
@@ -131,6 +131,28 @@ def test_imports_point_downwards() -> None:
 
 def test_torchaudio_is_imported_in_one_place() -> None:
     assert [path.name for path in FILES if any(module.split(".")[0] == "torchaudio" for module in imported(path))] == []
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 400, 80  # lines
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function of a file, with its lines from ``def`` to its last."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, (node.end_lineno or 0) - node.lineno + 1
+
+
+@pytest.mark.parametrize("folder", ["voiceattack", "tests"])
+def test_no_file_is_long(folder: str) -> None:
+    lines = {path.relative_to(ROOT).as_posix(): len(path.read_bytes().splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert len(lines) > 100 and {name: length for name, length in lines.items() if length > LONGEST_FILE} == {}
+
+
+def test_no_function_is_long() -> None:
+    lengths = {(path.relative_to(PACKAGE).as_posix(), name): length for path in FILES for name, length in functions(path)}
+    assert max(lengths.values()) > 60, "this test would see one"
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
 
 
 def test_the_package_alone_is_light() -> None:

@@ -15,15 +15,10 @@ from voiceattack.metrics.signal import snr_db
 from voiceattack.report import render
 from voiceattack.runs import Run
 from voiceattack.runs.records import Result
-from voiceattack.victims import Victim, load_victim
+from voiceattack.victims import Victim
 
 pytestmark = pytest.mark.slow
 SAMPLES = Path(__file__).parents[1] / "samples"
-
-
-@pytest.fixture(scope="module")
-def whisper() -> Victim:
-    return load_victim("whisper-tiny.en", device="cpu")
 
 
 def inputs(folder: Path, count: int) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from voiceattack.report.console import normalizer_of, summary_table
 from voiceattack.runs import Run
 from voiceattack.runs.provenance import environment
 from voiceattack.victims import load_victim
+from voiceattack.victims.whisper.victim import WhisperVictim
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "data" / "words.jsonl").read_text("utf-8").splitlines()]
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -104,11 +105,10 @@ def test_typographic_apostrophes(mark: str) -> None:
     assert tokens_as_said(f"seven o{mark}clock") == ["seven", "o", "clock"]
 
 
-def test_a_target_with_a_typographic_apostrophe_can_be_spelt() -> None:
+def test_a_target_with_a_typographic_apostrophe_can_be_spelt(whisper: WhisperVictim) -> None:
     tiny: Any = load_victim("tiny", "cpu")
     tiny.check_target("Don\u2019t open")
     assert tiny.vocabulary.encode("Don\u2019t") == tiny.vocabulary.encode("Don't")
-    whisper: Any = load_victim("whisper-tiny.en", "cpu")
     assert whisper.target_variants("don\u2019t open")[:2] == ["Don't open.", "Don't open"]
 
 

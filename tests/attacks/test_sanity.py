@@ -23,13 +23,6 @@ def tiny() -> DifferentiableVictim:
     return victim
 
 
-@pytest.fixture(scope="module")
-def whisper() -> DifferentiableVictim:
-    victim = load_victim("whisper-tiny.en", device="cpu")
-    assert isinstance(victim, DifferentiableVictim)
-    return victim
-
-
 def nearness(
     victim: DifferentiableVictim, clips: list[torch.Tensor], attack: str, objective: Objective, budget: Budget, **params: object
 ) -> list[float]:

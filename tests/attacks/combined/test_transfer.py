@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from speechlike import tones, voiceattack, write_clips
+from speechlike import in_process, tones, write_clips
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.base import Crafted
@@ -133,7 +133,7 @@ def test_the_steps_foretold_are_the_surrogates(tmp_path: Path) -> None:
 def test_the_record_says_surrogates_steps_and_queries(tmp_path: Path) -> None:
     (clip,) = write_clips(tmp_path / "in", 1, first=1)
     params = [f"--param={name}={value}" for name, value in {**FEW, "surrogates": "tiny,tiny"}.items()]
-    ran = voiceattack(
+    ran = in_process(
         "attack", clip, "--victim", "tiny", "--attack", "transfer", *params, "--snr-db", "15", "--out", tmp_path / "run"
     )
     assert ran.returncode == 0, ran.stderr

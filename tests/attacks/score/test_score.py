@@ -25,6 +25,7 @@ from voiceattack.metrics.signal import snr_db
 from voiceattack.objectives import Objective
 from voiceattack.victims import LossConfig, load_victim
 from voiceattack.victims.base import DifferentiableVictim, Transcript, Victim
+from voiceattack.victims.whisper.victim import WhisperVictim
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 NAMES = ["square", "nes", "spsa", "genetic"]
@@ -233,8 +234,8 @@ def test_schedules() -> None:
 
 
 @pytest.mark.slow
-def test_whisper_is_fooled_as_a_black_box_and_scored_alike_in_any_batch() -> None:
-    victim = load_victim("whisper-tiny.en", device="cpu")
+def test_whisper_is_fooled_as_a_black_box_and_scored_alike_in_any_batch(whisper: WhisperVictim) -> None:
+    victim = whisper
     clips = [quantize16(load(SAMPLES / name)) for name in ("command-01.flac", "sentence-01.flac")]
     batch = Batch.of(clips)
     clean = [transcript.text for transcript in victim.transcribe(batch)]

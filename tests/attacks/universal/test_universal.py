@@ -20,6 +20,7 @@ from voiceattack.errors import AttackError
 from voiceattack.objectives import Objective
 from voiceattack.runs import Run
 from voiceattack.victims import DifferentiableVictim, load_victim
+from voiceattack.victims.whisper.victim import WhisperVictim
 
 FEW = {"steps": 12, "batch_size": 3, "validate_every": 6, "seconds": 0.2, "linf": 0.2}
 
@@ -118,8 +119,7 @@ def test_fit_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-def test_the_muting_segment_of_the_samples_mutes_speech_it_never_saw() -> None:
-    whisper = load_victim("whisper-tiny.en", device="cpu")
+def test_the_muting_segment_of_the_samples_mutes_speech_it_never_saw(whisper: WhisperVictim) -> None:
     attack = build_attack("universal", artefact=str(ROOT / "docs" / "reference" / "attacks" / "mute-whisper-tiny.en.flac"))
     segment, recipe = attack.artefact()
     assert len(segment) == 10240 and float(segment.abs().max()) <= 0.02

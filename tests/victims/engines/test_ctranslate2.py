@@ -20,6 +20,7 @@ from voiceattack.victims import load_victim
 from voiceattack.victims.whisper import bundled as whisper_bundled
 from voiceattack.victims.whisper.frontends import features
 from voiceattack.victims.whisper.log_mel import LogMel
+from voiceattack.victims.whisper.victim import WhisperVictim
 
 SAMPLES = ROOT / "samples"
 SCHEMES = {"ctranslate2": "ctranslate2", "faster-whisper": "faster_whisper"}
@@ -38,10 +39,9 @@ def clips(count: int) -> list[torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def expected() -> list[str]:
+def expected(whisper: WhisperVictim) -> list[str]:
     """What the default victim hears in the first clips, one by one."""
-    victim = load_victim("whisper-tiny.en", "cpu")
-    return [normalize(victim.transcribe(Batch.of([clip]))[0].text) for clip in clips(4)]
+    return [normalize(whisper.transcribe(Batch.of([clip]))[0].text) for clip in clips(4)]
 
 
 @pytest.fixture(scope="module")

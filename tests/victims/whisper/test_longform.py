@@ -14,20 +14,13 @@ from voiceattack.audio import Batch, load, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.objectives import Objective
-from voiceattack.victims import LossConfig, load_victim
+from voiceattack.victims import LossConfig
 from voiceattack.victims.whisper.longform import hear_long
 from voiceattack.victims.whisper.victim import WhisperVictim
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def whisper() -> WhisperVictim:
-    victim = load_victim("whisper-tiny.en", device="cpu")
-    assert isinstance(victim, WhisperVictim)
-    return victim
 
 
 @pytest.fixture(scope="module")

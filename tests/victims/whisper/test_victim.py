@@ -26,13 +26,6 @@ def sample_clips(count: int) -> tuple[list[torch.Tensor], list[str]]:
     return [load(SAMPLES / row["audio_filepath"]) for row in rows], [row["text"] for row in rows]
 
 
-@pytest.fixture(scope="module")
-def whisper() -> WhisperVictim:
-    victim = load_victim("whisper-tiny.en", device="cpu")
-    assert isinstance(victim, WhisperVictim)
-    return victim
-
-
 @pytest.mark.parametrize("seconds", [0.2, 3.7, 30.0])
 def test_features_equal_the_library(seconds: float) -> None:
     from transformers import WhisperFeatureExtractor

@@ -21,13 +21,6 @@ CONFIGS = [LossConfig("away", "ce", 8.0), LossConfig("toward", "margin", None, 1
 
 
 @pytest.fixture(scope="module")
-def whisper() -> WhisperVictim:
-    victim = load_victim("whisper-tiny.en", device="cpu")
-    assert isinstance(victim, WhisperVictim)
-    return victim
-
-
-@pytest.fixture(scope="module")
 def clip() -> torch.Tensor:
     return quantize16(load(SAMPLES / "command-01.flac"))
 

@@ -1,33 +1,20 @@
-"""The query cache and the query budget: nothing is asked twice or beyond the limit, and a death in the middle loses nothing."""
+"""The query cache: nothing is asked twice, and what a victim did is kept with what it heard."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from query_attack import Noises, registered, request
-from speech_server import PROTOCOLS, serving
-from speechlike import ROOT, environment, in_process, tones, write_clips
+from query_attack import Counting, registered
+from speech_server import serving
+from speechlike import in_process, tones, write_clips
 
-from voiceattack.attacks import build_attack
-from voiceattack.attacks.base import Crafted
-from voiceattack.attacks.options import SearchOptions
-from voiceattack.audio import Batch, load
-from voiceattack.constraints import Budget
-from voiceattack.craft import craft
-from voiceattack.craft.estimate import estimate
-from voiceattack.craft.replay import replay
+from voiceattack.audio import Batch
 from voiceattack.errors import RunError, VictimError
 from voiceattack.objectives import Objective
 from voiceattack.runs import Run
@@ -40,32 +27,6 @@ from voiceattack.victims.wrappers.cache import FILE, QueryCache, RememberingVict
 def noises() -> Iterator[None]:
     with registered():
         yield
-
-
-class Counting(Victim):
-    """Hears how many clips it has heard, so that asking again shows."""
-
-    spec = "counting"
-
-    def __init__(self, costly: bool = False, fails_at: int | None = None) -> None:
-        self.costly, self.heard, self.fails_at = costly, 0, fails_at
-
-    def transcribe(self, batch: Batch) -> list[Transcript]:
-        assert len(batch) == 1, "clips are asked one by one"
-        self.heard += 1
-        if self.heard == self.fails_at:
-            raise VictimError("gone")
-        return [Transcript(f"clip number {self.heard}", {"score": 0.5})]
-
-    def score(self, batch: Batch, texts: Sequence[str]) -> torch.Tensor:
-        return torch.zeros(len(batch))
-
-
-class Deaf(Victim):
-    """Hears one word in everything."""
-
-    def transcribe(self, batch: Batch) -> list[Transcript]:
-        return [Transcript("word")] * len(batch)
 
 
 def texts(victim: Victim, *seeds: int) -> list[str]:
@@ -260,171 +221,6 @@ def test_a_second_run_asks_nothing(tmp_path: Path) -> None:
     results = [Run.open(tmp_path / name).results()[0] for name in ("one", "two", "three", "four")]
     assert {row.queries for row in results} == {4} and len({row.sha256 for row in results}) == 1
     assert in_process("attack", clip, "--cache", "x", "--no-cache").returncode == 2
-
-
-def test_the_budget_stops_the_search_with_its_best(tmp_path: Path) -> None:
-    clip = write_clips(tmp_path / "in", 1)[0]
-    victim = Counting(costly=True)
-    run = craft(request("counting", clip, queries=9, max_queries=4), tmp_path / "run", victim=victim)
-    attacked = run.examples()[0]
-    assert attacked.queries == 4 and victim.heard == 5, "four, and the clean clip"
-    assert attacked.warnings == ["the search was cut short at max_queries=4"]
-    assert attacked.sha256 is not None and attacked.recipe["max_queries"] == 4
-    # What the search had found by then: the same as a search of that length finds.
-    tiny = load_victim("tiny", "cpu")
-    cut = craft(request("tiny", clip, queries=9, max_queries=4), tmp_path / "cut", victim=tiny)
-    short = craft(request("tiny", clip, queries=4), tmp_path / "short", victim=tiny)
-    waves = [load(run.path / str(run.examples()[0].audio)) for run in (cut, short)]
-    assert torch.equal(*waves) and cut.id != short.id and short.examples()[0].warnings == []
-    assert replay(cut, attacked.id, tiny).same
-    assert estimate(request("counting", clip, queries=9, max_queries=4), victim=Counting()).queries == 5
-    assert estimate(request("counting", clip, queries=3, max_queries=4), victim=Counting()).queries == 4
-
-
-@pytest.mark.parametrize("name", ["boundary", "genetic", "hop-skip-jump", "kenansville", "nes", "spsa", "square"])
-def test_a_search_that_the_budget_cut_short_says_so(name: str) -> None:
-    """Whether it runs into the limit or sees it coming."""
-    batch = Batch.of([tones(0)])
-    attack = build_attack(name)
-    (result,) = attack.craft(
-        Deaf(),
-        batch,
-        ["word"],
-        Objective(),
-        Budget(snr_db=30) if attack.needs_budget else Budget(),
-        [1],
-        options=SearchOptions(max_queries=5),
-    )
-    assert isinstance(result, Crafted) and result.queries <= 5
-    assert result.warnings.count("the search was cut short at max_queries=5") == 1
-    (enough,) = build_attack("corruption:gain").craft(
-        Deaf(), batch, ["word"], Objective(), Budget(), [1], options=SearchOptions(max_queries=1)
-    )
-    assert isinstance(enough, Crafted) and not enough.warnings, "it asks once and no more"
-
-
-def test_the_budget_counts_clip_by_clip_whatever_the_attack_asks_at_once() -> None:
-    tiny = load_victim("tiny", "cpu")
-    batch = Batch.of([tones(0), tones(1)])
-    clean = [heard.text for heard in tiny.transcribe(batch)]
-    for attack, objective in ((Noises(queries=50), Objective(wer_threshold=50.0)), (build_attack("random-search"), Objective())):
-        for most in (1, 7):
-            results = attack.craft(
-                tiny, batch, clean, objective, Budget(snr_db=60), [1, 2], options=SearchOptions(max_queries=most)
-            )
-            assert isinstance(results[0], Crafted) and results[0].queries == most
-    unlimited = Noises(queries=3).craft(tiny, batch, clean, Objective(), Budget(snr_db=60), [1, 2])
-    assert [result.queries for result in unlimited] == [3, 3]
-
-
-def test_more_candidates_than_the_budget_has_queries_for() -> None:
-    """A population larger than what is left: the first of it are heard and count."""
-    from voiceattack.attacks.clip_log import OutOfQueries
-    from voiceattack.attacks.problem import Problem
-
-    victim = load_victim("tiny", "cpu")
-    batch = Batch.of([tones(0)])
-    clean = [heard.text for heard in victim.transcribe(batch)]
-    problem = Problem(victim, batch, clean, Objective(), Budget(snr_db=10), [1], 0, options=SearchOptions(max_queries=3))
-    noise = torch.randn(5, batch.waveforms.shape[1], generator=torch.Generator().manual_seed(0))
-    with pytest.raises(OutOfQueries):
-        problem.hear(problem.realize(noise, [0] * 5), [0] * 5)
-    assert problem.logs[0].queries == 3 and problem.queries_left(0) == 0 and problem.logs[0].best is not None
-    with pytest.raises(OutOfQueries):
-        problem.score(batch.waveforms, [0])
-    assert problem.logs[0].queries == 3
-
-
-def test_what_was_paid_before_an_error_is_recorded(tmp_path: Path) -> None:
-    clip = write_clips(tmp_path / "in", 1)[0]
-    run = craft(request("counting", clip), tmp_path / "run", victim=Counting(fails_at=4))
-    (failed,) = run.examples()
-    assert failed.error == "gone" and failed.queries == 3
-
-
-@contextlib.contextmanager
-def running(protocol: str, log: Path, *options: str, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A server in a process of its own; the process and its port."""
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "support" / "speech_server.py"),
-        protocol,
-        "--log",
-        str(log),
-        "--port",
-        str(port),
-        *options,
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(ROOT / "tests" / "support")) as process:
-        assert process.stdout is not None
-        try:
-            yield process, int(process.stdout.readline())
-        finally:
-            process.kill()
-
-
-def contents(run: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*.flac")}
-
-
-def records(run: Path) -> list[dict[str, Any]]:
-    lines = [example.model_dump(exclude={"seconds"}) for example in Run.open(run).examples()]
-    return sorted(lines, key=lambda line: str(line["id"]))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_server_that_dies_half_way_is_resumed_and_asked_nothing_twice(protocol: str, tmp_path: Path) -> None:
-    paths = write_clips(tmp_path / "in", 4)
-    log, said = tmp_path / "log.txt", []
-    with running(protocol, log, "--die-after", "10") as (server, port):
-        address = f"127.0.0.1:{port}"
-        spec = {"openai": f"openai+http://{address}/v1?model=tiny&retries=0", "wyoming": f"wyoming://{address}?retries=0"}[
-            protocol
-        ]
-        run = craft(request(spec, *paths), tmp_path / "run", victim=load_victim(spec, "cpu"), on_error=said.append)
-        assert server.wait(10) == 1
-    # Seven queries a clip: the first clip is done, the second was at its third draw, nobody heard the others.
-    finished = {example.id for example in run.examples() if example.error is None and example.control_for is None}
-    failed = [example for example in run.examples() if example.error is not None]
-    assert len(finished) == 1 and len(failed) == len(said) == 3
-    assert [example.queries for example in failed] == [3, 0, 0]
-    paid = log.read_text().splitlines()
-    assert len(paid) == len(set(paid)) == 10
-    with running(protocol, log, port=port):
-        craft(request(spec, *paths), tmp_path / "run", victim=load_victim(spec, "cpu"))
-        asked = log.read_text().splitlines()
-        assert len(asked) == len(set(asked)) == 4 * 7, "every query was paid once"
-        craft(request(spec, *paths), tmp_path / "fresh", victim=load_victim(spec, "cpu"))
-    resumed = [example for example in run.examples() if example.control_for is None]
-    assert len(resumed) == 4 and all(example.error is None for example in resumed)
-    lines = [line for line in (tmp_path / "run" / "examples.jsonl").read_text().splitlines() if '"error": null' in line]
-    assert len(lines) == 8, "four artefacts and four controls, none crafted twice"
-    assert contents(tmp_path / "run") == contents(tmp_path / "fresh")
-    assert records(tmp_path / "run") == records(tmp_path / "fresh")
-
-
-@pytest.mark.slow
-def test_a_client_killed_half_way_has_paid_for_what_it_heard(tmp_path: Path) -> None:
-    paths = write_clips(tmp_path / "in", 3)
-    log = tmp_path / "log.txt"
-    with running("wyoming", log) as (_, port):
-        spec = f"wyoming://127.0.0.1:{port}"
-        command = [sys.executable, str(ROOT / "tests" / "support" / "query_attack.py"), str(tmp_path / "run"), spec, *paths]
-        with subprocess.Popen(command, env=environment(ROOT / "tests" / "support")) as client:
-            until = time.monotonic() + 120
-            while not (log.exists() and len(log.read_text().splitlines()) >= 9):
-                assert client.poll() is None and time.monotonic() < until, "the client ended before it was killed"
-                time.sleep(0.01)
-            os.kill(client.pid, signal.SIGKILL)
-        time.sleep(0.5)  # what the server is still answering
-        before = log.read_text().splitlines()
-        assert len(before) < 21, "it was not killed half-way"
-        craft(request(spec, *paths), tmp_path / "run", victim=load_victim(spec, "cpu"))
-        asked = log.read_text().splitlines()
-    # The one answer that was under way when it died may have been lost.
-    assert len(set(asked)) == 21 and len(asked) <= 22
-    assert sum(example.control_for is None and example.error is None for example in Run.open(tmp_path / "run").examples()) == 3
 
 
 EDITS = [("details", "[]"), ("details", "{"), ("text", b"x"), ("action", "[]"), ("action", '{"name": 3}'), ("action", "x")]
