@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fuzz lint bench docs pages samples clean
+.PHONY: demo test fuzz mutants lint bench docs pages samples clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
@@ -19,6 +19,10 @@ test: .venv/.installed  ## every test, slow ones too
 
 fuzz: .venv/.installed  ## damaged files of every kind, 500 of each of two seeds; test runs a few of them
 	for seed in 1 2; do VOICEATTACK_FUZZ_EXAMPLES=500 VOICEATTACK_FUZZ_SEED=$$seed $(BIN)/python -m pytest tests/fuzz || exit 1; done
+
+mutants: .venv/.installed  ## 200 faults made in copies of the code, and the share of them that the tests find
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	$(BIN)/python scripts/mutants.py
 
 lint: .venv/.installed  ## style, format, types
 	$(BIN)/ruff check .
