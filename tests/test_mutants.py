@@ -21,7 +21,7 @@ def half(x: int | None) -> float:
 PROGRAM = """
 import sys
 from pathlib import Path
-import mutants
+import mutants_tried as mutants
 root = Path(sys.argv[1])
 wrong, same, endless = "def half(x):\\n    return x * 2\\n", "def half(x):\\n    return 0.5 * x\\n", "while True:\\n    pass\\n"
 for code, limit in ((wrong, 60.0), (same, 60.0), (endless, 2.0)):
@@ -46,14 +46,14 @@ print(ended.code)
     ],
 )
 def test_what_changes_nothing_that_is_run_is_no_mutant(old: str, new: str, alike: bool) -> None:
-    assert old in CODE and script("mutants").behaves_alike(CODE, CODE.replace(old, new)) is alike
+    assert old in CODE and script("mutants_drawn").behaves_alike(CODE, CODE.replace(old, new)) is alike
 
 
 def test_a_models_annotations_are_run() -> None:
     model = "class Line(Record):\n    seed: Count | None\n"
-    assert not script("mutants").behaves_alike(model, model.replace("|", "&"))
+    assert not script("mutants_drawn").behaves_alike(model, model.replace("|", "&"))
     plain = model.replace("(Record)", "")
-    assert script("mutants").behaves_alike(plain, plain.replace("|", "&"))
+    assert script("mutants_drawn").behaves_alike(plain, plain.replace("|", "&"))
 
 
 def test_every_part_has_tests_that_exist() -> None:
@@ -69,7 +69,7 @@ def test_every_part_has_tests_that_exist() -> None:
 def test_the_table_counts_by_part() -> None:
     mutants = script("mutants")
     found = [
-        mutants.Mutant(f"voiceattack/{path}", 1, "op", 0, "", survived)
+        mutants.Mutant(f"voiceattack/{path}", 1, "op", 0, "", "", survived)
         for path, survived in (
             ("metrics/text.py", True),
             ("metrics/text.py", False),
