@@ -93,6 +93,8 @@ def test_of_several_artefacts_of_a_clip_the_one_that_did_most_harm_counts() -> N
     for order in ([mild, bad], [bad, mild], [held("a"), bad], [bad, held("a")]):
         found = figure("wer", *order, held("b"), condition=lambda sample: True)
         assert (found.value, found.n) == (3 / 6, 2)
+    for order in ([mild, held("a")], [held("a"), mild]):
+        assert figure("wer", *order, condition=lambda sample: True).value == 1 / 3
 
 
 def test_clean_error_rates_are_of_clean_clips_heard_that_have_a_text() -> None:
