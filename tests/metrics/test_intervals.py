@@ -71,8 +71,8 @@ def test_the_order_interval_draws_clips_as_it_always_did(n: int, pick: Callable[
 
 
 def test_the_order_interval_leaves_25_draws_on_either_side() -> None:
-    values = [float(value) for value in range(5000)]
-    drawn = sorted(np.random.default_rng(0).integers(0, 5000, size=(1000, 5000))[:, 0].tolist())
+    values = [float(value) for value in range(8000)]
+    drawn = sorted(np.random.default_rng(0).integers(0, 8000, size=(1000, 8000))[:, 0].tolist())
     low, high = bootstrap_order(values, lambda some: float(some[0]))
     assert (sum(one < low for one in drawn), sum(one > high for one in drawn)) == (25, 25)
 
