@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check fuzz lint bench docs pages samples clean
+.PHONY: demo test check fuzz mutants lint bench docs pages samples clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys, venv; sys.exit("voiceattack needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
@@ -26,6 +26,10 @@ check: lint  ## before each commit, two minutes: lint, and the tests that take s
 
 fuzz: .venv/.installed  ## damaged files of every kind, 500 of each of two seeds, and 30 kills; test runs a few
 	for seed in 1 2; do VOICEATTACK_FUZZ_EXAMPLES=500 VOICEATTACK_FUZZ_SEED=$$seed $(BIN)/python -m pytest tests/fuzz tests/report/test_killed.py || exit 1; done
+
+mutants: .venv/.installed  ## 200 faults made in copies of the code, and the share of them that the tests find
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	$(BIN)/python scripts/mutants.py
 
 lint: .venv/.installed  ## style, format, types
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import jiwer
@@ -22,7 +23,7 @@ from voiceattack.metrics.intervals import bootstrap_ratio, wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.signal import db_x, l2, linf, seg_snr_db, snr_db
 from voiceattack.metrics.terms import term_errors
-from voiceattack.metrics.text import cer, normalize, wer, word_errors
+from voiceattack.metrics.text import cer, compared, cut_note, letters, normalize, wer, word_errors
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 vocabulary = st.sampled_from(["turn", "on", "off", "the", "lamp", "door", "a", "unlock"])
@@ -59,6 +60,20 @@ def test_what_is_undefined_raises(call: object) -> None:
         call()  # type: ignore[operator]
 
 
+def test_where_no_spaces_set_words_apart_characters_are_counted() -> None:
+    said, heard = normalize("打开厨房的灯", "zh"), normalize("打开厨房的门", "zh")
+    assert cer(said, heard, "zh") == wer(said, heard) == pytest.approx(1 / 6) and letters(said, "zh") == 6
+    assert cer("ab c", "ab d") == pytest.approx(1 / 4) and letters("ab c") == 4
+
+
+def test_of_a_very_long_text_whole_words_are_compared() -> None:
+    assert compared("ab cd", 5) == "ab cd" and compared("ab cde", 5) == "ab" and compared("ab cd e", 5) == "ab cd"
+    assert compared("abcdef", 5) == "abcde"
+    assert cut_note(transcript="a" * 50_000, clean_transcript=None) == []
+    (note,) = cut_note(clean_transcript="a" * 50_001)
+    assert note == "the clean transcript has 50,001 characters, of which the first 50,000 are compared"
+
+
 @pytest.mark.parametrize(
     ("raw", "folded"),
     [("Turn ON, the lamp!", "turn on the lamp"), ("ten metres", "10 meters"), ("...", ""), (" . ", ""), ("♪ ♪", "")],
@@ -84,8 +99,19 @@ def test_segmental_snr_by_hand() -> None:
     adversarial = clean + 0.01
     assert seg_snr_db(clean, adversarial) == pytest.approx((20 + 0) / 2, abs=1e-3)
     assert seg_snr_db(clean, clean + 1e-6) == pytest.approx(35.0), "clamped"
+    assert seg_snr_db(clean, clean) == math.inf and math.isnan(seg_snr_db(torch.zeros(640), clean[:640]))
+    assert seg_snr_db(clean[:100], clean[:100] + 0.01) == pytest.approx(20, abs=1e-3), "shorter than a frame"
     with pytest.raises(ValueError, match="one shape"):
         snr_db(clean, clean[:-1])
+
+
+@pytest.mark.parametrize("metric", [snr_db, seg_snr_db, l2, linf, db_x])
+def test_sizes_are_of_two_signals_of_at_least_one_sample(metric: Callable[[torch.Tensor, torch.Tensor], float]) -> None:
+    one = torch.tensor([0.5])
+    assert math.isfinite(metric(one, 0.9 * one))
+    for wrong in (one[:0], one[None]):
+        with pytest.raises(ValueError, match="one shape"):
+            metric(wrong, wrong)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 7), (3, 7), (7, 7), (50, 100), (1, 1)])
@@ -122,6 +148,9 @@ def test_perceptual_metrics_are_the_packages() -> None:
     assert values["pesq"] == pytest.approx(pesq_package.pesq(16_000, clean.numpy(), noisy.numpy(), "wb"))
     assert values["stoi"] == pytest.approx(stoi_package.stoi(clean.numpy(), noisy.numpy(), 16_000))
     assert nulls == {}
+    values, nulls = measure(clean[:1600], noisy[:1600])
+    assert values["pesq"] is values["stoi"] is None
+    assert "PESQ is undefined here: " in nulls["pesq"] and "STOI is undefined here: " in nulls["stoi"]
 
 
 def test_undefined_metrics_are_null_with_a_reason() -> None:
@@ -153,6 +182,9 @@ def test_critical_terms_are_counted_as_often_as_they_are_said() -> None:
         ("i said thank you " + "thank you " * 3 + "bye", True),
         ("the quick brown fox jumps over the lazy dog the quick brown fox", False),
         ("turn on the light " * 4, True),
+        ("you " * 5, False),
+        (" ".join("abcdefghijkl" * 4), True),
+        (" ".join("abcdefghijklm" * 4), False),
     ],
 )
 def test_repetition_loops(text: str, expected: bool) -> None:

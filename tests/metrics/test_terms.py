@@ -55,12 +55,16 @@ def test_facts_of_a_row_and_their_sum() -> None:
     low, high = summary["critical_term_ci95"]
     assert low <= 2 / 3 <= high and summary["critical_term_error_rate_clean"] == 0
     assert summarize_terms([rows[1], result()]) == {}
+    misheard = result(critical_terms=4, critical_term_errors=0, critical_term_errors_clean=1)
+    assert summarize_terms([misheard])["critical_term_error_rate_clean"] == 1 / 4
 
 
 def test_terms_from_an_option(tmp_path: Path) -> None:
     listed = tmp_path / "terms.txt"
     listed.write_text("kitchen  # a room\n\n# a comment\nliving room\n")
     assert read_terms("kitchen, living room,") == read_terms(str(listed)) == ["kitchen", "living room"]
+    plain = listed.rename(tmp_path / "terms")
+    assert read_terms(str(plain)) == ["kitchen", "living room"], "a file without a suffix"
     for wrong, told in ((str(tmp_path / "none.txt"), "cannot be read"), (" , ...", "no term")):
         with pytest.raises(SpecError, match=told):
             read_terms(wrong)
@@ -127,6 +131,9 @@ def test_notes_on_terms_that_nobody_says() -> None:
     assert unsaid_notes(rows, ["lamp", "door"], {"a": ["lamp"]}) == [] == unsaid_notes(rows[2:], ["lamp"])
     (note,) = unsaid_notes(rows, ["lamp", "lmap"], {"a": ["door"], "b": ["door"]})
     assert "'lmap', 'door'; check" in note
+    for count, end in ((8, "'h'; check"), (9, "'h', ...; check")):
+        (note,) = unsaid_notes(rows, "abcdefghi"[:count])
+        assert end in note and ("..." in note) == (count > 8)
 
 
 def test_a_suite_says_which_terms_nobody_says_and_counts_in_the_victims_language(tmp_path: Path) -> None:
