@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from speechlike import in_process, tones, write_clips
+from torch import Tensor
 
 from voiceattack.audio import Batch
 from voiceattack.errors import RunError, SpecError
 from voiceattack.evaluate import evaluate
+from voiceattack.export import export
 from voiceattack.metrics import METRICS, Metric, columns, measure, metrics
 from voiceattack.report import render
 from voiceattack.report.sections import SECTIONS
@@ -219,6 +225,40 @@ def test_a_metric_that_cannot_be_loaded_costs_its_own_values() -> None:
 
 
 @pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (None, None),
+        ("high", None),
+        (torch.zeros(4), None),
+        (10**400, None),
+        (1j, None),
+        (KeyError("boom"), None),
+        (RuntimeError("boom"), None),
+        (math.nan, None),
+        (np.float32(1.5), 1.5),
+        (np.int64(3), 3.0),
+        (torch.tensor(2.5), 2.5),
+        (True, True),
+    ],
+    ids=repr,
+)
+def test_whatever_a_metric_gives_costs_its_own_values(value: Any, kept: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(clean: Tensor, adversarial: Tensor) -> Any:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    monkeypatch.setattr(import_module("outside_columns"), "odd", odd, raising=False)
+    name = f"odd {value!r}"  # a name of its own, since what is loaded once stays
+    METRICS.add(name, "outside_columns:odd", "anybody's code")
+    values, nulls = measure(tones(0), 0.9 * tones(0))
+    assert values[name] == kept and type(values[name]) in (float, bool, type(None))
+    assert (name in nulls) is (kept is None) and values["snr_db"] == pytest.approx(20, abs=0.1)
+    assert all(nulls.values()), "each says why"
+
+
+@pytest.mark.usefixtures("outside")
 def test_declarations_that_contradict_themselves_are_refused() -> None:
     METRICS.add("smoothness", "outside_columns:ROUGHNESS", "under a name that is not its own")
     with pytest.raises(SpecError, match=r"'roughness' is registered as 'smoothness'"):
@@ -234,6 +274,22 @@ def test_a_metric_may_not_take_the_name_of_something_else(run: Run) -> None:
     METRICS.add("seed", "outside_columns:plain", "a name that results have already")
     with pytest.raises(SpecError, match="'seed'"):
         evaluate(run, [load_victim("tiny")])
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_rate_over_the_corpus_of_signals_may_not_either(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("outside_columns"), "ID", Metric("id", max, "id", over="corpus"), raising=False)
+    METRICS.add("id", "outside_columns:ID", "a name that results have already")
+    with pytest.raises(SpecError, match="'id'"):
+        evaluate(run, [load_victim("tiny")])
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_metric_may_not_take_the_name_of_a_field_of_exports(run: Run, tmp_path: Path) -> None:
+    METRICS.add("text", "outside_columns:plain", "a name that exports have already")
+    evaluate(run, [load_victim("tiny")])
+    with pytest.raises(SpecError, match="'text', which exports call something else"):
+        export(run, "nemo", tmp_path / "out")
 
 
 @pytest.mark.usefixtures("outside")

@@ -102,6 +102,11 @@ def test_texts_are_compared_normalised_by_the_language() -> None:
 
 def test_without_a_language_it_is_of_english() -> None:
     assert Result.model_validate({key: value for key, value in LINE.items() if key != "language"}).language == "en"
+    assert (
+        Result.model_validate({**LINE, "language": None}).language
+        == Result.model_validate({**LINE, "language": ""}).language
+        == "en"
+    )
 
 
 def test_baseline_entry() -> None:

@@ -141,7 +141,7 @@ def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> 
         raise RunError("the file is not the one that was crafted (other SHA-256)")
     header = audio.info(path)
     recipe = row.recipe
-    fields = {
+    first = {
         "id": row.id,
         "text": row.reference,
         "text_source": row.reference_source,
@@ -155,7 +155,9 @@ def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> 
         "success": bool(row.success),
         "transfers_to": json.dumps(transfers, ensure_ascii=False),
         **{name: row.value(name) for name in RATES},
-        **{metric.name: row.value(metric.name) for metric in columns("export")},
+    }
+    sizes = {metric.name: row.value(metric.name) for metric in columns("export")}
+    last = {
         "seconds": round(header.seconds, 4),
         "seed": row.seed,
         "params": json.dumps(row.params, ensure_ascii=False, sort_keys=True),
@@ -167,6 +169,9 @@ def _item(run: Run, row: Result, selection: Selection, transfers: list[str]) -> 
         "adversarial": True,
         "run_id": run.id,
     }
+    if taken := sorted(sizes.keys() & (first.keys() | last.keys())):
+        raise SpecError(f"a metric is registered as {taken[0]!r}, which exports call something else; give it another name")
+    fields = {**first, **sizes, **last}
     source = fields["source_pcm_sha256"] or fields["source_sha256"] or row.clean_audio
     return ExportedClip(row.id, split_of(str(source), selection.splits), path, header.frames, fields)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from voiceattack.errors import MissingExtraError, SpecError
+from voiceattack.errors import MissingExtraError, SpecError, as_error
 from voiceattack.metrics.metric import Column, Metric, Place
 from voiceattack.registry import Entry, Registry
 
@@ -110,11 +110,16 @@ def _measured(asked: Sequence[Metric], given: tuple[Any, ...], infinite: str) ->
     for metric in asked:
         try:
             value = metric(*given)
+            value = value if isinstance(value, (int, float)) else float(value)
+            finite = math.isfinite(value)
         except (MissingExtraError, ValueError) as error:
             values[metric.name], nulls[metric.name] = None, str(error)
             continue
-        if math.isfinite(value):
-            values[metric.name] = value if isinstance(value, (int, float)) else float(value)
+        except Exception as error:  # an installed plug-in may be anybody's code; it costs its own values
+            values[metric.name], nulls[metric.name] = None, str(as_error(error))
+            continue
+        if finite:
+            values[metric.name] = value
         else:
             values[metric.name], nulls[metric.name] = None, infinite
     return values, nulls

@@ -210,7 +210,7 @@ class Result(AnyResult):
 
     victim: Text
     source_victim: Text
-    language: Annotated[Text, BeforeValidator(lambda given: "en" if given is None else given)] = "en"
+    language: Annotated[Text, BeforeValidator(lambda given: "en" if given in (None, "") else given)] = "en"
     attack: Text
     params: Annotated[dict[str, Any], shaped_as(_Params)]
     control_for: Text | None

@@ -314,9 +314,6 @@ def load_victim(spec: str, device: str | None = None) -> Victim:
         raise MissingExtraError(reason) from error
     if (code := language_code(victim.language, f"victim {spec.strip()!r}")) != victim.language:
         victim.language = code
-    if "acts" not in victim.capabilities and getattr(victim.interpret, "__func__", None) is not Victim.interpret:
-        # Somebody's own victim that interprets acts, though it may not say so.
-        victim.capabilities |= {"acts"}  # type: ignore[misc]
     victim.spec, victim.asked_device = without_patience(spec), device
     if defence is None:
         return victim

@@ -88,6 +88,13 @@ class Victim(ABC):
     commands: tuple[str, ...] = ()
     asked_device: str | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Somebody's own victim that interprets acts, though it may not say so."""
+        super().__init_subclass__(**kwargs)
+        given: object = cls.capabilities  # a wrapper's are those of the victim inside, and no set here
+        if isinstance(given, (set, frozenset)) and callable(cls.interpret) and cls.interpret is not Victim.interpret:
+            cls.capabilities = frozenset({*given, "acts"})
+
     @abstractmethod
     def transcribe(self, batch: Batch) -> list[Transcript]:
         """Hear a batch through the victim's ordinary inference path: one Transcript a clip, in order."""

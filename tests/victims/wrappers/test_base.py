@@ -213,3 +213,32 @@ def test_capabilities_are_asked_in_one_way() -> None:
                 if (by_class or by_method) and path.name != "own.py":  # where modules of others are looked at, not victims
                     asked.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not asked, "ask victim.capabilities, differentiates(victim) or takes_prompt(victim)"
+
+
+class Reads(Victim):
+    """Of somebody who does not say that it acts."""
+
+    def transcribe(self, batch: Batch) -> list[Transcript]:
+        return [Transcript("")] * len(batch)
+
+    def interpret(self, text: str) -> Intent:
+        return Intent(text)
+
+
+class ReadsStill(Reads):
+    capabilities = frozenset({"hears"})
+
+
+class ReadsNot(Able):
+    capabilities = frozenset({"hears"})
+    interpret = None  # type: ignore[assignment]
+
+
+def test_a_class_that_interprets_acts_however_it_comes_in() -> None:
+    for kind in (Reads, ReadsStill):
+        told = interpret_of(kind())
+        assert kind.capabilities == {"hears", "acts"} and told is not None and told("on") == Intent("on")
+        assert interpret_of(VictimWrapper(kind())) is not None and NormalisedVictim(kind(), "nfkc").interpret("on") == Intent(
+            "on"
+        )
+    assert interpret_of(ReadsNot()) is None and Victim.capabilities == {"hears"}

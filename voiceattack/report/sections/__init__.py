@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
-from voiceattack.registry import Registry
+from voiceattack.errors import as_error
+from voiceattack.registry import Entry, Registry
+from voiceattack.report.markdown_text import escape
 from voiceattack.report.sections.base import Material, Section
 
 __all__ = ["SECTIONS", "html_sections", "markdown_sections"]
@@ -41,4 +45,45 @@ def html_sections(material: Material) -> Markup:
 
 
 def _sections() -> list[Section]:
-    return [SECTIONS.get(name) for name in SECTIONS.in_order()]
+    return [_section(SECTIONS.entry(name)) for name in SECTIONS.in_order()]
+
+
+def _section(entry: Entry) -> Section:
+    if entry.outside is None:
+        return SECTIONS.get(entry.name)
+    try:  # an installed plug-in may be anybody's code; it costs its own section
+        section = SECTIONS.get(entry.name)
+        if not isinstance(section, Section):
+            raise TypeError(f"got {type(section).__name__}, expected a Section")
+    except Exception as error:
+        failed = as_error(error)
+        return Section(lambda _: _failed_markdown(entry, failed), lambda _: _failed_html(entry, failed))
+    return replace(
+        section,
+        markdown=section.markdown and (lambda material: _plug_in_markdown(entry, section, material)),
+        html=section.html and (lambda material: _plug_in_html(entry, section, material)),
+    )
+
+
+def _plug_in_markdown(entry: Entry, section: Section, material: Material) -> str:
+    assert section.markdown is not None
+    try:
+        return str(section.markdown(material) or "")
+    except Exception as error:
+        return _failed_markdown(entry, as_error(error))
+
+
+def _plug_in_html(entry: Entry, section: Section, material: Material) -> Markup:
+    assert section.html is not None
+    try:
+        return Markup("{}").format(section.html(material) or "")  # escapes what is no Markup
+    except Exception as error:
+        return _failed_html(entry, as_error(error))
+
+
+def _failed_markdown(entry: Entry, error: Exception) -> str:
+    return f"\n## {escape(entry.name)}\n\nThis section, {escape(entry.summary)}, failed: {escape(error)}\n"
+
+
+def _failed_html(entry: Entry, error: Exception) -> Markup:
+    return Markup("<section><h2>{}</h2><p>This section, {}, failed: {}</p></section>").format(entry.name, entry.summary, error)
