@@ -1,4 +1,4 @@
-"""As ``test_planted_links.py``, with every other place of a run or suite a link: what a command does not touch first, or at all."""
+"""As ``test_planted_links.py``, but a link stands at every other place of a run or suite: what a command touches last or not."""
 
 from __future__ import annotations
 
