@@ -32,7 +32,7 @@ def refuse_unknown(where: str, options: dict[str, str], known: Sequence[Option])
     if unknown[0] in SECRETS:
         raise SpecError(
             f"{where}: the {unknown[0]} is no option, for specs are written into runs; it comes from the environment "
-            "(docs/servers.md says from which variable)"
+            "(docs/how-to/servers.md says from which variable)"
         )
     raise SpecError(f"{where}: unknown option {unknown[0]!r}; known: {', '.join(names) or 'none'}")
 
