@@ -2,8 +2,9 @@
 
     python scripts/link_glossary.py
 
-The glossary lists the forms of each word in a comment under its heading. Headings, code, links, generated parts and the glossary
-itself are left alone.
+The glossary lists the forms of each word in a comment under its heading, and in a second one the phrases in which such a form
+means something else (``version control`` is no noise control). Headings, code, links, generated parts and the glossary itself are
+left alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["anchors", "first_uses", "linked", "main", "pages", "terms"]
+__all__ = ["anchors", "first_uses", "linked", "main", "other_senses", "pages", "terms"]
 
 ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
@@ -41,6 +42,12 @@ def terms() -> dict[str, list[str]]:
     return {anchors(f"### {word}\n")[0]: sorted(forms.split(", "), key=len, reverse=True) for word, forms in found}
 
 
+def other_senses() -> list[str]:
+    """The phrases in which a word of the glossary means something else."""
+    found = re.findall(r"^<!-- not in: (.*?) -->$", GLOSSARY.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [phrase for phrases in found for phrase in phrases.split(", ")]
+
+
 def pages() -> list[Path]:
     """The pages that link to the glossary: the README and all of ``docs/`` but the glossary itself."""
     return [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page != GLOSSARY)]
@@ -62,6 +69,8 @@ def _pattern(form: str) -> str:
 
 def first_uses(text: str) -> Iterator[tuple[str, int, int]]:
     """Anchor, start and end of the first use of each word of the glossary in a page without links to it."""
+    for phrase in other_senses():
+        text = _only(re.compile(_pattern(phrase)), text)
     prose, with_code = _only(NO_PROSE, text), _only(BUT_CODE, text)
     for anchor, forms in terms().items():
         uses = [use for form in forms for use in re.finditer(_pattern(form), with_code if form[0] == "`" else prose)]

@@ -132,6 +132,17 @@ def test_first_uses_are_those_in_prose(glossary: ModuleType, tmp_path: Path) -> 
     assert "A [victim]" in glossary.linked(page, moved)
 
 
+def test_a_phrase_in_which_a_word_means_something_else_is_no_use_of_it(glossary: ModuleType) -> None:
+    page = glossary.ROOT / "docs" / "page.md"
+    assert glossary.linked(page, "Keep it under version\ncontrol. Beside it a control.\n") == (
+        "Keep it under version\ncontrol. Beside it a [control](glossary.md#control).\n"
+    )
+    for phrase in glossary.other_senses():
+        assert glossary.linked(page, f"So: {phrase}.\n") == f"So: {phrase}.\n", phrase
+        used = [other for other in glossary.pages() if re.search(glossary._pattern(phrase), other.read_text(encoding="utf-8"))]
+        assert used, f"no page says {phrase!r}"
+
+
 def test_the_readme_is_short_and_shows_the_report() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 120

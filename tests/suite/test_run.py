@@ -195,6 +195,23 @@ def test_bad_inputs_cost_themselves_alone(tmp_path: Path) -> None:
     assert code == 0 and broken[0]["error"]
 
 
+def test_a_gate_whose_worst_example_left_no_file_tells_the_reason_instead(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, count=1, gates=["error_rate == 0"])
+    (tmp_path / "in" / "broken.wav").write_bytes(b"RIFF")
+    asked = yaml.safe_load(suite.read_text())
+    asked["inputs"].append("in/broken.wav")
+    suite.write_text(yaml.safe_dump(asked))
+    code, text, errors = run(suite)
+    assert code == 1 and "unexpected" not in errors and "suite suite: failed" in text
+    worst = summary(suite)["gates"][0]["worst"]
+    assert worst["file"] is None and "not audio" in worst["error"]
+    assert f"worst: {worst['id']}: {worst['error']}" in text
+    report = (tmp_path / "out" / "report.md").read_text()
+    failure = ET.parse(tmp_path / "out" / "junit.xml").find("testsuite[@name='gates']/testcase/failure")
+    assert "error: " in report.split("## Worst examples")[1]
+    assert failure is not None and failure.text == f"worst example: {worst['id']} (toy)\nerror:       {worst['error']}"
+
+
 def test_what_cannot_run_is_exit_2_on_one_line(tmp_path: Path) -> None:
     suite = write_suite(tmp_path)
     (tmp_path / "other").mkdir()

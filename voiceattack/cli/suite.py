@@ -198,14 +198,19 @@ def _show(summary: dict[str, Any], outcome: Outcome) -> None:
     say(f"{counts['crafted']} artefacts crafted, {counts['reused']} from before; {counts['seconds']:.1f} s")
     for gate in summary["gates"]:
         say(f"{gate['verdict'].upper():<10} {gate['name']}: {gate['reason']}")
-        worst = gate["worst"]
-        if gate["verdict"] in ("failed", "unreliable") and worst is not None:
-            snr = "" if worst["snr_db"] is None else f", {worst['snr_db']:.1f} dB SNR"
-            heard = f"said {worst['said']!r}, heard {str(worst['heard']).strip()!r}"
-            say(f"           worst: {worst['id']}{snr}: {heard}; play {outcome.out / worst['file']}")
+        if gate["verdict"] in ("failed", "unreliable") and gate["worst"] is not None:
+            say(f"           worst: {_worst(gate['worst'], outcome.out)}")
     for line in [*summary["hints"], *(f"stale: {name} (--prune deletes it)" for name in summary["stale"])]:
         say(f"note: {line}")
     if summary["shard"]:
         say(f"shard {summary['shard']}: gates are judged by voiceattack merge")
     else:
         say(f"suite {summary['suite']}: {summary['verdict']}")
+
+
+def _worst(worst: dict[str, Any], out: Path) -> str:
+    """The example that speaks most against the victim; one that failed left no file to play, only its reason."""
+    if worst["file"] is None or "error" in worst:
+        return f"{worst['id']}: {worst.get('error', 'no file')}"
+    snr = "" if worst["snr_db"] is None else f", {worst['snr_db']:.1f} dB SNR"
+    return f"{worst['id']}{snr}: said {worst['said']!r}, heard {str(worst['heard']).strip()!r}; play {out / worst['file']}"

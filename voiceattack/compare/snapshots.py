@@ -61,7 +61,7 @@ class ComparedExample:
         return self.outcome in SCORED or self.outcome == "no-speech"
 
     def as_dict(self) -> Json:
-        """JSON-safe; :func:`load_side` reads it again."""
+        """JSON-safe; :func:`load_snapshot` reads it again."""
         return dict(vars(self))
 
 

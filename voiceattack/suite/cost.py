@@ -58,7 +58,7 @@ def cost_lines(
         )
         unmeasured += found.unmeasured is not None
         seconds, steps, queries = seconds + found.seconds, steps + found.steps, queries + found.queries
-    lines.append(f"{clips} clips are heard clean by {len(suite.victims)} victims")
+    lines.append(f"{clips} clips are heard clean by {len(suite.victims)} victim{'s' * (len(suite.victims) != 1)}")
     beside = f", and what was not measured {unmeasured} times" if unmeasured else ""
     told = f"about {seconds / 60:.1f} min here at most{beside}"
     lines.append(f"in all at most {steps} gradient steps and {queries} transcriptions, {told}")

@@ -104,6 +104,8 @@ def _gate(one: Json) -> ET.Element:
 def _worst(worst: Json | None) -> str:
     if worst is None:
         return ""
+    if "error" in worst:
+        return f"worst example: {worst['id']} ({worst['victim']})\nerror:       {worst['error']}"
     lines = [f"worst example: {worst['id']} ({worst['victim']})", f"said:        {worst['said']}"]
     lines += [f"heard clean: {worst['heard_clean']}", f"heard:       {worst['heard']}"]
     if "action" in worst:

@@ -54,6 +54,7 @@ def _worst(gates: list[Json]) -> str:
         worst = one["worst"]
         if one["verdict"] in ("failed", "unreliable") and worst is not None:
             heard = f"{worst['heard']} → {worst['action']}" if "action" in worst else worst["heard"]
+            heard = f"error: {worst['error']}" if "error" in worst else heard
             cells = (one["gate"], worst["id"], worst["said"], worst["heard_clean"], heard)
             rows.append((*(escape(cell) for cell in cells), number(worst["snr_db"], 1), code(worst["file"])))
     head = ("gate", "worst example", "said", "heard clean", "heard", "SNR dB", "play")

@@ -94,6 +94,7 @@ def _worst(sample: Sample) -> Json:
         "snr_db": sample.snr_db,
         "wer": row.wer,
         "file": sample.file,
+        **({"error": row.error} if row.failed else {}),
     }
 
 

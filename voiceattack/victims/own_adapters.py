@@ -22,7 +22,7 @@ Transcriber = Callable[[npt.NDArray[np.float32], int], str]
 
 
 class LossVictim(DifferentiableVictim):
-    """A module with its own ``loss`` and ``transcribe``; see :func:`from_loss_module`."""
+    """A module with its own ``loss`` and ``transcribe``; see :func:`voiceattack.victims.own.from_loss_module`."""
 
     def __init__(self, module: Any, device: torch.device, batched: bool) -> None:
         self._module, self._device, self._batched = module, device, batched
@@ -73,7 +73,7 @@ class LossVictim(DifferentiableVictim):
 
 
 class FunctionVictim(Victim):
-    """A plain function that hears; see :func:`from_function`.
+    """A plain function that hears; see :func:`voiceattack.victims.own.from_function`.
 
     It may ask a service with a key. Where its text, or what it raises, repeats a key of the environment, ``***`` stands
     (:meth:`voiceattack.victims.keys.Keys.of_environment`).
