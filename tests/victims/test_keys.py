@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from voiceattack.errors import SpecError, VictimError
 from voiceattack.victims import load_victim
 from voiceattack.victims.keys import MARK, Keys
 from voiceattack.victims.own import from_function
+from voiceattack.victims.servers import program
 
 KEY = "sk-Pro/j3ct_9f8E7d6C5b+4A=.x1Y2z3"
 
@@ -241,6 +243,24 @@ def test_a_program_that_prints_a_key_of_the_environment(tmp_path: Path, monkeypa
     with pytest.raises(VictimError, match="exit code 3") as caught:
         victim.transcribe(Batch.of([tones(0)]))
     assert leaked(secret, str(caught.value)) is None
+
+
+def test_what_a_program_says_is_whole_however_late_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipes are closed when it has ended; the threads that read them may not have begun by then."""
+    reads = program._Kept._read
+
+    def late(kept: program._Kept) -> None:
+        time.sleep(0.5)
+        reads(kept)
+
+    monkeypatch.setattr(program._Kept, "_read", late)
+    path = tmp_path / "asr.sh"
+    path.write_text("#!/bin/sh\nprintf '%60000s' 'the last word'\n")
+    path.chmod(0o755)
+    assert load_victim(f"command:{path} {{audio}}", "cpu").transcribe(Batch.of([tones(0)]))[0].text == "the last word"
+    path.write_text("#!/bin/sh\necho no model >&2\nexit 3\n")
+    with pytest.raises(VictimError, match=r"exit code 3 \(it said: no model\)"):
+        load_victim(f"command:{path} {{audio}}", "cpu").transcribe(Batch.of([tones(0)]))
 
 
 def test_a_function_that_repeats_a_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

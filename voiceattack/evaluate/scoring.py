@@ -79,8 +79,8 @@ def evaluate(
     examples = run.examples()
     if not examples:
         raise RunError(f"{run.path}: holds no examples; run: {command_line('attack', 'INPUT', '--out', run.path)}")
-    own = [metric.name for metric in metrics() if metric.over == "clips" or metric.of == "signals"]
-    if taken := [name for name in own if name in Result.model_fields]:
+    columns = [metric.name for metric in metrics() if metric.over == "clips" or metric.of == "signals"]
+    if taken := [name for name in columns if name in Result.model_fields]:
         raise SpecError(f"a metric is registered as {taken[0]!r}, which results call something else; give it another name")
     journal = Journal(run.path)
     # Files of one clean clip together: what it masks is worked out once.

@@ -21,11 +21,11 @@ from markupsafe import Markup
 
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, write_whole, writing
-from voiceattack.report.html.environment import html_environment
 from voiceattack.report.html.example import example_data
 from voiceattack.report.html.text import render_text_page
 from voiceattack.report.sections import html_sections
 from voiceattack.report.sections.base import Material
+from voiceattack.report.templates import html_environment
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 from voiceattack.unicode_text import visible

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, writing
 from voiceattack.report.commands import evaluate_command
-from voiceattack.report.html.environment import html_environment
 from voiceattack.report.sections.home import deeds
+from voiceattack.report.templates import html_environment
 from voiceattack.runs.run import Run
 
 __all__ = ["pieces", "render_text_page"]

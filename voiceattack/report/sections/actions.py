@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from voiceattack.report.console import number
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 from voiceattack.runs.records import Result
 
 __all__ = ["ACTIONS", "Command", "Parted", "actions", "by_command", "parted"]

@@ -56,7 +56,7 @@ class Section:
     Attributes:
         markdown: its Markdown, which begins with an empty line and a heading; ``""`` where there is nothing to say of the run.
             None: it is not in report.md.
-        html: its ``<section>``, escaped (:func:`voiceattack.report.html.environment.fill` escapes); ``""`` and None likewise.
+        html: its ``<section>``, escaped (:func:`voiceattack.report.templates.fill` escapes); ``""`` and None likewise.
         markdown_place, html_place: sections stand in the order of these numbers.
     """
 

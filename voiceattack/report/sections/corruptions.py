@@ -20,9 +20,9 @@ from voiceattack.files import inside, whole_text, write_whole, writing
 from voiceattack.report.console import number
 from voiceattack.report.curve import COLOURS
 from voiceattack.report.drawing import METADATA, save_picture, without_mathtext
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 from voiceattack.runs.records import Result
 from voiceattack.unicode_text import csv_cell, escape_json
 

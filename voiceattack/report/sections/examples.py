@@ -12,10 +12,10 @@ from voiceattack.files import inside
 from voiceattack.metrics import OF_TEXTS, Metric, columns
 from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, link, table
 from voiceattack.report.plots import draw_example
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 

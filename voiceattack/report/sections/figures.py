@@ -7,10 +7,10 @@ from markupsafe import Markup
 from voiceattack.evaluate.summary import attack_name
 from voiceattack.metrics import columns
 from voiceattack.report.console import number, rate_label, with_interval
-from voiceattack.report.html.environment import fill
-from voiceattack.report.html.page import groups_of
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.sections.groups import groups_of
+from voiceattack.report.templates import fill
 
 __all__ = ["FIGURES"]
 

@@ -7,11 +7,11 @@ from markupsafe import Markup
 from voiceattack.craft.corruptions import ALL
 from voiceattack.objectives import wanted
 from voiceattack.report.console import normalizer_of, rate_label
-from voiceattack.report.html.environment import fill
-from voiceattack.report.html.page import groups_of
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.sections.base import Material, Section
 from voiceattack.report.sections.corruptions import facts_of
+from voiceattack.report.sections.groups import groups_of
+from voiceattack.report.templates import fill
 
 __all__ = ["HEAD"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from voiceattack.report.console import number
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import escape, table
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 from voiceattack.runs.records import AnyResult, Result, TextResult
 
 __all__ = ["HOME", "Deed", "deeds", "home_did", "home_lines", "home_section"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from voiceattack.listening import detection, read_answers
-from voiceattack.report.html.environment import fill
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 
 __all__ = ["LISTENING"]
 

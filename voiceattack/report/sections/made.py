@@ -6,9 +6,9 @@ from markupsafe import Markup
 
 from voiceattack.report.commands import make_command
 from voiceattack.report.console import normalizer_of
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import escape
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 from voiceattack.runs.run import Run
 
 __all__ = ["MADE"]

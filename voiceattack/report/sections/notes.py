@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import escape
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 
 __all__ = ["NOTES"]
 

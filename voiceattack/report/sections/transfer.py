@@ -12,12 +12,12 @@ from markupsafe import Markup
 from voiceattack.evaluate.curve import Curve, curves
 from voiceattack.files import inside
 from voiceattack.metrics.error_rate import ErrorRate
+from voiceattack.report.chart import charts
 from voiceattack.report.console import number, with_interval
 from voiceattack.report.curve import draw_curves, labels
-from voiceattack.report.html.chart import charts
-from voiceattack.report.html.environment import fill
 from voiceattack.report.markdown_text import code, escape, table
 from voiceattack.report.sections.base import Material, Section
+from voiceattack.report.templates import fill
 from voiceattack.runs.records import Result
 
 __all__ = ["ROBUSTNESS", "TRANSFER", "TransferRow", "robustness", "transfer", "transfer_rows"]

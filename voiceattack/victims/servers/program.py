@@ -32,6 +32,8 @@ TIMEOUT_SECONDS = 60.0
 MOST_BYTES = 1 << 16
 TAIL_BYTES = 4096
 TAIL_SHOWN = 300
+FAR_AWAY_SECONDS = 5.0
+"""How long the end of a pipe is waited for once the process and its group are dead."""
 
 
 class CommandVictim(Victim):
@@ -113,24 +115,25 @@ class _Kept:
         self.data = b""
         self.over = False
         self._pipe, self._first, self._last = pipe, first, last
+        # A descriptor of its own: the pipe is closed when the process has ended, and what it wrote may not all be read by then.
+        self._end = os.dup(pipe.fileno())
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def join(self) -> None:
         """Wait for the end of the pipe; one that a child far away holds open is not waited for."""
-        self._thread.join(1.0)
-        if not self._thread.is_alive():
-            self._pipe.close()
+        self._thread.join(FAR_AWAY_SECONDS)
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while block := os.read(self._pipe.fileno(), 1 << 16):
+        with os.fdopen(self._end, "rb", buffering=0) as end, contextlib.suppress(OSError):
+            while block := end.read(1 << 16):
                 self.data += block
                 if self._last is not None:
                     self.data = self.data[-self._last :]
                 if self._first is not None and len(self.data) > self._first:
                     self.over = True
-                    self._pipe.close()  # whoever writes on gets SIGPIPE
+                    self._pipe.close()  # both ends that we hold: whoever writes on gets SIGPIPE
+                    return
 
 
 def load(rest: str, options: dict[str, str], device: torch.device) -> CommandVictim:
