@@ -11,12 +11,14 @@ import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from voiceattack.errors import SpecError
 from voiceattack.extras import optional_import
 
 __all__ = [
     "NORMALISE_STEPS",
+    "all_visible",
     "confusables",
     "csv_cell",
     "escape_json",
@@ -55,6 +57,15 @@ def is_invisible(character: str) -> bool:
 def visible(text: str) -> str:
     """``text`` with each invisible character shown as ``⟨U+200B⟩``: fit for a terminal, a report, an error message."""
     return "".join(f"⟨U+{ord(character):04X}⟩" if is_invisible(character) else character for character in text)
+
+
+def all_visible(value: Any) -> Any:
+    """JSON-safe data with the invisible characters of its texts marked; ``data:`` URLs hold none."""
+    if isinstance(value, dict):
+        return {key: all_visible(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [all_visible(item) for item in value]
+    return visible(value) if isinstance(value, str) and not value.startswith("data:") else value
 
 
 def plain_apostrophes(text: str) -> str:

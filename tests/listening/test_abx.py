@@ -8,8 +8,6 @@ import json
 import socket
 import struct
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import soundfile
 from browser import chromium, console, requests, serious_findings, until
+from local_fixture import get
 from speechlike import in_process, write_clips
 
 from voiceattack.errors import RunError
@@ -50,16 +49,6 @@ def serve() -> Iterator[Any]:
     for server in servers:
         server.shutdown()
         server.server_close()
-
-
-def get(url: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-    kind = {"Content-Type": "application/json"} if data is not None else {}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, {**kind, **headers}), timeout=10) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
 
 
 def test_trials_are_blind_balanced_and_the_same_each_time(run: Run) -> None:
@@ -136,14 +125,25 @@ def test_a_listener_answers_in_a_browser_leaves_and_resumes(run: Run, serve: Any
         choice = trials[number].right if right else "ab"[trials[number].right == "a"]
         page.find_element("css selector", f"[data-answer={choice}]").click()
 
+    def begin(page: Any) -> None:
+        assert not page.find_element("id", "begin").is_enabled(), "the volume comes first"
+        page.find_element("id", "volume").click()
+        until(lambda: page.find_element("id", "begin").is_enabled())
+        page.find_element("id", "begin").click()
+
     with chromium(800, 900) as page:
         page.get(server.url)
+        until(lambda: page.find_element("id", "start").is_displayed())
+        assert serious_findings(page) == []
+        begin(page)
         for number in range(3):
             answer(page, number, right=number != 1)
         until(lambda: len(server.session.done) == 3)
         assert serious_findings(page) == []
         server = serve(Session(run, "eve"))  # the next day: another port, another token
         page.get(server.url)
+        until(lambda: page.find_element("id", "start").is_displayed())
+        begin(page)
         for number in range(3, 6):
             answer(page, number, right=True)
         until(lambda: page.find_element("id", "end").is_displayed())

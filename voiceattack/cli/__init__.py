@@ -37,6 +37,7 @@ from voiceattack.cli import (
     text,
     transcribe,
     usage,
+    view,
     wakeword_sweep,
 )
 from voiceattack.cli.console import warn
@@ -64,6 +65,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("listen")(listen.listen)
+app.command("view")(view.view)
 app.command("transcribe")(transcribe.transcribe)
 app.command("text")(text.text)
 app.command("speak")(speak.speak)

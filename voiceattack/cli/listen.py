@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, RunArgument, say, stdout, tell_writer
+from voiceattack.cli.console import QuietOption, RunArgument, say, stdout, tell_writer, warn
+
+if TYPE_CHECKING:
+    from voiceattack.runs.run import Run
 
 __all__ = ["listen"]
 
@@ -22,6 +25,12 @@ def listen(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the answers there and serve nothing.")] = None,
     results: Annotated[bool, typer.Option("--results", help="Show the results and serve nothing.")] = False,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", metavar="DIR", help="Write the test as a folder to host for people elsewhere.")
+    ] = None,
+    answers: Annotated[
+        list[Path] | None, typer.Option("--answers", metavar="FILE", help="Take in what they sent back. Repeatable.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many comparisons are left; serve nothing.")] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -29,18 +38,20 @@ def listen(
 
     Answers go to RUN/listening; 'voiceattack report' shows the detection rates.
     """
-    from voiceattack.errors import RunError
     from voiceattack.listening import Session, detection, read_answers, write_csv
     from voiceattack.runs.run import Run
 
     opened = Run.open(run)
     tell_writer(run)
+    if bundle is not None or answers:
+        _elsewhere(opened, bundle, answers or [], listener, trials, repeat, quiet)
     if csv is not None or results:
-        answers = read_answers(opened)
+        given = read_answers(opened)
         if csv is not None:
-            say(f"written: {write_csv(answers, csv)}: {len(answers)} answers", quiet=quiet)
+            say(f"written: {write_csv(given, csv)}: {len(given)} answers", quiet=quiet)
         if results and not quiet:
-            stdout().print(_table(detection(answers)))
+            stdout().print(_table(detection(given)))
+    if bundle is not None or answers or csv is not None or results:
         return
     session = Session(opened, listener, trials, repeat)
     left = sum((trial.number, trial.id) not in session.done for trial in session.trials)
@@ -48,20 +59,33 @@ def listen(
         say(f"{left} of {len(session.trials)} comparisons are left for {listener}; nothing was served")
         return
     from voiceattack.listening.server import ListeningServer
+    from voiceattack.local_server import serve_until_interrupted
 
-    try:
-        server = ListeningServer(session, port)
-    except OSError as error:
-        raise RunError(f"port {port} cannot be used ({error.strerror}); choose another, or 0 for a free one") from error
+    server = ListeningServer(session, port)
     # The address is what the command is for: printed under --quiet too.
     say(f"open {server.url}" if quiet else f"{left} comparisons for {listener}; open {server.url} (Ctrl-C ends it)")
-    try:
-        server.serve_forever(poll_interval=0.2)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+    serve_until_interrupted(server)
     say(f"{len(session.done)} of {len(session.trials)} answered, in {session.file}", quiet=quiet)
+
+
+def _elsewhere(run: Run, bundle: Path | None, answers: list[Path], name: str, most: int | None, repeat: int, quiet: bool) -> None:
+    """Write the test for people elsewhere, and take in what they answered; a bad file of answers costs itself alone."""
+    from voiceattack.errors import RunError
+    from voiceattack.listening.bundle import take_answers, write_bundle
+
+    if bundle is not None:
+        number = write_bundle(run, bundle, name, most, repeat)
+        say(f"written: {bundle}: {number} comparisons; host it or send it, then: listen {run.path} --answers FILE", quiet=quiet)
+    refused = []
+    for path in answers:
+        try:
+            who, new = take_answers(run, path)
+            say(f"{path}: {new} new answers of {who}", quiet=quiet)
+        except RunError as error:
+            refused.append(error)
+            warn(str(error))
+    if refused and len(refused) == len(answers):
+        raise refused[0]
 
 
 def _table(rows: list) -> object:  # type: ignore[type-arg]

@@ -13,7 +13,7 @@ import io
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -69,6 +69,13 @@ class Answer:
     plays: str
     time: str
 
+    @classmethod
+    def to(cls, trial: Trial, listener: str, choice: str, seconds: float, plays: Mapping[str, int], time: str) -> Answer:
+        """The answer ``choice``, ``a`` or ``b``, to a trial."""
+        heard = " ".join(f"{name}:{int(plays.get(name, 0))}" for name in "abx")
+        right = choice == trial.right
+        return cls(listener, trial.number, trial.id, trial.attack, trial.x, choice, right, round(seconds, 2), heard, time)
+
 
 def trials_of(run: Run, listener: str, most: int | None = None, repeat: int = 1) -> list[Trial]:
     """The trials of one listener, in an order and with an assignment of A, B and X drawn from run and listener alone, so that a
@@ -113,12 +120,10 @@ class Session:
     """
 
     def __init__(self, run: Run, listener: str, most: int | None = None, repeat: int = 1) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", listener):
-            raise RunError(f"listener {listener!r}: use up to 40 lower-case letters, digits, '-' and '_'")
         self.run, self.listener = run, listener
+        self.file = file_of(run, listener)
         self.trials = trials_of(run, listener, most, repeat)
-        self.file = run.resolve(f"{FOLDER}/{listener}.jsonl")
-        self.done = {(answer.trial, answer.id) for answer in _read(self.file)}
+        self.done = {(answer.trial, answer.id) for answer in read_file(self.file)}
         self.token = secrets.token_urlsafe(24)
 
     def next(self) -> Trial | None:
@@ -134,17 +139,27 @@ class Session:
         trial = self.next()
         if trial is None or trial.number != number or choice not in ("a", "b"):
             raise RunError(f"trial {number} is not the one that is open; load the page again")
-        heard = " ".join(f"{name}:{int(plays.get(name, 0))}" for name in "abx")
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        right = choice == trial.right
-        made = Answer(self.listener, number, trial.id, trial.attack, trial.x, choice, right, round(seconds, 2), heard, now)
-        with writing(self.file, "make room"):
-            # A last line without its end was torn by a kill; it is asked again.
-            append_line(self.file, json.dumps(asdict(made)).encode(), lambda line: False)
+        keep(self.file, Answer.to(trial, self.listener, choice, seconds, plays, now))
         self.done.add((number, trial.id))
 
 
-def _read(file: Path) -> list[Answer]:
+def keep(file: Path, answer: Answer) -> None:
+    """Add one answer to a listener's file; on return it is on the disk. Raises RunError when the disk refuses."""
+    with writing(file, "make room"):
+        # A last line without its end was torn by a kill; it is asked again.
+        append_line(file, json.dumps(asdict(answer)).encode(), lambda line: False)
+
+
+def file_of(run: Run, listener: str) -> Path:
+    """Where a listener's answers lie; raises RunError for a name that is none."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", listener):
+        raise RunError(f"listener {listener!r}: use up to 40 lower-case letters, digits, '-' and '_'")
+    return run.resolve(f"{FOLDER}/{listener}.jsonl")
+
+
+def read_file(file: Path) -> list[Answer]:
+    """The answers of one listener, none without a file; raises RunError when it is damaged."""
     try:
         return [Answer(**json.loads(line)) for line in whole_lines(file, lambda last: False) if line]
     except (OSError, ValueError, TypeError) as error:
@@ -154,7 +169,7 @@ def _read(file: Path) -> list[Answer]:
 def read_answers(run: Run) -> list[Answer]:
     """All answers of all listeners; raises RunError when a file is damaged."""
     names = sorted(file.name for file in run.resolve(FOLDER).glob("*.jsonl"))
-    return [answer for name in names for answer in _read(run.resolve(f"{FOLDER}/{name}"))]
+    return [answer for name in names for answer in read_file(run.resolve(f"{FOLDER}/{name}"))]
 
 
 def write_csv(answers: Sequence[Answer], path: Path) -> Path:

@@ -28,7 +28,7 @@ from voiceattack.report.sections.base import Material
 from voiceattack.report.templates import html_environment
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
-from voiceattack.unicode_text import visible
+from voiceattack.unicode_text import all_visible
 
 __all__ = ["render", "render_alone"]
 
@@ -78,7 +78,7 @@ def _write(run: Run, path: Path, folder: str | None) -> Path:
         for data in _examples(run, rows) if folder is not None else ():
             name = f"{run.audio_path(data['id']).stem}.js"
             beside = run.output(path.parent / str(folder) / name)
-            write_whole(beside, f"voiceattackExample({json.dumps(_marked(data))});\n".encode("ascii"))
+            write_whole(beside, f"voiceattackExample({json.dumps(all_visible(data))});\n".encode("ascii"))
         with whole_file(path) as stream:
             html_environment().get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
     return path
@@ -99,13 +99,4 @@ def _examples(run: Run, rows: list[Result]) -> Iterator[dict[str, Any]]:
 
 
 def _embedded(run: Run, rows: list[Result]) -> Iterator[tuple[str, Markup]]:
-    return ((data["id"], htmlsafe_json_dumps(_marked(data))) for data in _examples(run, rows))
-
-
-def _marked(data: Any) -> Any:
-    """JSON-safe data with the invisible characters of its texts marked; data: URLs hold none."""
-    if isinstance(data, dict):
-        return {key: _marked(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_marked(value) for value in data]
-    return visible(data) if isinstance(data, str) and not data.startswith("data:") else data
+    return ((data["id"], htmlsafe_json_dumps(all_visible(data))) for data in _examples(run, rows))
