@@ -138,18 +138,18 @@ def load_converted(
         suppress_tokens=settings["suppress_ids"], begin_suppress_tokens=settings["suppress_ids_begin"], return_timestamps=False
     )
     complete_generation(spec, network, _Vocabulary(tokenizer))
-    prompt, told = decoder_prompt(spec, network.generation_config, language, task)
+    prompt, options = decoder_prompt(spec, network.generation_config, language, task)
     model = WhisperModel(
         network.to(device),
         lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids),
         lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True)),
         prompt,
         modes,
-        told,
+        options,
     )
     victim = WhisperVictim(model, {"precision": f"{stored_as(variables)} weights in float32 arithmetic"})
-    if told:
-        victim.language = "en" if task == "translate" else language_code(told["language"])
+    if options:
+        victim.language = "en" if task == "translate" else language_code(options["language"])
     return victim
 
 
