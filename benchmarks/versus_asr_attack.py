@@ -20,7 +20,7 @@ from torch import Tensor
 
 from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
-from voiceattack.victims.whisper.bundled import model_folder
+from voiceattack.victims.whisper.packaged import TINY
 
 __all__ = ["run"]
 
@@ -34,7 +34,7 @@ def peer_model(victim: Any, folder: Path) -> Any:
 
     victim.model.network.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=victim.model.network.config.num_mel_bins).save_pretrained(folder)
-    shutil.copy(model_folder() / "tokenizer.json", folder / "tokenizer.json")
+    shutil.copy(TINY.folder() / "tokenizer.json", folder / "tokenizer.json")
     names = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "<|endoftext|>")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "WhisperTokenizer", **names}))
     (folder / "processor_config.json").write_text(json.dumps({"processor_class": "WhisperProcessor"}))

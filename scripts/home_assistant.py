@@ -41,7 +41,7 @@ from voiceattack.errors import VictimError, VoiceAttackError
 from voiceattack.extras import optional_import
 from voiceattack.victims.assistants.home import Home, default_home
 from voiceattack.victims.assistants.home_assistant_client import HomeAssistant
-from voiceattack.victims.whisper.bundled import model_folder
+from voiceattack.victims.whisper.packaged import TINY
 
 __all__ = ["Place", "down", "main", "status", "up"]
 
@@ -180,7 +180,7 @@ def start_recogniser(place: Place, port: int) -> None:
         "-m",
         "wyoming_faster_whisper",
         "--model",
-        str(model_folder()),
+        str(TINY.folder()),
         "--language",
         "en",
         *where,

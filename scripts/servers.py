@@ -151,9 +151,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def bundled_model() -> Path:
     """The folder of the bundled Whisper tiny.en."""
-    from voiceattack.victims.whisper.bundled import model_folder
+    from voiceattack.victims.whisper.packaged import TINY
 
-    return model_folder()
+    return TINY.folder()
 
 
 def _note(name: str) -> Path:

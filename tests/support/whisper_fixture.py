@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from voiceattack.victims.whisper.bundled import model_folder
+from voiceattack.victims.whisper.packaged import TINY
 
 VOCABULARY = 51_864
 START, END, NO_TIMESTAMPS = 50_257, 50_256, 50_362
@@ -26,7 +26,7 @@ def write_whisper(folder: Path, model: Any = None, **changes: Any) -> Any:
     if model is None:
         model = small_whisper(**changes)
     model.save_pretrained(folder)
-    shutil.copy(model_folder() / "tokenizer.json", folder)
+    shutil.copy(TINY.folder() / "tokenizer.json", folder)
     end = "<|endoftext|>"
     names = {"eos_token": end, "bos_token": end, "unk_token": end, "pad_token": end}
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "WhisperTokenizer", **names}))

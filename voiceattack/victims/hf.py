@@ -34,7 +34,7 @@ FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
     "wav2vec2": (_ctc, frozenset({"dtype", "language"})),
     "hubert": (_ctc, frozenset({"dtype", "language"})),
     "wavlm": (_ctc, frozenset({"dtype", "language"})),
-    "whisper": (_whisper, frozenset({"dtype", "language", "frontend", "timestamps"})),
+    "whisper": (_whisper, frozenset({"dtype", "language", "task", "frontend", "timestamps"})),
 }
 """``model_type`` in a model's config to its family's loader and the options it takes."""
 

@@ -17,9 +17,9 @@ from voiceattack.audio import Batch, load
 from voiceattack.errors import DigestError, MissingExtraError, SpecError, VictimError
 from voiceattack.metrics.text import normalize
 from voiceattack.victims import load_victim
-from voiceattack.victims.whisper import bundled as whisper_bundled
 from voiceattack.victims.whisper.frontends import features
 from voiceattack.victims.whisper.log_mel import LogMel
+from voiceattack.victims.whisper.packaged import TINY, PackagedWhisper
 from voiceattack.victims.whisper.victim import WhisperVictim
 
 SAMPLES = ROOT / "samples"
@@ -72,7 +72,7 @@ def test_clean_speech_is_heard_as_the_default_victim_hears_it(spec: str, expecte
     assert together == [victim.transcribe(Batch.of([clip]))[0] for clip in clips(4)]
     facts = victim.describe()
     assert json.loads(json.dumps(facts)) == facts
-    assert facts["sha256"] == whisper_bundled.SHA256
+    assert facts["sha256"] == TINY.sha256
     assert facts["compute_type"] == ("int8_float32" if "int8" in spec else "float32")
     assert facts["beam_size"] == (1 if "beam_size=1" in spec else 5)
     assert victim.capabilities == {"hears"}
@@ -113,7 +113,7 @@ def test_faster_whisper_suppresses_the_tokens_of_the_models_config() -> None:
     from faster_whisper.transcribe import get_suppressed_tokens
     from tokenizers import Tokenizer
 
-    folder = whisper_bundled.model_folder()
+    folder = TINY.folder()
     wrapped = Wrapped(Tokenizer.from_file(str(folder / "tokenizer.json")), False)
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert list(get_suppressed_tokens(wrapped, [-1])) == sorted(settings["suppress_ids"])  # type: ignore[arg-type]
@@ -231,7 +231,7 @@ def test_folders_are_checked_and_nothing_is_downloaded(scheme: str, tmp_path: Pa
     with pytest.raises(VictimError, match=r"holds no config\.json and no tokenizer\.json"):
         load_victim(f"{scheme}:{tmp_path}", "cpu")
     for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
-        shutil.copy(whisper_bundled.model_folder() / name, tmp_path)
+        shutil.copy(TINY.folder() / name, tmp_path)
     with pytest.raises(VictimError, match="cannot run on cpu"):
         load_victim(f"{scheme}:{tmp_path}", "cpu")
 
@@ -282,7 +282,7 @@ def test_damaged_folders_are_refused(scheme: str, name: str, content: object, sa
 def test_the_bundled_weights_digest_is_checked(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs(scheme)
     (tmp_path / "model.bin").write_bytes(b"not the weights")
-    monkeypatch.setattr(whisper_bundled, "model_folder", lambda: tmp_path)
+    monkeypatch.setattr(PackagedWhisper, "_place", lambda model, part: tmp_path / "model.bin")
     with pytest.raises(DigestError, match="expected 1a5afae0"):
         load_victim(f"{scheme}:whisper-tiny.en", "cpu")
 

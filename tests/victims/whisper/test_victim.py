@@ -14,8 +14,8 @@ from voiceattack.audio import Batch, load
 from voiceattack.errors import DigestError, SpecError, TargetError, VictimError
 from voiceattack.metrics.text import normalize
 from voiceattack.victims import LossConfig, load_victim
-from voiceattack.victims.whisper import bundled
 from voiceattack.victims.whisper.log_mel import LogMel
+from voiceattack.victims.whisper.packaged import TINY
 from voiceattack.victims.whisper.victim import WhisperVictim
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -50,15 +50,15 @@ def test_features_equal_the_library_on_speech_and_silence() -> None:
 
 def test_wrong_digest_fails_closed(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(bundled.model_folder(), folder)
+    shutil.copytree(TINY.folder(), folder)
     with (folder / "model.bin").open("r+b") as stream:
         stream.seek(40_000_000)
         stream.write(b"\x01")
     with pytest.raises(DigestError, match="expected 1a5afae0"):
-        bundled.load_folder(folder, torch.device("cpu"))
+        TINY.load(torch.device("cpu"), folder)
     (folder / "model.bin").unlink()
     with pytest.raises(VictimError, match="reinstall"):
-        bundled.load_folder(folder, torch.device("cpu"))
+        TINY.load(torch.device("cpu"), folder)
 
 
 def test_options_are_refused() -> None:

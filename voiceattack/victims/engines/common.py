@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,10 @@ import torch
 from voiceattack.audio.clips import file_sha256
 from voiceattack.errors import AudioError, SpecError, VictimError, VoiceAttackError
 from voiceattack.files import read_text
-from voiceattack.victims.whisper import bundled as whisper_bundled
+from voiceattack.victims.whisper.packaged import PACKAGED, TINY
 
 __all__ = ["WIDEST_BEAM", "ConvertedModel", "Placement", "engine_errors", "find_model", "placement"]
 
-BUNDLED = "whisper-tiny.en"
 FILES = ("model.bin", "config.json", "tokenizer.json")
 MOST_THREADS = 4
 WIDEST_BEAM = 100
@@ -56,26 +56,26 @@ class Placement:
 
 
 def find_model(scheme: str, rest: str) -> ConvertedModel:
-    """The model that a spec names: the bundled weights, their digest checked, or a folder. Nothing is downloaded.
+    """The model that a spec names: weights of a package, their digest checked, or a folder. Nothing is downloaded.
 
     Args:
         scheme: of the spec, for messages.
-        rest: ``whisper-tiny.en`` or a folder with ``model.bin``, ``config.json`` and ``tokenizer.json``.
+        rest: ``whisper-tiny.en``, ``whisper-base`` or a folder with ``model.bin``, ``config.json`` and ``tokenizer.json``.
 
     Raises:
         SpecError: no model named.
-        DigestError: the bundled ``model.bin`` is not the file expected.
+        DigestError: the packaged weights are not the files expected.
         VictimError: no such folder, or files are missing.
     """
     if not rest:
-        raise SpecError(f"victim {scheme} needs a model: {scheme}:{BUNDLED} or {scheme}:<folder of a converted model>")
-    if rest == BUNDLED:
-        folder = whisper_bundled.model_folder()
-        whisper_bundled.verify(folder)
-        return ConvertedModel(f"{scheme}:{rest}", folder, f"openai/{BUNDLED}", whisper_bundled.SHA256)
+        raise SpecError(f"victim {scheme} needs a model: {scheme}:{TINY.name} or {scheme}:<folder of a model>")
+    if (packaged := PACKAGED.get(rest)) is not None:
+        return ConvertedModel(f"{scheme}:{rest}", packaged.joined(_kept(rest)), packaged.model, packaged.sha256)
     spec, folder = f"{scheme}:{rest}", Path(rest).expanduser()
     if not folder.is_dir():
-        raise VictimError(f"{spec}: no such folder; give {BUNDLED} or a folder that ct2-transformers-converter wrote")
+        raise VictimError(
+            f"{spec}: no such folder; give {' or '.join(PACKAGED)}, or a folder that ct2-transformers-converter wrote"
+        )
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise VictimError(
@@ -87,6 +87,12 @@ def find_model(scheme: str, rest: str) -> ConvertedModel:
         return ConvertedModel(spec, folder, str(folder), file_sha256(folder / "model.bin"))
     except AudioError as error:
         raise VictimError(f"{spec}: {error}") from error
+
+
+def _kept(name: str) -> Path:
+    """Where the one file is made that engines want of weights that come in parts: the user's cache."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "voiceattack" / name
 
 
 def _check_tokens(spec: str, folder: Path) -> None:

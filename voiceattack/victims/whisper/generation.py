@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from voiceattack.errors import VictimError
+from voiceattack.errors import SpecError, VictimError
+from voiceattack.languages import model_code
 
-__all__ = ["complete_generation", "is_token"]
+__all__ = ["TASKS", "complete_generation", "decoder_prompt", "is_token"]
 
+TASKS = ("transcribe", "translate")
 WINDOW_POSITIONS = 1500  # encoder positions in 30 s
 MULTILINGUAL_TOKENS = 51_865  # the fewest of a model of several languages; English-only ones have one less
 LIBRARY_DEFAULT_LENGTH = 20
@@ -63,6 +65,23 @@ def complete_generation(spec: str, model: Any, tokenizer: Any) -> None:
             setattr(generation, name, value)
     generation.forced_decoder_ids = config.forced_decoder_ids = None
     _check(spec, generation, size)
+
+
+def decoder_prompt(spec: str, generation: Any, language: str, task: str) -> tuple[list[int], dict[str, str] | None]:
+    """What stands before the first word, and what ``generate`` is told, for a language and a task.
+
+    Raises:
+        SpecError: the model does not know them.
+    """
+    if not generation.is_multilingual:
+        model_code(language, ["en"], spec)
+        if task != "transcribe":
+            raise SpecError(f"{spec}: hears English alone and translates nothing; leave task={task} out")
+        return [int(generation.decoder_start_token_id), int(generation.no_timestamps_token_id)], None
+    known = [token.strip("<|>") for token in generation.lang_to_id]
+    code = model_code(language, known, spec)
+    ids = (generation.lang_to_id[f"<|{code}|>"], generation.task_to_id[task], generation.no_timestamps_token_id)
+    return [int(generation.decoder_start_token_id), *map(int, ids)], {"language": code, "task": task}
 
 
 def is_token(value: Any, size: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import TargetError
@@ -47,6 +48,11 @@ class WhisperVictim(DifferentiableVictim):
         self.model = model
         self._facts = facts or {}
         self.short_window = short_window
+
+    def with_facts(self, facts: dict[str, Any]) -> Self:
+        """The same, with further facts for run.json before the others."""
+        self._facts = {**facts, **self._facts}
+        return self
 
     @property
     def device(self) -> torch.device:
