@@ -169,10 +169,11 @@ class Budget:
         """Band and masking limits of one clip, float (samples,), without leaving the window or the cube."""
         band, masked = self._band, [limit for limit in (self._hiding, self._strict) if limit is not None]
         for _ in range(ROUNDS):
-            if (band is None or band.holds(delta)) and all(one.holds(clip, delta) for one in masked):
-                return delta
+            before = delta
             for one in masked:
                 delta = one.attenuate(clip, delta)
+            if delta is before and (band is None or band.holds(delta)):
+                return delta
             if band is not None:
                 delta = band.inside(delta)
             delta = _cut(delta, clip, mask, limit)
@@ -181,7 +182,7 @@ class Budget:
         return delta * min((one.scale(clip, delta) for one in masked), default=1.0)
 
     def rounded(self, delta: Tensor, clip: Tensor) -> Tensor:
-        """One clip perturbed by what fits, float (samples,), on the 16-bit grid; rounding itself may break limits but the strict."""
+        """One clip with what fits, float (samples,), on the 16-bit grid; rounding may break all limits but the strict one."""
         return quantize16(clip + delta) if self._strict is None else self._strict.rounded(clip, delta)
 
     def excess(self, clean: Tensor, adversarial: Tensor) -> float:

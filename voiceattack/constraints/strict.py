@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from voiceattack.audio.clips import SAMPLE_RATE, quantize16
+from voiceattack.audio.clips import quantize16
 from voiceattack.constraints.thresholds import threshold_of
-from voiceattack.metrics.psychoacoustics import HOP, N_FFT, NEAR_BARK, bark
+from voiceattack.metrics.psychoacoustics import HOP, N_FFT, critical_bands
 
 __all__ = ["Strict"]
 
@@ -19,6 +20,7 @@ ROUNDING_TRIES = 24
 TAPER = 256  # samples over which a perturbation fades before a part that must stay as it was
 MARGIN_DB = 0.3  # more than rounding exceeded, by which the next try is softened
 SLACK_DB = 0.005  # kept below the limit: a search computes in single precision what the metric measures in double
+NONE_DB = 1e-4  # no excess: what scaling to the limit leaves in single precision
 OWN_DB = 1.0  # a bin stands out by rounding alone where the perturbation itself is this far within
 
 
@@ -37,16 +39,16 @@ class Strict:
 
     def holds(self, clip: Tensor, delta: Tensor) -> bool:
         """Whether the limit is kept."""
-        return self.excess_db(clip, delta) <= self._aim_db + 1e-4
+        return self.excess_db(clip, delta) <= self._aim_db + NONE_DB
 
     @property
     def _aim_db(self) -> float:
         return self.limit_db - SLACK_DB
 
     def attenuate(self, clip: Tensor, delta: Tensor) -> Tensor:
-        """``delta`` softened where it stands too high: a dozen times in turn, hardly any bin does."""
+        """``delta`` softened where it stands too high (a dozen times in turn, hardly any bin does); itself where none does."""
         above = (self._over(clip, delta) - self._aim_db).clamp(min=0.0)
-        return delta if not bool((above > 0).any()) else _softened(delta, above)
+        return delta if float(above.max()) <= NONE_DB else _softened(delta, above)
 
     def scale(self, clip: Tensor, delta: Tensor) -> float:
         """The largest factor in [0, 1] by which ``delta`` keeps the limit; a softer one always does."""
@@ -89,16 +91,15 @@ def _softened(delta: Tensor, above: Tensor) -> Tensor:
     drop = OVERSHOOT * _spread(_highest_near(above))
     window = torch.hann_window(N_FFT, device=delta.device, dtype=delta.dtype)
     spectrum = torch.stft(delta, N_FFT, HOP, window=window, center=True, pad_mode="constant", return_complex=True)
-    gains = torch.pow(10.0, -drop / 20.0).to(delta)
+    gains = torch.exp(drop * (-math.log(10.0) / 20.0)).to(delta)
     return torch.istft(spectrum * gains, N_FFT, HOP, window=window, center=True, length=delta.shape[-1])
 
 
 def _highest_near(above: Tensor) -> Tensor:
     """The highest value within half a Bark of each bin, of float (bins, frames): the level at a bin is that of its whole band."""
     bins = above.shape[0]
-    rates = bark(torch.linspace(0.0, SAMPLE_RATE / 2, bins, dtype=torch.float64)).to(above.device)
-    first = torch.searchsorted(rates, rates - NEAR_BARK)
-    count = torch.searchsorted(rates, rates + NEAR_BARK, right=True) - first
+    first, after = (index.to(above.device) for index in critical_bands(bins))
+    count = after - first
     # Maxima over powers of two of bins; two of them, overlapping, cover any band.
     found = torch.zeros_like(above)
     maxima, width = above, 1
