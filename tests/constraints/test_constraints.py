@@ -149,7 +149,7 @@ def test_band_and_window_alone_bound_no_size() -> None:
         ({"window": "always"}, "speech"),
         ({"db_x": -500.0}, "db_x"),
         ({"masking_excess_db": 0.0}, "masking_excess_db"),
-        ({"masking_excess_max_db": -0.1}, "masking_excess_max_db"),
+        ({"masking_excess_max_db": -80.0}, "masking_excess_max_db"),
     ],
 )
 def test_wrong_shapes_are_refused(limits: dict[str, Any], match: str) -> None:

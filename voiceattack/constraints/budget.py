@@ -34,8 +34,8 @@ class Budget:
         db_x: highest peak of the perturbation relative to the clip's peak, in dB (Carlini & Wagner 2018).
         masking_excess_db: most excess over the masking threshold, mean over time-frequency bins, in dB, > 0. What rounding to 16
             bits adds alone can exceed limits under some hundredths of a dB.
-        masking_excess_max_db: most excess over the masking threshold of any time-frequency bin, in dB, >= 0; 0.1 is strictly
-            masked. In pauses of a clean recording, where nothing hides even what rounding to 16 bits adds, nothing is changed.
+        masking_excess_max_db: most excess over the masking threshold of any time-frequency bin, in dB; 0.1 is strictly masked,
+            -3 hidden 3 dB under the threshold. In pauses of a clean recording, where nothing hides even what rounding to 16 bits adds, nothing is changed.
         band: ``"LOW-HIGH"`` in Hz: where in the spectrum the perturbation may lie. Outside, -20 dB of it are tolerated (a time
             window spreads it), and what rounding to 16 bits adds.
         window: ``"speech"``, ``"START-END"`` or ``"START-"`` in seconds: when the perturbation may be on.
@@ -64,8 +64,8 @@ class Budget:
             raise SpecError(f"db_x must lie in [-120, 20] dB, got {self.db_x}; -30 is a peak 30 dB under the clip's")
         if self.masking_excess_db is not None and not 0.0 < self.masking_excess_db <= 100.0:
             raise SpecError(f"masking_excess_db must lie in (0, 100] dB, got {self.masking_excess_db}")
-        if self.masking_excess_max_db is not None and not 0.0 <= self.masking_excess_max_db <= 100.0:
-            raise SpecError(f"masking_excess_max_db must lie in [0, 100] dB, got {self.masking_excess_max_db}")
+        if self.masking_excess_max_db is not None and not -60.0 <= self.masking_excess_max_db <= 100.0:
+            raise SpecError(f"masking_excess_max_db must lie in [-60, 100] dB, got {self.masking_excess_max_db}")
         if self.band is not None:
             Band.parse(self.band)
         if self.window is not None:
@@ -150,6 +150,10 @@ class Budget:
             mask = mask.clone()
             for row, clip in zip(mask, clean.clips(), strict=True):
                 row[: len(clip)] &= self._window.mask(clip)
+        if self._strict is not None:
+            mask = mask.clone()
+            for row, clip in zip(mask, clean.clips(), strict=True):
+                row[: len(clip)] &= self._strict.open(clip)
         limits = self.linf_radius(clean)
         delta = _cut(delta, clean.waveforms, mask, limits)
         if self._band is not None or self._hiding is not None or self._strict is not None:
