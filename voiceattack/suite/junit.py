@@ -14,6 +14,7 @@ __all__ = ["to_junit"]
 
 Json = dict[str, Any]
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NO_PATH = re.compile(r"[|\]\r\n]")  # what would end an attachment's line before its path does
 TOLD = 100  # clips in the text of a failed gate; summary.json has all
 ATTACHED = 5  # recordings attached to a failed gate; each clip has a case of its own, with its own
 
@@ -193,7 +194,7 @@ def _output(case: ET.Element, files: list[str | None], folder: Path, lines: list
     """What was said and heard, and the recordings that are there, each on a line of its own as Jenkins and GitLab attach them."""
     places = [_place(file, folder) for file in files if file is not None]
     told = [*(lines or ()), *(f"play:        {place}" for place in places if lines)]
-    told += [f"[[ATTACHMENT|{_attachment(place)}]]" for place in places if os.path.isfile(place)]
+    told += [f"[[ATTACHMENT|{_attachment(place)}]]" for place in places if os.path.isfile(place) and not NO_PATH.search(place)]
     if told:
         ET.SubElement(case, "system-out").text = _clean("\n".join(told))
 
