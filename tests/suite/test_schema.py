@@ -128,11 +128,22 @@ def test_init_writes_a_suite_that_is_valid_and_says_what_was_found(tmp_path: Pat
     assert (tmp_path / "suite.schema.json").read_text() == json_schema() and "2 clips" in text
     suite = load_suite(tmp_path / "suite.yaml")
     jsonschema.validate(yaml.safe_load(text), json.loads(json_schema()))
-    assert suite.inputs[0].path == "recordings" and len(plan(suite, [])) == 0 and len(suite.gates) >= 5
+    assert suite.inputs[0].path == "recordings" and len(plan(suite, [])) == 0 and len(suite.gates) == 5
     assert all(parse_gate(gate).hint == "" for gate in suite.gates)
+    assert "# - wer_clean <= 0.10  # needs the words said" in text, "none is written down here, so the gate could not be judged"
     again = in_process("init")
     assert again.returncode == 2 and "exists already" in again.stderr
     assert in_process("init", "--force", "--quiet").stdout == ""
+
+
+def test_a_gate_that_the_bundled_victim_cannot_hold_says_so_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for victim, off, gates in (("whisper-tiny.en", "# ", 5), ("tiny", "", 6)):
+        assert in_process("init", "--victim", victim, "--force").returncode == 0
+        text = (tmp_path / "suite.yaml").read_text()
+        assert f"\n  {off}- false_transcript_rate <= 0.20" in text and "\n  - wer_clean <= 0.10\n" in text
+        assert len(load_suite(tmp_path / "suite.yaml").gates) == gates
+        assert ("the run fails, as it should" in text) is bool(off)
 
 
 def test_init_without_inputs_takes_the_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

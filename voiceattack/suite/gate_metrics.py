@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from voiceattack.attacks import ATTACKS
@@ -34,15 +34,20 @@ class Figure:
         value: None when nothing can be said, with the reason in ``note``; -inf for an SNR where nothing was fooled.
         interval: 95%; None when there is none.
         n: clips it is over.
-        worst: the sample that speaks most against the victim.
+        against: the samples that speak against the victim, the worst first.
         note: what else a reader must know.
     """
 
     value: float | None
     interval: tuple[float, float] | None
     n: int
-    worst: Sample | None = None
+    against: tuple[Sample, ...] = ()
     note: str = ""
+
+    @property
+    def worst(self) -> Sample | None:
+        """The sample that speaks most against the victim; None when none does."""
+        return self.against[0] if self.against else None
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,17 @@ class FigureKind:
 
 
 def _nothing(note: str) -> Figure:
-    return Figure(None, None, 0, None, note)
+    return Figure(None, None, 0, (), note)
 
 
 def _rate(hits: Sequence[Sample], n: int, empty: str) -> Figure:
     if n == 0:
         return _nothing(empty)
-    worst = max(hits, key=lambda sample: sample.snr_db or -math.inf, default=None)
-    return Figure(len(hits) / n, wilson(len(hits), n), n, worst)
+    return Figure(len(hits) / n, wilson(len(hits), n), n, _quietest_first(hits))
+
+
+def _quietest_first(hits: Sequence[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(hits, key=lambda sample: -(sample.snr_db or -math.inf)))
 
 
 @dataclass(frozen=True)
@@ -123,11 +131,7 @@ def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["att
             best[key] = hit
     figure = _rate(list(best.values()), len(tried), _untried(clips))
     left = len(clips) - len(tried)
-    return figure if not left or figure.value is None else Figure(*_fields(figure), f"{left} clips were not tried at these sizes")
-
-
-def _fields(figure: Figure) -> tuple[float | None, tuple[float, float] | None, int, Sample | None]:
-    return figure.value, figure.interval, figure.n, figure.worst
+    return figure if not left or figure.value is None else replace(figure, note=f"{left} clips were not tried at these sizes")
 
 
 def _untried(clips: Sequence[_Clip]) -> str:
@@ -170,8 +174,9 @@ def _error_rate(count: Callable[[Sample], tuple[int, int]], key: str) -> Callabl
 
 def _error_figure(rate: ErrorRate, clips: Sequence[Sample]) -> Figure:
     """The figure of clips counted in this order."""
-    worst = max(zip(rate.errors, rate.lengths, clips, strict=True), key=lambda one: one[0] / one[1])
-    return Figure(rate.compute(), rate.interval(), len(clips), worst[2] if worst[0] else None)
+    wrong = [one for one in zip(rate.errors, rate.lengths, clips, strict=True) if one[0]]
+    wrong.sort(key=lambda one: -one[0] / one[1])
+    return Figure(rate.compute(), rate.interval(), len(clips), tuple(clip for _, _, clip in wrong))
 
 
 def _heard(samples: Sequence[Sample], condition: Condition, key: str) -> list[Sample]:
@@ -200,10 +205,10 @@ def _snr_to_fool(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence
             for members in found.values()
         ]
         value = pick(best)
-        fooled = [s for members in found.values() for s in members if s.result.success and s.snr_db is not None]
-        worst = max(fooled, key=lambda s: s.snr_db or 0.0, default=None)
+        fooled = [[s for s in members if s.result.success and s.snr_db is not None] for members in found.values()]
+        against = _quietest_first([max(hits, key=lambda s: s.snr_db or 0.0) for hits in fooled if hits])
         note = f"{best.count(-math.inf)} of {len(best)} clips were never fooled" if -math.inf in best else ""
-        return Figure(value, bootstrap_order(best, pick), len(best), worst, note)
+        return Figure(value, bootstrap_order(best, pick), len(best), against, note)
 
     return compute
 
@@ -214,7 +219,7 @@ def _median(values: Sequence[float]) -> float:
 
 def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figure]:
     name = metric.name
-    worst = max if metric.better == "lower" else min
+    most_first = metric.better == "lower"
 
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         known = [(s, s.result.value(name)) for s in of_kind(samples, "attack") if condition(s)]
@@ -222,8 +227,8 @@ def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figu
         if not sizes:
             return _nothing(f"no artefact has a {name}")
         values = [value for _, value in sizes]
-        example = worst(sizes, key=lambda one: one[1])[0]
-        return Figure(_median(values), bootstrap_order(values, _median), len(values), example)
+        against = tuple(sample for sample, _ in sorted(sizes, key=lambda one: one[1], reverse=most_first))
+        return Figure(_median(values), bootstrap_order(values, _median), len(values), against)
 
     return compute
 
@@ -247,9 +252,9 @@ def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -
     if not members:
         return _nothing("no clip without speech was heard")
     words, minutes = [s.heard.words for s in members], [(s.heard.audio_seconds or 0.0) / 60 for s in members]
-    worst = max(members, key=lambda s: s.heard.words)
+    against = sorted((s for s in members if s.heard.words), key=lambda s: -s.heard.words)
     interval = bootstrap_ratio(words, minutes)
-    return Figure(sum(words) / sum(minutes), interval, len(members), worst if worst.heard.words else None)
+    return Figure(sum(words) / sum(minutes), interval, len(members), tuple(against))
 
 
 def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> Figure:
@@ -260,8 +265,8 @@ def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> F
         return _nothing("the victim has no wake word" if members else "no clip without speech was heard")
     hours, woken = sum(s.heard.audio_seconds or 0.0 for s in told) / 3600, sum(s.heard.wake_ups or 0 for s in told)
     low, high = poisson(woken)
-    worst = max(told, key=lambda s: s.heard.wake_ups or 0)
-    return Figure(woken / hours, (low / hours, high / hours), len(told), worst if worst.heard.wake_ups else None)
+    against = sorted((s for s in told if s.heard.wake_ups), key=lambda s: -(s.heard.wake_ups or 0))
+    return Figure(woken / hours, (low / hours, high / hours), len(told), tuple(against))
 
 
 def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:

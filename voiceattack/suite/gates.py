@@ -178,7 +178,7 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
         attack = sample.attack if about == "attack" and "attack" in entry.per else ""
         groups.setdefault((sample.victim if "victim" in entry.per else "", attack), []).append(sample)
     if not groups:
-        return [_judged(gate, "", "", [Figure(None, None, 0, None, "nothing was heard that it is about")], incomplete)]
+        return [_judged(gate, "", "", [Figure(None, None, 0, (), "nothing was heard that it is about")], incomplete)]
     found = []
     for (victim, attack), members in groups.items():
         rounds = [[s for s in members if s.seed in (None, seed)] for seed in seeds]

@@ -18,6 +18,7 @@ __all__ = ["find_inputs", "suite_text", "write_suite"]
 
 SKIP = frozenset(("build", "dist", "node_modules", "site-packages", "tests", "docs"))
 CLIPS = 5
+BUNDLED = "whisper-tiny.en"
 FOUND = 50  # that many clips are counted, no more
 
 
@@ -79,14 +80,40 @@ def suite_text(inputs: Sequence[str], victim: str, folder: Path) -> str:
     Raises:
         CorpusError: an input holds no clip.
     """
-    lines = []
+    lines, written = [], 0
     for given in inputs:
         clips, texts, more = _count(folder, given)
+        written += texts
         told = f"{clips}{' or more' if more else ''} clips" + (", with texts" if texts == clips else f", {texts} with texts")
         lines += [f"  - path: {_quoted(given)}  # {told}", f"    limit: {CLIPS}  # the first so many; remove it to take all"]
         lines.append("    tags: [speech]  # names for gates and attacks to choose these clips by")
     trust = " --trust" if outside(victim) else ""
-    return TEMPLATE.format(inputs="\n".join(lines), victim=_quoted(victim), schema=SCHEMA_FILE.name, trust=trust)
+    gates = _gates(victim, written > 0)
+    schema = SCHEMA_FILE.name
+    return TEMPLATE.format(inputs="\n".join(lines), victim=_quoted(victim), schema=schema, trust=trust, gates=gates)
+
+
+def _gates(victim: str, texts: bool) -> str:
+    """The gates, with a word on those that cannot hold here: measured with this suite on the bundled samples."""
+    bundled = victim == BUNDLED
+    words = "- wer_clean <= 0.10"
+    words += "" if texts else "  # needs the words said, in a manifest beside the recordings: docs/reference/corpora.md"
+    told = (
+        "  # Whisper tiny.en does not hold this (4 of 5 samples fooled at 40 dB): the run fails, as it should" if bundled else ""
+    )
+    silence = "- false_transcript_rate <= 0.20"
+    silence += "  # Whisper tiny.en hears words in 10 of 10; with your own recogniser, take the # away" if bundled else ""
+    lines = [
+        words if texts else f"# {words}",
+        f"- gate: success_rate <= 0.20 at snr_db >= 30{told}",
+        "  tag: speech",
+        "# - success_rate <= 0.90, interval decides  # of the loud attack too",
+        "- control_success_rate <= 0.20  # noise as loud as the artefacts",
+        f"# {silence}" if bundled else silence,
+        "- repetition_loop_rate == 0",
+        "- error_rate == 0",
+    ]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def write_suite(path: Path, text: str, *, force: bool = False) -> list[Path]:
@@ -166,14 +193,7 @@ attacks:
 
 # A gate is a sentence. By default the figure itself decides; "interval decides" asks that its whole 95% interval holds.
 gates:
-  - wer_clean <= 0.10  # needs the words said, in a manifest beside the recordings: docs/reference/corpora.md
-  - gate: success_rate <= 0.20 at snr_db >= 30
-    tag: speech
-  - success_rate <= 0.90, interval decides
-  - control_success_rate <= 0.20  # noise as loud as the artefacts
-  - false_transcript_rate <= 0.20
-  - repetition_loop_rate == 0
-  - error_rate == 0
+{gates}
 
 seed: 0
 repeat: 1  # more: so many seeds; a gate whose verdict differs between them is "unreliable"

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,10 @@ def write_outputs(summary: Json, out: Path, further: Sequence[Path] = ()) -> lis
     check_outputs(further)
     own = [(inside(out, NAMES[suffix]), suffix) for suffix in FORMATS]
     wanted = [*own, *((path, path.suffix.lower()) for path in further)]
+    formats: dict[str, Callable[[Json], str]] = {**FORMATS, ".xml": partial(to_junit, folder=out)}  # it attaches recordings
     for path, suffix in wanted:
         with writing(path, "make room or choose another file"):
-            write_whole(path, FORMATS[suffix](summary).encode("utf-8", "replace"))
+            write_whole(path, formats[suffix](summary).encode("utf-8", "replace"))
     return [path for path, _ in wanted]
 
 

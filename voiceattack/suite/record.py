@@ -66,7 +66,8 @@ def _judgement(one: Judgement) -> Json:
         "interval": None if one.figure.interval is None else [_finite(end) for end in one.figure.interval],
         "n": one.figure.n,
         "seeds": [_figure(figure, verdict) for figure, verdict in zip(one.figures, one.verdicts, strict=True)],
-        "worst": None if one.figure.worst is None else _worst(one.figure.worst),
+        "worst": None if one.figure.worst is None else _against(one.figure.worst),
+        "clips": [_against(sample) for sample in one.figure.against],
     }
 
 
@@ -80,7 +81,8 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _worst(sample: Sample) -> Json:
+def _against(sample: Sample) -> Json:
+    """What a reader must know of a sample that speaks against the victim."""
     row = sample.row
     result = row if isinstance(row, Result) else None
     return {
@@ -102,7 +104,8 @@ def _example(sample: Sample) -> Json:
     result = sample.result
     names = {"victim": sample.victim, "attack": sample.attack, "spec": result.victim}
     texts = {name: getattr(result, name) for name in ("reference", "clean_hypothesis", "wer_clean", "wer", "error")}
-    return {**result.baseline_entry(), **texts, **names, "seed": sample.seed, "tags": sorted(sample.tags), "file": sample.file}
+    facts = {"seed": sample.seed, "seconds": result.seconds, "tags": sorted(sample.tags), "file": sample.file}
+    return {**result.baseline_entry(), **texts, **names, **facts}
 
 
 def _clean(sample: Sample) -> Json:
