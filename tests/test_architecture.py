@@ -18,6 +18,7 @@ PACKAGE = ROOT / "voiceattack"
 ORDER = (
     "errors",
     "numbers",
+    "progress",
     "commands",
     "asked",
     "registry",

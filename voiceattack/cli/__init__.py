@@ -41,6 +41,8 @@ from voiceattack.cli import (
     wakeword_sweep,
 )
 from voiceattack.cli.console import warn
+from voiceattack.cli.progress import PACE, hush
+from voiceattack.cli.threads import wait_passively
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
 
@@ -118,11 +120,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show_warnings()
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    wait_passively()
+    PACE.begin()
     try:
         try:
             with terminable():
                 code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
         finally:
+            hush()
             console.let_go()
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED

@@ -188,7 +188,7 @@ def evaluate_and_show(
 
     with progress("hearing back", quiet=quiet) as on_progress:
         summary = evaluate(run, victims, critical_terms=terms, on_progress=on_progress)
-    written = write_reports(run, formats, outputs)
+    written = write_reports(run, formats, outputs, quiet=quiet)
     if not quiet:
         stdout().print(summary_table(summary))
         for line in [*term_lines(summary), *summary.get("warnings", [])]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import OutputOption, QuietOption, formats_of, say, tell_writer, write_reports
+from voiceattack.cli.console import OutputOption, QuietOption, formats_of, progress, say, tell_writer, write_reports
 from voiceattack.errors import SpecError
+from voiceattack.progress import showing
 
 __all__ = ["report"]
 
@@ -33,10 +34,12 @@ def report(
 
         if format_ is not None or not outputs or set(outputs.values()) != {"md"}:
             raise SpecError("several runs make one Markdown report: give -o FILE.md and no --format, or name one run")
-        for path in outputs:
-            say(f"written: {render_joint([Run.open(run) for run in runs], path)}", quiet=quiet)
+        with progress("writing the reports", quiet=quiet) as on_progress, showing(on_progress):
+            written = [render_joint([Run.open(run) for run in runs], path) for path in outputs]
+        for path in written:
+            say(f"written: {path}", quiet=quiet)
         return
     default = "" if outputs else "md"
     formats = [FORMATS.entry(name.strip()).name for name in (format_ or default).split(",") if name.strip()]
-    for path in write_reports(Run.open(runs[0]), formats, outputs):
+    for path in write_reports(Run.open(runs[0]), formats, outputs, quiet=quiet):
         say(f"written: {path}", quiet=quiet)

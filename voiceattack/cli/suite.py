@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, say, warn
+from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, progress, say, warn
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError
+from voiceattack.progress import showing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,7 +162,6 @@ def _own(folder: Path, name: str) -> Path:
 def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: Any) -> Outcome:
     import contextlib
 
-    from voiceattack.cli.console import progress
     from voiceattack.suite.execute import Teller, execute
 
     with contextlib.ExitStack() as stack:
@@ -177,7 +177,8 @@ def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
     from voiceattack.suite.outputs import append_step_summary, write_cell_reports, write_outputs
     from voiceattack.suite.record import record
 
-    summary = {**record(outcome), "reports": write_cell_reports(outcome)}
+    with progress("writing the reports", quiet=quiet) as on_progress, showing(on_progress):
+        summary = {**record(outcome), "reports": write_cell_reports(outcome)}
     written = write_outputs(summary, outcome.out, further)
     append_step_summary(summary)
     for line in outcome.incomplete:

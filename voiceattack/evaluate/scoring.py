@@ -21,6 +21,7 @@ from voiceattack.metrics import columns, measure, measure_texts, metrics
 from voiceattack.metrics.terms import term_facts, unsaid_notes
 from voiceattack.metrics.text import NORMALIZER, cer, cut_note, normalize, spaced, word_errors
 from voiceattack.objectives import Interpret, Objective, action_of, interpret_of
+from voiceattack.progress import Progress, each
 from voiceattack.runs.journal import Journal, mark_of, sound_digest
 from voiceattack.runs.records import Example, Result
 from voiceattack.runs.run import Run
@@ -28,8 +29,6 @@ from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent
 
 __all__ = ["evaluate"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def evaluate(
         victims: who listens; the attacked victim, or others (transfer).
         batch_size: clips heard at once.
         critical_terms: names and domain words that must be heard right, beside those of the clips' manifests.
-        on_progress: called with (rows done, rows in all, victim).
+        on_progress: called with (done, in all, what is at hand): each example counts once for being measured and once a victim.
 
     Returns:
         The summary, as written.
@@ -85,21 +84,26 @@ def evaluate(
     journal = Journal(run.path)
     # Files of one clean clip together: what it masks is worked out once.
     ordered = sorted(examples, key=lambda example: example.clean_audio or "")
-    sizes = {example.id: _sizes(run, example, journal) for example in ordered}
+    total = len(examples) * (1 + len(victims))
+    tell = on_progress or (lambda done, total, label: None)
+    sizes = {}
+    for example in each(ordered, "measuring", lambda example: example.id, lambda done, _, label: tell(done, total, label)):
+        sizes[example.id] = _sizes(run, example, journal)
     specs = {victim.spec for victim in victims}
     rows = [row for row in _earlier(run) if row.victim not in specs and row.id in sizes]
-    total = len(examples) * len(victims)
     marks = []
-    for place, victim in enumerate(victims):
+    for place, victim in enumerate(victims, 1):
         run.note_victim(victim.spec, victim.describe())
         ears = _Ears(run, victim, batch_size, journal)
         paths = [path for example in examples for path in (example.clean_audio, example.audio) if path and not example.error]
 
-        def tell(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
-            if on_progress is not None:
-                on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
+        def heard(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
+            share = min(done, files) / max(1, files)
+            label = f"{victim.spec} heard {min(done, files)} of {files} files"
+            tell(place * len(examples) + round(share * len(examples)), total, label)
 
-        ears.listen(paths, tell)
+        heard(0)
+        ears.listen(paths, heard)
         rows += [_result(example, ears, critical_terms, sizes[example.id]) for example in examples]
         marks.append(ears.mark)
     run.write_results(rows)

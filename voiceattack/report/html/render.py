@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, write_whole, writing
+from voiceattack.progress import each
 from voiceattack.report.html.example import example_data
 from voiceattack.report.html.text import render_text_page
 from voiceattack.report.sections import html_sections
@@ -94,7 +95,7 @@ def _examples(run: Run, rows: list[Result]) -> Iterator[dict[str, Any]]:
             controls.setdefault(row.control_for, []).append(row)
         elif not row.is_stage:
             heard.setdefault(row.id, []).append(row)
-    for identifier, members in heard.items():
+    for identifier, members in each(list(heard.items()), "drawing", lambda item: item[0]):
         yield example_data(run, sources.get(identifier, ""), members, controls.get(identifier, []))
 
 
