@@ -131,7 +131,10 @@ def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["att
             best[key] = hit
     figure = _rate(list(best.values()), len(tried), _untried(clips))
     left = len(clips) - len(tried)
-    return figure if not left or figure.value is None else replace(figure, note=f"{left} clips were not tried at these sizes")
+    notes = [f"{left} clips were not tried at these sizes"] if left else []
+    if unscored := sum(sample.final and not sample.result.scored for sample in of_kind(samples, kind)):
+        notes.append(f"{unscored} more left out: misheard already when clean, or failed")
+    return figure if not notes or figure.value is None else replace(figure, note="; ".join(notes))
 
 
 def _untried(clips: Sequence[_Clip]) -> str:

@@ -15,6 +15,7 @@ from voiceattack.metrics.text import normalize, word_errors
 from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import SuiteClip
+from voiceattack.suite.rounds import Earlier, Round, now
 from voiceattack.suite.samples import HeardClip
 from voiceattack.suite.schema import VictimEntry
 from voiceattack.victims import Victim
@@ -30,6 +31,8 @@ def hear_clean(
     entry: VictimEntry,
     items: Sequence[SuiteClip],
     load: Callable[[str], Victim],
+    during: Round,
+    earlier: Earlier,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[list[tuple[SuiteClip, HeardClip]], int]:
     """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
@@ -39,6 +42,8 @@ def hear_clean(
         entry: who listens.
         items: the clips.
         load: loads a victim; not called when all was heard before.
+        during: the round, before which a server or a program was not heard.
+        earlier: counts the answers of earlier rounds.
         on_progress: called with (clips done, clips in all, name).
 
     Returns:
@@ -51,7 +56,7 @@ def hear_clean(
     for index, item in enumerate(items):
         id = example_id(item.name, item.sha256, "clean")
         row = known.get(id)
-        if row is None or row["error"]:
+        if row is None or row["error"] or not during.holds(entry, row.get("at")):
             if on_progress is not None:
                 on_progress(index, len(items), item.name)
             row = _hear(load(entry.spec), item, id)
@@ -59,6 +64,7 @@ def hear_clean(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 append_line(path, _line(row), _is_whole)
             new += 1
+        earlier.add(row.get("at"), during.begun)
         rows.append((item, _scored(row, item, entry)))
         known[id] = row
     if new:  # of an error and of what was heard after it one line stays
@@ -86,7 +92,8 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
-    row: Row = {"id": id, "hypothesis": None, "wake_ups": None, "audio_seconds": None, "language": victim.language, "error": None}
+    row: Row = dict.fromkeys(("id", "hypothesis", "wake_ups", "audio_seconds", "language", "error", "at"))
+    row |= {"id": id, "language": victim.language}
     try:
         wave = audio.quantize16(item.utterance.load()[0])
         row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
@@ -95,6 +102,7 @@ def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
         row["hypothesis"], row["wake_ups"] = heard.text, heard.details.get("wake_ups")
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         row["error"] = str(as_error(error))
+    row["at"] = now()
     return row
 
 

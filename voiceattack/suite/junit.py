@@ -28,6 +28,7 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
     * a test suite an attack and victim, ``clean on VICTIM`` and ``no speech on VICTIM``: a case a clip. Only gates fail, so a
       clip that was fooled, misheard or in which words were invented is ``skipped`` with the reason; it is an ``error`` when
       it could not be made or heard;
+    * ``known failures``: ``skipped`` while they stand, a ``failure`` of the type ``expired`` after their last day;
     * ``inputs``: those that cannot be used, ``error``.
 
     ``time`` is seconds: what making and hearing the clip took when it was made, which for a clip from before is not this run.
@@ -48,6 +49,7 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
         groups.setdefault(f"{kind} on {one['victim']}", []).append(_unharmed(one, folder))
     for name, cases in groups.items():
         _suite(root, name, cases)
+    _suite(root, "known failures", [_known(one) for one in summary.get("expected", [])])
     _suite(root, "inputs", [_unusable(one) for one in summary["unusable"]])
     for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(child.get(count, "0")) for child in root)))
@@ -117,6 +119,8 @@ def _gate(one: Json, folder: Path) -> ET.Element:
         _result(case, "failure", f"unreliable: {one['reason']}", "unreliable", _clips(one["clips"], folder))
     elif one["verdict"] == "error":
         _result(case, "error", f"could not be judged: {one['reason']}", "gate")
+    elif one["verdict"] == "expected":
+        _result(case, "skipped", f"known failure: {one['reason']}")
     if one["verdict"] in ("failed", "unreliable"):
         _output(case, [clip["file"] for clip in one["clips"][:ATTACHED]], folder)
     return case
@@ -181,6 +185,20 @@ def _unharmed(one: Json, folder: Path) -> ET.Element:
     elif not silent and one["wer"]:
         _result(case, "skipped", f"misheard without an attack, WER {one['wer']:.2f}: whether so many may be, the gates say")
     _output(case, [one["file"]], folder, _told(None if silent else one["reference"], None, one["hypothesis"]))
+    return case
+
+
+def _known(one: Json) -> ET.Element:
+    """The case of a known failure: ``skipped`` while it stands, a ``failure`` when it has expired, else passed."""
+    about = next(f"{kind} {one[kind]}" for kind in ("clip", "tag", "gate") if one[kind] is not None)
+    case = _case("expected", ", ".join([f"{about}: {one['outcome']}", *filter(None, (one["victim"], one["attack"]))]))
+    _properties(case, {key: one[key] or None for key in ("state", "reason", "ticket", "until")})
+    if one["state"] == "expired":
+        _result(case, "failure", one["told"], "expired")
+    elif one["state"] != "fixed":
+        _result(case, "skipped", one["told"])
+    else:
+        ET.SubElement(case, "system-out").text = _clean(one["told"])
     return case
 
 
