@@ -12,6 +12,8 @@ from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, pois
 from voiceattack.suite.gate_metrics import UNSCORED, UNTRIED, Condition, Figure, all_figures, always
 from voiceattack.suite.samples import HeardClip, Kind, Sample
 
+LEFT_OUT = "1 more left out: misheard already when clean, or failed"
+
 
 def attacked(clip: str, kind: Kind = "attack", registered: str = "pgd", **changes: Any) -> Sample:
     """An artefact of a clip, or its noise: "turn it on" was said, "turn it of" heard at 20 dB, which is a success."""
@@ -42,7 +44,7 @@ def at_least_30_db(sample: Sample) -> bool:
 def test_success_is_over_the_clips_scored_and_the_quietest_hit_is_the_worst() -> None:
     wrong = attacked("c", outcome="clean_wrong", success=None)
     found = figure("success_rate", attacked("a"), held("b"), wrong, attacked("d", snr_db=25), attacked("e", snr_db=None))
-    assert (found.value, found.interval, found.n, found.note) == (3 / 4, wilson(3, 4), 4, "")
+    assert (found.value, found.interval, found.n, found.note) == (3 / 4, wilson(3, 4), 4, LEFT_OUT)
     assert found.worst is not None and found.worst.clip == "d"
     assert figure("success_rate", attacked("a")).value == 1.0 and figure("success_rate", held("a")).worst is None
     assert figure("success_rate", wrong) == Figure(None, None, 0, (), UNSCORED)
