@@ -13,6 +13,7 @@ from voiceattack.audio.clips import Batch
 from voiceattack.errors import RunError, as_error
 from voiceattack.files import append_line, inside, whole_lines, write_whole, writing
 from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import SuiteClip
@@ -31,7 +32,7 @@ def hear_clean(
     entry: VictimEntry,
     items: Sequence[SuiteClip],
     load: Callable[[str], Victim],
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[list[tuple[SuiteClip, HeardClip]], int]:
     """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
 
