@@ -42,7 +42,7 @@ from voiceattack.cli import (
 )
 from voiceattack.cli.console import warn
 from voiceattack.cli.progress import PACE, hush
-from voiceattack.cli.threads import wait_passively
+from voiceattack.cli.threads import keep_to_quota, wait_passively
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
 
@@ -121,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     wait_passively()
+    keep_to_quota()
     PACE.begin()
     try:
         try:
