@@ -48,6 +48,7 @@ ORDER = (
     "report",
     "view",
     "compare",
+    "history",
     "suite",
     "testing",
     "pytest_plugin",
