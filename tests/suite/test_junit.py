@@ -105,6 +105,10 @@ def test_clips_have_cases_of_their_own_with_seconds_and_a_recording(suite: Path,
     clean = {case.name: case for case in found["clean on toy"]}
     assert len(clean) == 3 and sum(bool(case.result) for case in clean.values()) == 1
     assert any("misheard without an attack, WER 1.00" in result.message for case in clean.values() for result in case.result)
+    for heard in told["clean"]:
+        group = found["no speech on toy"] if heard["kind"] == "no-speech" else found["clean on toy"]
+        (case,) = (case for case in group if case.name == f"{heard['id']} on toy")
+        assert heard["seconds"] > 0 and case.time == pytest.approx(heard["seconds"], abs=6e-4)
     assert all("[[ATTACHMENT|" in case.system_out for case in (*clean.values(), *found["no speech on toy"]))
 
 

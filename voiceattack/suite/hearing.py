@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def _is_whole(line: bytes) -> bool:
 
 def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
     row: Row = {"id": id, "hypothesis": None, "wake_ups": None, "audio_seconds": None, "language": victim.language, "error": None}
+    began = time.perf_counter()
     try:
         wave = audio.quantize16(item.utterance.load()[0])
         row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
@@ -96,6 +98,7 @@ def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
         row["hypothesis"], row["wake_ups"] = heard.text, heard.details.get("wake_ups")
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         row["error"] = str(as_error(error))
+    row["seconds"] = round(time.perf_counter() - began, 4)
     return row
 
 
@@ -116,4 +119,5 @@ def _scored(row: Row, item: SuiteClip, entry: VictimEntry) -> HeardClip:
         wake_ups=row["wake_ups"],
         audio_seconds=row["audio_seconds"],
         error=row["error"],
+        seconds=row.get("seconds"),
     )

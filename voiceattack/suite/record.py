@@ -109,7 +109,7 @@ def _example(sample: Sample) -> Json:
 
 
 def _clean(sample: Sample) -> Json:
-    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error", "wake_ups")
+    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "seconds", "error", "wake_ups")
     return {
         **{key: getattr(sample.heard, key) for key in keys},
         "kind": sample.kind,

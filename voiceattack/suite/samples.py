@@ -26,6 +26,7 @@ class HeardClip:
         wake_ups: how often a wake word was heard; None for a victim without one.
         audio_seconds: length.
         error: why it could not be heard.
+        seconds: that reading and hearing it took, whenever that was; None in runs of earlier versions.
     """
 
     id: str
@@ -40,6 +41,7 @@ class HeardClip:
     wake_ups: int | None
     audio_seconds: float | None
     error: str | None
+    seconds: float | None = None
 
     @property
     def failed(self) -> bool:
