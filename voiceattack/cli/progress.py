@@ -32,8 +32,8 @@ class Pace:
     Attributes:
         every: seconds from line to line.
         last: when the last one came, or the command began; of :func:`time.monotonic`.
-        waits: whether there is a wait to explain as the command begins: heavy modules are still to be imported. Not so in a second
-            call of :func:`voiceattack.cli.main` in one process.
+        waits: whether there is a wait to explain as the command begins: heavy modules are still to be imported. Not so in a
+            second call of :func:`voiceattack.cli.main` in one process.
     """
 
     every: float = EVERY_SECONDS
