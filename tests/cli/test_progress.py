@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from speechlike import environment, in_process, write_clips
 
-from voiceattack.cli.progress import Pace, progress
+from voiceattack.cli.progress import PACE, Pace, progress
 
 LOADS = "*torch is imported*"
 WATCHED = f"""
@@ -96,7 +97,7 @@ def test_without_a_terminal_a_line_comes_at_every_interval() -> None:
 def test_a_step_that_takes_long_is_told_too() -> None:
     with unread() as stderr, progress("attacking", quiet=False, pace=Pace(every=0.01)):
         until(lambda: bool(stderr.getvalue()))
-    assert stderr.getvalue().startswith("voiceattack: attacking: 0% after 0 s\n")
+    assert stderr.getvalue().startswith("voiceattack: attacking: 0 s so far\n")
 
 
 def test_of_many_short_tasks_one_is_told_now_and_then() -> None:
@@ -107,6 +108,17 @@ def test_of_many_short_tasks_one_is_told_now_and_then() -> None:
     with unread() as stderr, progress("second", quiet=False, pace=pace):
         pass
     assert stderr.getvalue() == ""
+
+
+def test_a_command_tells_on_stderr_and_its_results_on_stdout_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ("attack", *write_clips(tmp_path / "in", 2), "--victim", "tiny", "--steps", "40", "--snr-db", "25", "--out")
+    silent = in_process(*run, tmp_path / "a")
+    monkeypatch.setattr(PACE, "every", 0.01)
+    told = in_process(*run, tmp_path / "b")
+    assert silent.stderr == "" and told.stdout.replace(f"{tmp_path}/b/", f"{tmp_path}/a/") == silent.stdout
+    for words in ("attacking: ", "; clip 2 of 2: clip1", "hearing back: ", "; measuring 1 of 4: ", "; drawing 2 of 2: "):
+        assert words in told.stderr, told.stderr
+    assert all(line.startswith("voiceattack: ") for line in told.stderr.splitlines())
 
 
 def test_quiet_shows_nothing() -> None:

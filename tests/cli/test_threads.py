@@ -41,7 +41,7 @@ def test_the_library_leaves_threads_alone() -> None:
 
 
 def test_every_command_that_loads_victims_takes_threads() -> None:
-    for command in ("attack", "transcribe", "evaluate", "run", "corruptions", "demo", "text", "fit", "replay"):
+    for command in ("attack", "transcribe", "evaluate", "run", "corruptions", "demo", "text", "fit", "replay", "wakeword-sweep"):
         assert "--threads" in in_process(command, "--help").stdout, command
     assert "--threads" not in in_process("report", "--help").stdout
     for count in ("0", "many"):

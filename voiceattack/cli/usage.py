@@ -19,6 +19,10 @@ from voiceattack.numbers import usable
 __all__ = ["Command", "grouped"]
 
 
+LONG = ("export", "merge", "report", "speak")
+"""Commands that load no victim and take long all the same."""
+
+
 class Command(TyperCommand):
     """A command whose numbers are finite and small enough to count with: bounds alone let NaN through, which is in no order.
 
@@ -58,12 +62,12 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
     def _begin(self, given: dict[str, Any]) -> None:
-        """Show that it began. Off a terminal only commands that load victims say so: what lists or compares is soon heard."""
+        """Show that it began. Off a terminal only commands that take long say so: what lists or compares is soon heard."""
         victim = next((param for param in self.params if param.name == "victim"), None)
         named = given.get("victim") or getattr(victim, "show_default", None)
         specs = [named] if isinstance(named, str) else list(named or ()) if isinstance(named, (list, tuple)) else []
         which = ", ".join(spec for spec in specs if " " not in spec)  # a default may be in words, as "who was attacked"
-        began(f"loading {which}".strip(), quiet=bool(given.get("quiet")), line="device" in given)
+        began(f"loading {which}".strip(), quiet=bool(given.get("quiet")), line="device" in given or self.name in LONG)
 
 
 def _threads(
