@@ -1,11 +1,14 @@
 """When a gate's figure changed for good: the split of its runs that divides them best, while chance does not explain it.
 
-The test is the one that the figure allows. A share of clips: Fisher's exact test of the clips before and after, pooled, as if each
-clip were drawn anew in each run; the same clips are heard in each, so runs of one system differ less than that, and the test errs on
-the side of silence. A figure with another interval: the difference of the means weighed by the intervals, in standard errors. A
-figure without one: the ranks of Mann and Whitney (1947). The p-value is multiplied by the number of splits tried in all series
-together (Bonferroni), and a change is named below 0.01: of a hundred histories in which nothing happened, one or fewer names a
-change. Each side of a change is searched again.
+The test is the one that the figure allows.
+
+* A share of clips: Fisher's exact test of the clips before and after, pooled, as if each clip were drawn anew in each run. The
+  same clips are heard in each, so runs of one system differ less than that, and the test errs on the side of silence.
+* A figure with another interval: the difference of the means weighed by the intervals, in standard errors.
+* A figure without one: the ranks of Mann and Whitney (1947).
+
+The p-value is multiplied by the number of splits tried in all series together (Bonferroni), and a change is named below 0.01: of
+a hundred histories in which nothing happened, one or fewer names a change. Each side of a change is searched again.
 """
 
 from __future__ import annotations
@@ -104,7 +107,11 @@ def _test(points: Side) -> _Test:
         return _Test(lambda before, after: -_mann_whitney(before, after), _mann_whitney)
     # An interval of no width is one that few clips could not tell: it is taken for no narrower than the others.
     floor = known[len(known) // 2]
-    return _Test(lambda *sides: _in_standard_errors(*sides, floor), lambda *sides: math.erfc(_in_standard_errors(*sides, floor) / math.sqrt(2)))
+
+    def distance(before: Side, after: Side) -> float:
+        return _in_standard_errors(before, after, floor)
+
+    return _Test(distance, lambda before, after: math.erfc(distance(before, after) / math.sqrt(2)))
 
 
 def _likelihood_ratio(before: Side, after: Side) -> float:

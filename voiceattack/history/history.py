@@ -111,7 +111,7 @@ def _notes(runs: Sequence[PastRun]) -> list[str]:
 
 
 def _run(number: int, run: PastRun) -> Json:
-    victims = [{"name": one.name, "spec": one.spec, "version": one.version, "fingerprint": one.fingerprint} for one in run.victims]
+    victims = [{key: getattr(one, key) for key in ("name", "spec", "version", "fingerprint")} for one in run.victims]
     facts = {"run": number, "path": str(run.path), "finished": run.finished.isoformat(timespec="seconds")}
     return {**facts, "commit": run.commit, "victims": victims, "verdict": run.verdict}
 

@@ -19,7 +19,7 @@ __all__ = ["FORMAT", "CaseKey", "PastCase", "PastFigure", "PastGate", "PastRun",
 
 FORMAT = "voiceattack suite summary 1"
 CaseKey = tuple[str, str, str, str]
-"""Victim, attack (empty for clean clips and those without speech), seed and id: what ties a case of one run to that of another."""
+"""Victim, attack (empty for clean clips and those without speech), seed, id: what ties a case of one run to that of another."""
 
 
 class PastFigure(Record):
@@ -150,9 +150,7 @@ def read_past_run(path: Path) -> PastRun:
     if found.shard:
         raise RunError(f"{path}: is of shard {found.shard}, whose gates were not judged; give the merged run's")
     cases = dict(_cases(found))
-    return PastRun(
-        path, found.suite, found.verdict, finished, found.commit, tuple(found.victims), tuple(found.gates), cases
-    )
+    return PastRun(path, found.suite, found.verdict, finished, found.commit, tuple(found.victims), tuple(found.gates), cases)
 
 
 def _written(path: Path) -> datetime:

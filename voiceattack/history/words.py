@@ -24,8 +24,12 @@ def headline(history: History) -> str:
     told = [f"{gates} of {len(history.series)} gates got worse" if worse else f"no gate of {len(history.series)} got worse"]
     if better := len([one for one in history.changes if one.worse is False]):
         told.append(f"{better} times one got better")
-    told.append(f"{len(history.flaky)} flaky {'case' if len(history.flaky) == 1 else 'cases'}" if history.flaky else "no flaky case")
-    return f"{', '.join(told)} in {len(history.runs)} {'run' if len(history.runs) == 1 else 'runs'}"
+    told.append(_count(len(history.flaky), "flaky case"))
+    return f"{', '.join(told)} in {_count(len(history.runs), 'run')}"
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n or 'no'} {thing}{'' if n in (0, 1) else 's'}"
 
 
 def run_told(history: History, place: int) -> str:
@@ -38,7 +42,8 @@ def run_told(history: History, place: int) -> str:
 def change_told(history: History, change: Change) -> str:
     """One sentence."""
     way = {True: "worse", False: "better", None: "other"}[change.worse]
-    told = f"{change.series.name}: {way} from {run_told(history, change.run)} on: {_value(change.before)} to {_value(change.after)}"
+    levels = f"{_value(change.before)} to {_value(change.after)}"
+    told = f"{change.series.name}: {way} from {run_told(history, change.run)} on: {levels}"
     over = f"mean of {change.runs_before} and {change.runs_after} runs, p = {change.p:.2g}"
     return f"{told} ({over}){'; seen in the last run only' if change.in_last_run_only else ''}"
 
@@ -88,7 +93,10 @@ def _suite(history: History) -> str:
         rows.append((escape(one.name), sparks, escape(figure_told(now) if now else "gone"), escape(now.verdict if now else "")))
     parts.append("## Gates\n\n" + table(("gate", "over the runs", "in the last run", "verdict"), rows))
     facts = [
-        (str(place), escape(run.date), escape(run.short_commit), escape(run.models), escape(run.verdict), _failed(history, place - 1))
+        (
+            *(str(place), escape(run.date), escape(run.short_commit), escape(run.models), escape(run.verdict)),
+            _failed(history, place - 1),
+        )
         for place, run in reversed(list(enumerate(history.runs, 1)))
     ]
     parts.append("## Runs\n\n" + table(("run", "finished (UTC)", "commit", "victims", "verdict", "gates that failed"), facts))

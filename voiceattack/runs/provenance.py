@@ -114,7 +114,7 @@ def environment() -> dict[str, Any]:
 
 
 def project_commit() -> str | None:
-    """The commit of the project that is tested: what the CI says (GitHub, GitLab, Jenkins, Azure), else that of the current folder."""
+    """The commit of the project that is tested: what GitHub, GitLab, Jenkins or Azure say, else that of the current folder."""
     told = (os.environ.get(name) for name in ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILD_SOURCEVERSION"))
     found = next((commit for commit in told if commit and re.fullmatch("[0-9a-fA-F]{7,64}", commit)), None)
     return found or _commit_of(Path())
