@@ -179,7 +179,6 @@ OPENS = {
     "files.py": "the place for it",
     "listening/bundle.py": "its own page",
     "local_server.py": "pages of the package",
-    "report/html/render.py": "its own templates",
     "view/server.py": "the reports' colours",
     "report/html/text.py": "its own templates",
     "suite/fingerprint.py": "a Python module",
