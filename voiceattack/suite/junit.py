@@ -16,6 +16,7 @@ __all__ = ["to_junit"]
 Json = dict[str, Any]
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NO_PATH = re.compile(r"[|\]\r\n]")  # what would end an attachment's line before its path does
+NOTHING = "(nothing)"
 TOLD = 100  # clips in the text of a failed gate; summary.json has all
 ATTACHED = 5  # recordings attached to a failed gate; each clip has a case of its own, with its own
 
@@ -144,9 +145,9 @@ def _clip(clip: Json, folder: Path) -> str:
 
 
 def _told(said: str | None, heard_clean: str | None, heard: str | None) -> list[str]:
-    lines = [] if said is None else [f"said:        {said}"]
-    lines += [] if heard_clean is None else [f"heard clean: {heard_clean}"]
-    return [*lines, f"heard:       {heard}"]
+    lines = [] if said is None else [f"said:        {said or NOTHING}"]
+    lines += [] if heard_clean is None else [f"heard clean: {heard_clean or NOTHING}"]
+    return [*lines, f"heard:       {heard or NOTHING}"]
 
 
 def _example(example: Json, folder: Path) -> ET.Element:
