@@ -27,6 +27,7 @@ from voiceattack.cli import (
     evaluate,
     export,
     fit,
+    history,
     list_,
     listen,
     prompts,
@@ -81,6 +82,7 @@ app.command("run")(suite.run_suite)
 app.command("merge")(suite.merge)
 app.command("compare")(compare.compare)
 app.command("bless")(compare.bless)
+app.command("history")(history.history)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
