@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from voiceattack.metrics.text import normalize
 from voiceattack.runs.records import Result
 
-__all__ = ["HeardClip", "Kind", "Sample", "of_kind"]
+__all__ = ["HeardClip", "Kind", "Sample", "of_kind", "place"]
 
 Kind = Literal["attack", "control", "clean", "no-speech"]
 
@@ -123,3 +125,9 @@ class Sample:
 def of_kind(samples: Sequence[Sample], kind: Kind) -> list[Sample]:
     """Those of one kind."""
     return [sample for sample in samples if sample.kind == kind]
+
+
+def place(file: str | None, folder: Path) -> str:
+    """Where a sample's file is played from here: in the suite's run directory, or where its own inputs lie."""
+    inside = os.path.join(folder, file or "")
+    return file if file and not os.path.exists(inside) and os.path.exists(file) else inside
