@@ -74,6 +74,25 @@ def test_it_says_what_it_loads_before_it_loads_it(tmp_path: Path) -> None:
     assert done.stdout == in_process("transcribe", *clips, "--victim", "tiny").stdout
 
 
+def test_the_default_victim_is_named_and_one_that_a_file_names_is_not(tmp_path: Path) -> None:
+    """The process ends as it is about to import torch."""
+    stop = WATCHED.replace("flush=True)", "flush=True); sys.exit(3)")
+    for words, told in (
+        ("attack a.wav", "loading whisper-tiny.en ..."),
+        ("evaluate run", "loading ..."),
+        ("report run", "loading ..."),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", stop, *words.split()],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.stderr.splitlines()[:2] == [f"voiceattack: {told}", LOADS], done.stderr
+
+
 def test_a_terminal_shows_a_spinner_first_and_stdout_stays_what_it_is(tmp_path: Path) -> None:
     clips = write_clips(tmp_path, 2)
     out, shown = on_terminal("transcribe", *clips, "--victim", "tiny")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import chromium
+from page_check import check_page
 from speechlike import in_process
 
 from voiceattack.errors import RunError
@@ -46,7 +48,7 @@ def summary(run: int, fooled: set[int], wrong: set[int], mark: str = "0" * 16) -
         "verdict": "passed",
         "shard": None,
         "finished": day.isoformat(),
-        "commit": f"{run:040x}",
+        "commit": f"{run:02x}".ljust(40, "0"),
         "victims": [{"name": "model", "spec": "command:asr", "version": None, "fingerprint": mark}],
         "gates": [gate("success_rate", len(fooled), CLIPS), gate("wrong_rate", len(wrong), CLIPS, attack=None)],
         "examples": [
@@ -86,7 +88,7 @@ def test_a_planted_regression_and_a_flaky_case_are_named_and_nothing_else(mark: 
     assert (done.returncode, done.stderr) == (0, "")
     changed, flaky, headline, *_ = done.stdout.splitlines()
     assert changed.startswith(
-        "changed: success_rate <= 0.9 (model, pgd): worse from run 17 (2026-03-18 02:00, commit 0000000000, model "
+        "changed: success_rate <= 0.9 (model, pgd): worse from run 17 (2026-03-18 02:00, commit 1100000000, model "
     )
     assert "on: 0.109 to 0.454 (mean of 16 and 14 runs" in changed
     assert flaky.startswith("flaky: clip-07-0000-pgd (pgd on model): its verdict changed in runs 5, 7, 12, 13, 26 and 27")
@@ -151,3 +153,23 @@ def test_without_fingerprints_nothing_is_called_flaky(tmp_path: Path) -> None:
         del one["victims"], one["finished"]
     (found,) = histories(read_runs([write(tmp_path / "runs", runs)])[0])
     assert not found.flaky and "3 of 3 runs are of a version that wrote no fingerprints" in found.notes[0]
+
+
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    runs = thirty()
+    evil = "<img src=x onerror=alert(1)>\u202e" + "long" * 40
+    for one in runs:
+        one["suite"] = evil
+        one["victims"][0]["version"] = "v2 <b>"
+    runs[-1]["examples"][0]["id"] = evil
+    page_file = tmp_path / "history.html"
+    done = in_process("history", write(tmp_path / "runs", runs), "-o", page_file, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "<img" not in page_file.read_text() and "\u202e" not in page_file.read_text()
+    with chromium() as page:
+        check_page(page, page_file)
+        assert "1 of 2 gates got worse" in page.find_element("tag name", "h1").text
+        assert [one.text for one in page.find_elements("css selector", ".told .pill")] == ["worse", "flaky", "new", "gone"]
+        assert len(page.find_elements("css selector", "svg.over-runs")) == 2
+        assert len(page.find_elements("css selector", "svg.over-runs .cut.worse")) == 1
+        assert len(page.find_elements("css selector", "table.runs tbody tr")) == 30

@@ -25,7 +25,7 @@ def history(
     ],
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", help="Where to write .md or .json. Repeatable.", show_default="history.md"),
+        typer.Option("--output", "-o", help="Where to write .html, .md or .json. Repeatable.", show_default="history.html"),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -38,7 +38,7 @@ def history(
     from voiceattack.history.words import headline, lines
 
     formats = _formats()
-    outputs = output or [Path("history.md")]
+    outputs = output or [Path("history.html")]
     for path in outputs:
         if path.suffix.lower() not in formats:
             raise UnknownNameError(f"output {path}: suffix {path.suffix!r} names no format; formats: {', '.join(formats)}")
@@ -60,10 +60,11 @@ def history(
 
 
 def _formats() -> dict[str, Callable[[list[History]], str]]:
+    from voiceattack.history.html import to_html
     from voiceattack.history.words import to_markdown
 
     def to_json(found: list[History]) -> str:
         whole = {"format": "voiceattack history 1", "suites": [one.as_dict() for one in found]}
         return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
-    return {".md": to_markdown, ".json": to_json}
+    return {".html": to_html, ".md": to_markdown, ".json": to_json}
