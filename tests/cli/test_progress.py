@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from speechlike import environment, in_process, write_clips
 
-from voiceattack.cli.progress import Pace, progress
+from voiceattack.cli.progress import PACE, Pace, progress
 
 LOADS = "*torch is imported*"
 WATCHED = f"""
@@ -73,6 +74,25 @@ def test_it_says_what_it_loads_before_it_loads_it(tmp_path: Path) -> None:
     assert done.stdout == in_process("transcribe", *clips, "--victim", "tiny").stdout
 
 
+def test_the_default_victim_is_named_and_one_that_a_file_names_is_not(tmp_path: Path) -> None:
+    """The process ends as it is about to import torch."""
+    stop = WATCHED.replace("flush=True)", "flush=True); sys.exit(3)")
+    for words, told in (
+        ("attack a.wav", "loading whisper-tiny.en ..."),
+        ("evaluate run", "loading ..."),
+        ("report run", "loading ..."),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", stop, *words.split()],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.stderr.splitlines()[:2] == [f"voiceattack: {told}", LOADS], done.stderr
+
+
 def test_a_terminal_shows_a_spinner_first_and_stdout_stays_what_it_is(tmp_path: Path) -> None:
     clips = write_clips(tmp_path, 2)
     out, shown = on_terminal("transcribe", *clips, "--victim", "tiny")
@@ -96,7 +116,7 @@ def test_without_a_terminal_a_line_comes_at_every_interval() -> None:
 def test_a_step_that_takes_long_is_told_too() -> None:
     with unread() as stderr, progress("attacking", quiet=False, pace=Pace(every=0.01)):
         until(lambda: bool(stderr.getvalue()))
-    assert stderr.getvalue().startswith("voiceattack: attacking: 0% after 0 s\n")
+    assert stderr.getvalue().startswith("voiceattack: attacking: 0 s so far\n")
 
 
 def test_of_many_short_tasks_one_is_told_now_and_then() -> None:
@@ -107,6 +127,17 @@ def test_of_many_short_tasks_one_is_told_now_and_then() -> None:
     with unread() as stderr, progress("second", quiet=False, pace=pace):
         pass
     assert stderr.getvalue() == ""
+
+
+def test_a_command_tells_on_stderr_and_its_results_on_stdout_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ("attack", *write_clips(tmp_path / "in", 2), "--victim", "tiny", "--steps", "40", "--snr-db", "25", "--out")
+    silent = in_process(*run, tmp_path / "a")
+    monkeypatch.setattr(PACE, "every", 0.01)
+    told = in_process(*run, tmp_path / "b")
+    assert silent.stderr == "" and told.stdout.replace(f"{tmp_path}/b/", f"{tmp_path}/a/") == silent.stdout
+    for words in ("attacking: ", "; clip 2 of 2: clip1", "hearing back: ", "; measuring 1 of 4: ", "; drawing 2 of 2: "):
+        assert words in told.stderr, told.stderr
+    assert all(line.startswith("voiceattack: ") for line in told.stderr.splitlines())
 
 
 def test_quiet_shows_nothing() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from speechlike import environment, in_process, write_clips
 
-from voiceattack.cli.threads import WAITING, wait_passively
+from voiceattack.cli.threads import WAITING, keep_to_quota, wait_passively
 
 TOLD = """
 import os
@@ -40,12 +41,31 @@ def test_the_library_leaves_threads_alone() -> None:
 
 
 def test_every_command_that_loads_victims_takes_threads() -> None:
-    for command in ("attack", "transcribe", "evaluate", "run", "corruptions", "demo", "text", "fit", "replay"):
+    for command in ("attack", "transcribe", "evaluate", "run", "corruptions", "demo", "text", "fit", "replay", "wakeword-sweep"):
         assert "--threads" in in_process(command, "--help").stdout, command
     assert "--threads" not in in_process("report", "--help").stdout
     for count in ("0", "many"):
         done = in_process("transcribe", "a.wav", "--threads", count)
         assert done.returncode == 2 and "--threads" in done.stderr, done.stderr
+
+
+def test_a_container_computes_on_no_more_cores_than_it_may_use(tmp_path: Path) -> None:
+    def threads(**environment: str) -> str | None:
+        keep_to_quota(environment, tmp_path)
+        return environment.get("OMP_NUM_THREADS")
+
+    assert threads() is None, "no control groups"
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    for version_1, told in (("-1", None), ("50000", "1")):
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{version_1}\n")
+        assert threads() == told
+    many = (os.cpu_count() or 1) * 200_000
+    for version_2, told in (("max 100000", "1"), ("90000 100000", "1"), (f"{many} 100000", None)):
+        (tmp_path / "cpu.max").write_text(f"{version_2}\n")
+        assert threads() == told
+    (tmp_path / "cpu.max").write_text("90000 100000\n")
+    assert threads(OMP_NUM_THREADS="7") == "7"
 
 
 def test_an_environment_that_says_how_to_wait_is_left_alone() -> None:

@@ -12,8 +12,6 @@ from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, pois
 from voiceattack.suite.gate_metrics import UNSCORED, UNTRIED, Condition, Figure, all_figures, always
 from voiceattack.suite.samples import HeardClip, Kind, Sample
 
-LEFT_OUT = "1 more left out: misheard already when clean, or failed"
-
 
 def attacked(clip: str, kind: Kind = "attack", registered: str = "pgd", **changes: Any) -> Sample:
     """An artefact of a clip, or its noise: "turn it on" was said, "turn it of" heard at 20 dB, which is a success."""
@@ -44,7 +42,12 @@ def at_least_30_db(sample: Sample) -> bool:
 def test_success_is_over_the_clips_scored_and_the_quietest_hit_is_the_worst() -> None:
     wrong = attacked("c", outcome="clean_wrong", success=None)
     found = figure("success_rate", attacked("a"), held("b"), wrong, attacked("d", snr_db=25), attacked("e", snr_db=None))
-    assert (found.value, found.interval, found.n, found.note) == (3 / 4, wilson(3, 4), 4, LEFT_OUT)
+    assert (found.value, found.interval, found.n, found.note) == (
+        3 / 4,
+        wilson(3, 4),
+        4,
+        "1 clip left out, misheard before any attack",
+    )
     assert found.worst is not None and found.worst.clip == "d"
     assert figure("success_rate", attacked("a")).value == 1.0 and figure("success_rate", held("a")).worst is None
     assert figure("success_rate", wrong) == Figure(None, None, 0, (), UNSCORED)
@@ -66,7 +69,7 @@ def test_a_clip_counts_once_however_many_of_its_artefacts_fool() -> None:
 
 def test_clips_that_were_not_tried_at_a_size_are_left_out_and_told() -> None:
     found = figure("success_rate", attacked("a", snr_db=40), held("b"), condition=at_least_30_db)
-    assert (found.value, found.n, found.note) == (1.0, 1, "1 clips were not tried at these sizes")
+    assert (found.value, found.n, found.note) == (1.0, 1, "1 clip left out, not tried at these sizes")
     assert figure("success_rate", held("b"), condition=at_least_30_db) == Figure(None, None, 0, (), UNTRIED)
     # A search for the smallest perturbation has tried every size, and an unknown attack none but its own.
     assert figure("success_rate", held("b", registered="cw"), condition=at_least_30_db).value == 0.0

@@ -236,7 +236,7 @@ def test_too_few_clips_do_not_decide_a_rate() -> None:
 def test_clips_that_are_left_out_are_told() -> None:
     wrong = [attacked(name, outcome="clean_wrong", success=None) for name in "abcd"]
     (one,) = judged(gate("success_rate <= 0.2"), attacked("e", fooled=False), *wrong)
-    assert one.reason.endswith("over 1 clip (4 more left out: misheard already when clean, or failed)")
+    assert one.reason.endswith("over 1 clip (4 clips left out, misheard before any attack)")
 
 
 def test_a_victim_that_heard_nothing_is_an_error_of_every_gate_on_its_artefacts() -> None:

@@ -13,7 +13,7 @@ import pytest
 import xmlschema
 import yaml
 from junit2htmlreport import parser as junit2html
-from speechlike import ROOT
+from speechlike import ROOT, in_process
 from suite_fixture import run, summary, write_suite
 
 from voiceattack.suite.junit import to_junit
@@ -105,6 +105,13 @@ def test_clips_have_cases_of_their_own_with_seconds_and_a_recording(suite: Path,
     clean = {case.name: case for case in found["clean on toy"]}
     assert len(clean) == 3 and sum(bool(case.result) for case in clean.values()) == 1
     assert any("misheard without an attack, WER 1.00" in result.message for case in clean.values() for result in case.result)
+    for heard in told["clean"]:
+        group = found["no speech on toy"] if heard["kind"] == "no-speech" else found["clean on toy"]
+        (case,) = (case for case in group if case.name == f"{heard['id']} on toy")
+        assert heard["seconds"] > 0 and case.time == pytest.approx(heard["seconds"], abs=6e-4)
+    (silent,) = (one["hypothesis"] for one in told["clean"] if one["kind"] == "no-speech")
+    (case,) = found["no speech on toy"]
+    assert f"heard:       {silent or '(nothing)'}\n" in case.system_out
     assert all("[[ATTACHMENT|" in case.system_out for case in (*clean.values(), *found["no speech on toy"]))
 
 
@@ -131,3 +138,13 @@ def test_transcripts_that_xml_cannot_hold_stay_readable(suite: Path, tmp_path: P
     file.write_text(to_junit(found), encoding="utf-8")
     xmlschema.validate(str(file), str(ROOT / "tests" / "junit.xsd"))
     assert any("<script>]]>" in (case.system_out or "") for one in junitparser.JUnitXml.fromfile(str(file)) for case in one)
+
+
+def test_a_misheard_recording_of_one_s_own_is_played_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_suite(tmp_path, 1, attacks=[QUIET], gates=["wer_clean <= 0.1"], inputs=["in/m.jsonl"])
+    (tmp_path / "in" / "m.jsonl").write_text('{"audio_filepath": "clip0.wav", "text": "words that nobody hears"}\n')
+    monkeypatch.chdir(tmp_path)
+    done = in_process("run", "suite.yaml")
+    assert done.returncode == 1 and re.search(r"; play in/clip0\.wav$", done.stdout, re.MULTILINE), done.stdout
+    text = Path("suite-run/junit.xml").read_text()
+    assert "play:        in/clip0.wav\n" in text and f"[[ATTACHMENT|{tmp_path}/in/clip0.wav]]" in text

@@ -14,9 +14,28 @@ from speechlike import in_process, voiceattack
 from suite_fixture import run, summary, write_suite
 
 from voiceattack.audio import clips as audio
+from voiceattack.progress import Progress
+from voiceattack.suite.execute import Teller, execute
+from voiceattack.suite.load import load_suite
 
 LOUD = {"attack": "noise", "name": "loud", "budget": {"snr_db": -5}}
 QUIET = {"attack": "noise", "name": "quiet", "budget": {"snr_db": 90}}
+
+
+def test_it_tells_which_cell_of_how_many_is_at_hand(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, attacks=[LOUD, QUIET])
+    tasks: list[str] = []
+    told: list[str] = []
+
+    def on_task(task: str) -> Progress:
+        tasks.append(task)
+        return lambda done, of, label: told.append(label)
+
+    execute(load_suite(suite), tmp_path, tmp_path / "out", tell=Teller(on_task))
+    expected = [f"{doing} {cell}" for cell in ("1 of 2: loud", "2 of 2: quiet") for doing in ("crafting", "hearing")]
+    assert [task.partition(" on ")[0] for task in tasks[1:]] == expected and tasks[0].startswith("hearing clean clips")
+    for words in ("clip 2 of 2: ", "measuring 2 of 2: ", " heard 4 of 4 files"):
+        assert any(words in label for label in told), told
 
 
 def test_gates_that_hold_exit_0_and_a_second_run_makes_nothing(tmp_path: Path) -> None:
@@ -175,7 +194,7 @@ def test_shards_merge_into_what_one_run_gives(tmp_path: Path) -> None:
     done = in_process("merge", suite, tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "joined")
     assert done.returncode == 1, done.stderr
     whole, joined = summary(suite, "whole"), summary(suite, "joined")
-    for one in (*joined["examples"], *whole["examples"]):
+    for one in (*joined["examples"], *whole["examples"], *joined["clean"], *whole["clean"]):
         del one["seconds"]  # each was made on its own
     for key in ("gates", "examples", "clean"):
         assert sorted(map(json.dumps, joined[key])) == sorted(map(json.dumps, whole[key])), key

@@ -27,6 +27,7 @@ from voiceattack.cli import (
     evaluate,
     export,
     fit,
+    history,
     list_,
     listen,
     prompts,
@@ -42,7 +43,7 @@ from voiceattack.cli import (
 )
 from voiceattack.cli.console import warn
 from voiceattack.cli.progress import PACE, hush
-from voiceattack.cli.threads import wait_passively
+from voiceattack.cli.threads import keep_to_quota, wait_passively
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
 
@@ -81,6 +82,7 @@ app.command("run")(suite.run_suite)
 app.command("merge")(suite.merge)
 app.command("compare")(compare.compare)
 app.command("bless")(compare.bless)
+app.command("history")(history.history)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
@@ -121,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     wait_passively()
+    keep_to_quota()
     PACE.begin()
     try:
         try:

@@ -11,7 +11,7 @@ import typer
 
 from voiceattack.cli.console import QuietOption, say, warn
 from voiceattack.commands import command_line
-from voiceattack.errors import RunError, UnknownNameError
+from voiceattack.errors import RunError, SpecError, UnknownNameError
 
 __all__ = ["bless", "compare"]
 
@@ -31,27 +31,37 @@ def compare(
         ),
     ] = None,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", help="Also write .md or .json here. Repeatable.")] = None,
+    require_baseline: Annotated[
+        bool, typer.Option("--require-baseline", help="A missing BASELINE is an error, not a pass: for CI.")
+    ] = False,
+    first_run: Annotated[
+        bool, typer.Option("--first-run", help="There is no BASELINE yet: pass, and say how to keep this run as one.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Paired differences of two runs. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare."""
+    """Paired differences of two runs. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare.
+
+    A clip that is misheard when clean and was not before, or that is gone, breaks a rule unless --fail-on allows some, as
+    'newly_misheard > 2' and 'vanished > 1%' do.
+    """
     from voiceattack.compare import differences as pairs
-    from voiceattack.compare.rules import DEFAULT_RULES, broken, parse_rule
+    from voiceattack.compare.rules import broken, rules_of
     from voiceattack.compare.snapshots import load_snapshot
     from voiceattack.compare.text import changes, differences, to_markdown
 
-    rules = [parse_rule(text) for text in fail_on or DEFAULT_RULES]
+    rules = rules_of(fail_on or ())
     for path in output or ():
         if path.suffix.lower() not in (".md", ".json"):
             raise UnknownNameError(f"output {path}: suffix {path.suffix!r} names no format; formats: .md, .json")
+    _check_first(baseline, run, require_baseline, first_run)
     now = load_snapshot(run)
     if not baseline.exists():
-        say(
-            f"no baseline at {baseline} yet, so nothing is worse; "
-            f"keep this run as one: {command_line('bless', run, '--baseline', baseline)}"
-        )
+        say(f"no baseline at {baseline} yet, so nothing is worse; keep this run as one: {_bless(baseline, run)}")
+        if not first_run:
+            warn(f"nothing was compared, since {baseline} is missing; --require-baseline makes that an error, as CI wants")
         return
     found = pairs.compare(load_snapshot(baseline), now)
-    failed = broken(found, rules if fail_on else [rule for rule in rules if any(rule.about(group) for group in found.groups)])
+    failed = broken(found, rules)
     for path in output or ():
         whole = {
             **found.as_dict(),
@@ -104,6 +114,23 @@ def bless(
             raise RunError(f"{baseline}: left as it was; --yes accepts the changes")
     write_baseline(baseline, now, before if keep_stale else None)
     say(f"written: {baseline}", quiet=quiet)
+
+
+def _bless(baseline: Path, run: Path) -> str:
+    return command_line("bless", run, "--baseline", baseline)
+
+
+def _check_first(baseline: Path, run: Path, required: bool, first: bool) -> None:
+    """Raise :class:`~voiceattack.errors.SpecError` or RunError where what is asked of the baseline does not hold."""
+    if required and first:
+        raise SpecError("--first-run says that there is no baseline, --require-baseline that there is one; give one of them")
+    if required and not baseline.exists():
+        raise RunError(
+            f"{baseline}: there is no such baseline, so nothing was compared; make one of a run that you accept: "
+            f"{_bless(baseline, run)}; or say --first-run this once in place of --require-baseline"
+        )
+    if first and baseline.exists():
+        raise RunError(f"{baseline}: is there, so this is no first run; leave --first-run out")
 
 
 def _confirmed(baseline: Path) -> bool:

@@ -24,8 +24,6 @@ __all__ = ["PACE", "Pace", "began", "hush", "progress"]
 
 EVERY_SECONDS = 30.0
 
-_spinners: list[Live] = []
-
 
 @dataclass
 class Pace:
@@ -34,14 +32,17 @@ class Pace:
     Attributes:
         every: seconds from line to line.
         last: when the last one came, or the command began; of :func:`time.monotonic`.
+        waits: whether there is a wait to explain as the command begins: heavy modules are still to be imported. Not so in a
+            second call of :func:`voiceattack.cli.main` in one process.
     """
 
     every: float = EVERY_SECONDS
     last: float = field(default_factory=time.monotonic)
+    waits: bool = True
 
     def begin(self) -> None:
         """A command begins."""
-        self.last = time.monotonic()
+        self.last, self.waits = time.monotonic(), "torch" not in sys.modules
 
     def wait(self) -> float:
         """Seconds until the next line, >= 0."""
@@ -51,28 +52,34 @@ class Pace:
 PACE = Pace()
 """Of the command that runs."""
 
+_sign = contextlib.ExitStack()
+"""What :func:`began` shows until :func:`hush`."""
+
 
 def _on_terminal() -> bool:
     return sys.stderr.isatty() and not os.environ.get("CI")
 
 
 def began(what: str, *, quiet: bool = False, line: bool = True) -> None:
-    """Say at once that ``what`` began: on a terminal a spinner until the next output, else a line.
-
-    Call it before the heavy imports, which are most of the wait. Where they are done already, as in a second call of
-    :func:`voiceattack.cli.main` in one process, there is no wait to explain.
+    """Say at once that ``what`` began, before the heavy imports: until the next output a spinner on a terminal, lines elsewhere.
 
     Args:
         what: "loading whisper-tiny.en".
         quiet: say nothing.
-        line: whether it is worth a line where there is no terminal.
+        line: whether it is worth a line at once where there is no terminal.
     """
-    if quiet or "torch" in sys.modules:
+    hush()
+    if quiet or not PACE.waits:
         return
-    if not _on_terminal():
-        if line:
-            print(f"voiceattack: {visible(what)} ...", file=sys.stderr, flush=True)
+    if _on_terminal():
+        _sign.enter_context(_spinner(what))
         return
+    if line:
+        print(f"voiceattack: {visible(what)} ...", file=sys.stderr, flush=True)
+    _sign.enter_context(_lines(what, PACE))
+
+
+def _spinner(what: str) -> Live:
     from rich.console import Console
     from rich.live import Live
     from rich.markup import escape
@@ -80,15 +87,12 @@ def began(what: str, *, quiet: bool = False, line: bool = True) -> None:
 
     shown = Spinner("dots", f"{escape(visible(what))} ...")
     # Rich writes what is printed meanwhile to its own console, stderr: right only where stdout is the same terminal.
-    live = Live(shown, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(), refresh_per_second=8)
-    live.start(refresh=True)
-    _spinners.append(live)
+    return Live(shown, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(), refresh_per_second=8)
 
 
 def hush() -> None:
-    """End the spinner, if there is one: something else is about to be printed."""
-    while _spinners:
-        _spinners.pop().stop()
+    """End what :func:`began` shows: something else is about to be printed."""
+    _sign.close()
 
 
 @contextlib.contextmanager
@@ -161,8 +165,10 @@ class _State:
     def line(self) -> str:
         """Such as ``attacking: 40% after 2 min, about 3 min left; clip 3 of 5: lamp``."""
         now = time.monotonic()
+        if self.first is None:
+            return f"{visible(self.task)}: {_span(now - self.began)} so far"
         told = f"{visible(self.task)}: {self.share:.0%} after {_span(now - self.began)}"
-        if self.first is not None and self.share > self.first[0]:
+        if self.share > self.first[0]:
             left = (now - self.first[1]) / (self.share - self.first[0]) * (1 - self.share)
             told += f", about {_span(left)} left"
         return f"{told}; {visible(self.label)}" if self.label else told

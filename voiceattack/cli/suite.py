@@ -215,5 +215,7 @@ def _worst(worst: dict[str, Any], out: Path) -> str:
     """The example that speaks most against the victim; one that failed left no file to play, only its reason."""
     if worst["file"] is None or "error" in worst:
         return f"{worst['id']}: {worst.get('error', 'no file')}"
+    from voiceattack.suite.samples import place
+
     snr = "" if worst["snr_db"] is None else f", {worst['snr_db']:.1f} dB SNR"
-    return f"{worst['id']}{snr}: said {worst['said']!r}, heard {str(worst['heard']).strip()!r}; play {out / worst['file']}"
+    return f"{worst['id']}{snr}: said {worst['said']!r}, heard {str(worst['heard']).strip()!r}; play {place(worst['file'], out)}"

@@ -1,6 +1,7 @@
 """What all commands have in common: one check of every option's numbers, ``--threads`` beside every ``--device``, a sign of life.
 
-Options are made when they are needed."""
+Options are made when they are needed.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +18,10 @@ from voiceattack.cli.threads import use_threads
 from voiceattack.numbers import usable
 
 __all__ = ["Command", "grouped"]
+
+
+LONG = ("export", "merge", "report", "speak")
+"""Commands that load no victim and take long all the same."""
 
 
 class Command(TyperCommand):
@@ -58,12 +63,14 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
     def _begin(self, given: dict[str, Any]) -> None:
-        """Show that it began. Off a terminal only commands that load victims say so: what lists or compares is soon heard."""
-        victim = next((param for param in self.params if param.name == "victim"), None)
-        named = given.get("victim") or getattr(victim, "show_default", None)
-        specs = [named] if isinstance(named, str) else list(named or ()) if isinstance(named, (list, tuple)) else []
-        which = ", ".join(spec for spec in specs if " " not in spec)  # a default may be in words, as "who was attacked"
-        began(f"loading {which}".strip(), quiet=bool(given.get("quiet")), line="device" in given)
+        """Show that it began. Off a terminal only commands that take long say so: what lists or compares is soon heard."""
+        named = given.get("victim")
+        if not named:
+            option = next((param for param in self.params if param.name == "victim"), None)
+            default = getattr(option, "show_default", None)
+            named = default if isinstance(default, str) and " " not in default else ""  # it may be in words: "who was attacked"
+        which = named if isinstance(named, str) else ", ".join(named)
+        began(f"loading {which}".strip(), quiet=bool(given.get("quiet")), line="device" in given or self.name in LONG)
 
 
 def _threads(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from voiceattack.compare.differences import Comparison, Difference, Group
+from voiceattack.compare.differences import ENOUGH_PAIRS, Comparison, Difference, Group
 from voiceattack.compare.rules import Broken
 from voiceattack.compare.snapshots import ComparedExample
 from voiceattack.report.markdown_text import escape, table
 
-__all__ = ["changes", "differences", "to_markdown"]
+__all__ = ["changes", "differences", "few_pairs", "to_markdown"]
 
 
 def differences(comparison: Comparison) -> Iterator[str]:
@@ -17,6 +17,13 @@ def differences(comparison: Comparison) -> Iterator[str]:
     for group in comparison.groups:
         for one in group.differences:
             yield f"{group.name}: {_told(one)}"
+        if group.too_few is not None:
+            yield f"{group.name}: {few_pairs(group.too_few)}"
+
+
+def few_pairs(n: int) -> str:
+    """What so few pairs cannot do."""
+    return f"{n} {'pair' if n == 1 else 'pairs'} cannot show a difference; {ENOUGH_PAIRS} can, if all change alike"
 
 
 def changes(comparison: Comparison) -> Iterator[str]:
@@ -25,12 +32,16 @@ def changes(comparison: Comparison) -> Iterator[str]:
         for title, pairs in (
             ("newly fooled", group.newly_fooled),
             ("newly safe", group.newly_safe),
+            ("newly misheard", group.newly_misheard),
+            ("vanished", group.unheard),
             ("heard otherwise", group.reheard),
         ):
             for before, after in pairs:
                 yield f"{title}: {_name(after, group)}: {_heard(before)} -> {_heard(after)}"
+        if group.case_only:
+            yield f"heard otherwise in capital letters or spaces alone: {len(group.case_only)} of {group.name}"
     yield from (f"new: {_name(entry)}: {_heard(entry)}" for entry in comparison.new)
-    yield from (f"stale: {_name(entry)}: {_heard(entry)}" for entry in comparison.stale)
+    yield from (f"vanished: {_name(entry)}: {_heard(entry)}" for entry in comparison.stale)
 
 
 def to_markdown(comparison: Comparison, failed: Sequence[Broken]) -> str:
@@ -42,7 +53,8 @@ def to_markdown(comparison: Comparison, failed: Sequence[Broken]) -> str:
         parts.append(table(("rule", "of", "why"), rows))
     figures = [(escape(group.name), one.figure, *_cells(one)) for group in comparison.groups for one in group.differences]
     parts.append(table(("of", "figure", "n", "before", "after", "change [95%]", "McNemar p"), figures))
-    lines = [*comparison.notes, *changes(comparison)]
+    few = [f"{group.name}: {few_pairs(group.too_few)}" for group in comparison.groups if group.too_few is not None]
+    lines = [*comparison.notes, *few, *changes(comparison)]
     parts += ["".join(f"- {escape(line)}\n" for line in lines)] if lines else []
     return "\n".join(parts)
 

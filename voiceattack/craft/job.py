@@ -66,11 +66,11 @@ class Job:
     def __post_init__(self) -> None:
         self.label = self.label or self.request.attack
 
-    def tell(self, steps: int, label: str) -> None:
-        """Show progress: ``steps`` were done on the clips at hand, which ``label`` names."""
+    def tell(self, steps: int, label: str, *, ended: bool = False) -> None:
+        """Show progress: ``steps`` were done on the clips at hand, which ``label`` names, or all, and these are finished."""
         if self.on_progress is not None:
             unit = max(1, self.attack.max_steps)
-            clip = f"clip {min(self.finished + 1, self.items)} of {self.items}: {label}"
+            clip = f"clip {min(self.finished + (not ended), self.items)} of {self.items}: {label}"
             fooled = f", fooled {sum(self.fooled)} of {len(self.fooled)}" if self.fooled else ""
             best = "" if self.best_snr_db is None else f", best {self.best_snr_db:.1f} dB SNR"
             self.on_progress(min(self.finished * unit + steps, self.items * unit), self.items * unit, clip + fooled + best)

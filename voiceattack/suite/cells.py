@@ -15,6 +15,7 @@ from voiceattack.evaluate.scoring import evaluate
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics import measure_texts
 from voiceattack.metrics.terms import term_errors
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import canonical
 from voiceattack.runs.run import Example, Run
 from voiceattack.suite.fingerprint import fingerprint
@@ -27,7 +28,6 @@ from voiceattack.victims import Victim
 
 __all__ = ["Budgeted", "LimitReached", "craft_cell", "hear_cell", "pending", "samples_of"]
 
-Progress = Callable[[int, int, str], None]
 STATE = "suite-state.json"
 ADVICE = "make room or choose another --out"
 

@@ -15,6 +15,7 @@ from voiceattack.errors import CorpusError, RunError, SpecError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.locks import LOCK_FILE, locked, locking
 from voiceattack.metrics.terms import unsaid_notes
+from voiceattack.progress import Progress
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.runs.records import unit_notes
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
@@ -42,7 +43,7 @@ REMAINS = (f".{MARK}.part", LOCK_FILE)
 class Teller:
     """How :func:`execute` tells what it does: a bar's callback for each task, and lines for errors."""
 
-    on_task: Callable[[str], Callable[[int, int, str], None] | None] = lambda task: None
+    on_task: Callable[[str], Progress | None] = lambda task: None
     on_error: Callable[[str], None] | None = None
 
 
@@ -181,8 +182,8 @@ def execute(
     outcome.stale = stale_cells(out, outcome.cells)
     outcome.cells = _audible(outcome)
     budgeted = Budgeted(suite.limits)
-    for cell in outcome.cells:
-        outcome.samples += _cell(outcome, cell, load, budgeted, during, tell)
+    for place, cell in enumerate(outcome.cells, 1):
+        outcome.samples += _cell(outcome, cell, load, budgeted, during, tell, f"{place} of {len(outcome.cells)}: ")
     if part is None:
         _judge(outcome, gates)
     if work and not (outcome.incomplete or outcome.silent):
@@ -230,7 +231,13 @@ def _audible(outcome: Outcome) -> list[Cell]:
 
 
 def _cell(
-    outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted: Budgeted, during: Round, tell: Teller
+    outcome: Outcome,
+    cell: Cell,
+    load: Callable[[str], Victim],
+    budgeted: Budgeted,
+    during: Round,
+    tell: Teller,
+    place: str,
 ) -> list[Sample]:
     label = f"{cell.variant.label} on {cell.source}" + (f", seed {cell.seed}" if outcome.suite.repeat > 1 else "")
     todo = pending(outcome.out, cell)
@@ -240,13 +247,13 @@ def _cell(
         try:
             if outcome.incomplete:
                 raise LimitReached(outcome.incomplete[0].partition(": ")[2])
-            task = tell.on_task(f"crafting {label}")
+            task = tell.on_task(f"crafting {place}{label}")
             outcome.crafted += craft_cell(outcome.out, cell, victim, budgeted, task, tell.on_error)
         except LimitReached as reached:
             outcome.incomplete.append(f"{label}: {reached}")
             return []
     heard_by = ", ".join(entry.name for entry in cell.listeners)
-    hear_cell(outcome.out, cell, load, during, outcome.earlier, tell.on_task(f"hearing {label} ({heard_by})"))
+    hear_cell(outcome.out, cell, load, during, outcome.earlier, tell.on_task(f"hearing {place}{label} ({heard_by})"))
     return list(samples_of(outcome.out, cell, outcome.suite.critical_terms))
 
 

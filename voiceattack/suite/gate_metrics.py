@@ -130,11 +130,14 @@ def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["att
         if key not in best or (hit.snr_db or -math.inf) > (best[key].snr_db or -math.inf):
             best[key] = hit
     figure = _rate(list(best.values()), len(tried), _untried(clips))
-    left = len(clips) - len(tried)
-    notes = [f"{left} clips were not tried at these sizes"] if left else []
-    if unscored := sum(sample.final and not sample.result.scored for sample in of_kind(samples, kind)):
-        notes.append(f"{unscored} more left out: misheard already when clean, or failed")
-    return figure if not notes or figure.value is None else replace(figure, note="; ".join(notes))
+    if figure.value is None:
+        return figure
+    counts = {
+        "not tried at these sizes": len(clips) - len(tried),
+        "misheard before any attack": sum(s.final and s.result.outcome == "clean_wrong" for s in of_kind(samples, kind)),
+    }
+    left = [f"{n} {'clip' if n == 1 else 'clips'} left out, {why}" for why, n in counts.items() if n]
+    return replace(figure, note="; ".join(left))
 
 
 def _untried(clips: Sequence[_Clip]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from voiceattack.audio.clips import Batch
 from voiceattack.errors import RunError, as_error
 from voiceattack.files import append_line, inside, whole_lines, write_whole, writing
 from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import SuiteClip
@@ -33,7 +35,7 @@ def hear_clean(
     load: Callable[[str], Victim],
     during: Round,
     earlier: Earlier,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[list[tuple[SuiteClip, HeardClip]], int]:
     """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
 
@@ -92,8 +94,9 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
-    row: Row = dict.fromkeys(("id", "hypothesis", "wake_ups", "audio_seconds", "language", "error", "at"))
+    row: Row = dict.fromkeys(("id", "hypothesis", "wake_ups", "audio_seconds", "language", "error", "seconds", "at"))
     row |= {"id": id, "language": victim.language}
+    began = time.perf_counter()
     try:
         wave = audio.quantize16(item.utterance.load()[0])
         row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
@@ -102,7 +105,7 @@ def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
         row["hypothesis"], row["wake_ups"] = heard.text, heard.details.get("wake_ups")
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         row["error"] = str(as_error(error))
-    row["at"] = now()
+    row["seconds"], row["at"] = round(time.perf_counter() - began, 4), now()
     return row
 
 
@@ -123,4 +126,5 @@ def _scored(row: Row, item: SuiteClip, entry: VictimEntry) -> HeardClip:
         wake_ups=row["wake_ups"],
         audio_seconds=row["audio_seconds"],
         error=row["error"],
+        seconds=row.get("seconds"),
     )

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+from voiceattack.suite.samples import place
 from voiceattack.unicode_text import visible
 
 __all__ = ["to_junit"]
@@ -15,6 +16,7 @@ __all__ = ["to_junit"]
 Json = dict[str, Any]
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NO_PATH = re.compile(r"[|\]\r\n]")  # what would end an attachment's line before its path does
+NOTHING = "(nothing)"
 TOLD = 100  # clips in the text of a failed gate; summary.json has all
 ATTACHED = 5  # recordings attached to a failed gate; each clip has a case of its own, with its own
 
@@ -143,13 +145,13 @@ def _clip(clip: Json, folder: Path) -> str:
     lines = [head, *_told(clip["said"], clip["heard_clean"] if clip["attack"] else None, clip["heard"])]
     if "action" in clip:
         lines += [f"means:       {clip['reference_action']}", f"action:      {clip['action']}"]
-    return "\n".join([*lines, f"play:        {_place(clip['file'], folder)}"])
+    return "\n".join([*lines, f"play:        {place(clip['file'], folder)}"])
 
 
 def _told(said: str | None, heard_clean: str | None, heard: str | None) -> list[str]:
-    lines = [] if said is None else [f"said:        {said}"]
-    lines += [] if heard_clean is None else [f"heard clean: {heard_clean}"]
-    return [*lines, f"heard:       {heard}"]
+    lines = [] if said is None else [f"said:        {said or NOTHING}"]
+    lines += [] if heard_clean is None else [f"heard clean: {heard_clean or NOTHING}"]
+    return [*lines, f"heard:       {heard or NOTHING}"]
 
 
 def _example(example: Json, folder: Path) -> ET.Element:
@@ -210,21 +212,15 @@ def _unusable(one: Json) -> ET.Element:
 
 def _output(case: ET.Element, files: list[str | None], folder: Path, lines: list[str] | None = None) -> None:
     """What was said and heard, and the recordings that are there, each on a line of its own as Jenkins and GitLab attach them."""
-    places = [_place(file, folder) for file in files if file is not None]
-    told = [*(lines or ()), *(f"play:        {place}" for place in places if lines)]
-    told += [f"[[ATTACHMENT|{_attachment(place)}]]" for place in places if os.path.isfile(place) and not NO_PATH.search(place)]
+    paths = [place(file, folder) for file in files if file is not None]
+    told = [*(lines or ()), *(f"play:        {path}" for path in paths if lines)]
+    told += [f"[[ATTACHMENT|{_attachment(path)}]]" for path in paths if os.path.isfile(path) and not NO_PATH.search(path)]
     if told:
         ET.SubElement(case, "system-out").text = _clean("\n".join(told))
 
 
-def _place(file: str | None, folder: Path) -> str:
-    """Where a recording is heard from here: in the run directory, or where the suite's own inputs lie."""
-    inside = os.path.join(folder, file or "")
-    return file if file and not os.path.exists(inside) and os.path.exists(file) else inside
-
-
-def _attachment(place: str) -> str:
+def _attachment(path: str) -> str:
     """A path as CI servers read it: absolute, but for GitLab below the project, whose pages are."""
-    whole, project = os.path.abspath(place), os.environ.get("CI_PROJECT_DIR", "")
+    whole, project = os.path.abspath(path), os.environ.get("CI_PROJECT_DIR", "")
     below = project and os.environ.get("GITLAB_CI") and whole.startswith(os.path.join(project, ""))
     return os.path.relpath(whole, project) if below else whole

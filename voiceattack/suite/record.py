@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timezone
 from typing import Any
 
-from voiceattack.runs.provenance import environment
+from voiceattack.runs.provenance import environment, project_commit
 from voiceattack.runs.records import Result
 from voiceattack.suite.execute import Outcome
+from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gate_metrics import Figure
 from voiceattack.suite.gates import Judgement
 from voiceattack.suite.known import Known
 from voiceattack.suite.plan import Cell
 from voiceattack.suite.samples import Sample, of_kind
+from voiceattack.suite.schema import VictimEntry
 
 __all__ = ["record"]
 
@@ -21,8 +24,12 @@ VERDICTS = {0: "passed", 1: "failed", 2: "error"}
 
 
 def record(outcome: Outcome) -> Json:
-    """``suite, verdict, exit_code, gates, counts, hints, incomplete, expected, silent, earlier, cells, stale, unusable, examples,
-    clean, made_with``."""
+    """What is JSON-safe of an outcome.
+
+    ``suite, verdict, exit_code, seeds, shard, gates, counts, hints, incomplete, expected, silent, earlier, cells, stale,
+    unusable, examples, clean, made_with``, and what places it among others: ``finished`` (UTC), ``commit`` of the project that
+    was tested, ``victims``.
+    """
     suite = outcome.suite
     attacked = [sample for sample in of_kind(outcome.samples, "attack") if sample.final]
     heard = [sample for sample in outcome.samples if sample.kind in ("clean", "no-speech")]
@@ -53,6 +60,9 @@ def record(outcome: Outcome) -> Json:
         "unusable": [{"input": item.shown, "error": item.error} for item in outcome.items if item.error is not None],
         "examples": [_example(sample) for sample in attacked],
         "clean": [_clean(sample) for sample in heard],
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": project_commit(),
+        "victims": [_victim(entry) for entry in suite.victims],
         "made_with": {key: value for key, value in environment().items() if key in ("versions", "platform", "normalizer")},
     }
 
@@ -68,6 +78,12 @@ def _cell(cell: Cell) -> Json:
     heard_by = [entry.name for entry in cell.listeners]
     facts = {"id": cell.id, "attack": cell.variant.label, "crafted_on": cell.source, "heard_by": heard_by}
     return {**facts, "seed": cell.seed, "clips": len(cell.items)}
+
+
+def _victim(entry: VictimEntry) -> Json:
+    """Who listened; the same fingerprint hears alike, as far as can be seen from here."""
+    mark = fingerprint(entry.spec, entry.version)
+    return {"name": entry.name, "spec": entry.spec, "version": entry.version or None, "fingerprint": mark}
 
 
 def _judgement(one: Judgement) -> Json:
@@ -125,11 +141,11 @@ def _example(sample: Sample) -> Json:
     names = {"victim": sample.victim, "attack": sample.attack, "spec": result.victim}
     texts = {name: getattr(result, name) for name in ("reference", "clean_hypothesis", "wer_clean", "wer", "error")}
     facts = {"seed": sample.seed, "seconds": result.seconds, "tags": sorted(sample.tags), "file": sample.file}
-    return {**result.baseline_entry(), **texts, **names, **facts}
+    return {**result.baseline_entry(), **texts, **names, **facts, "cell": sample.cell}
 
 
 def _clean(sample: Sample) -> Json:
-    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error", "wake_ups")
+    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "seconds", "error", "wake_ups")
     return {
         **{key: getattr(sample.heard, key) for key in keys},
         "kind": sample.kind,
