@@ -179,7 +179,7 @@ def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
 
     with progress("writing the reports", quiet=quiet) as on_progress, showing(on_progress):
         summary = {**record(outcome), "reports": write_cell_reports(outcome)}
-    written = write_outputs(summary, outcome.out, further)
+        written = write_outputs(summary, outcome.out, further)
     append_step_summary(summary)
     for line in outcome.incomplete:
         warn(f"not finished: {line}; the same command goes on")

@@ -8,13 +8,18 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+from voiceattack.report.junit import add_properties as _properties
+from voiceattack.report.junit import add_result as _result
+from voiceattack.report.junit import add_suite as _suite
+from voiceattack.report.junit import document, new_document
+from voiceattack.report.junit import make_case as _case
+from voiceattack.report.junit import rounded as _rounded
+from voiceattack.report.junit import xml_text as _clean
 from voiceattack.suite.samples import place
-from voiceattack.unicode_text import visible
 
 __all__ = ["to_junit"]
 
 Json = dict[str, Any]
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NO_PATH = re.compile(r"[|\]\r\n]")  # what would end an attachment's line before its path does
 NOTHING = "(nothing)"
 TOLD = 100  # clips in the text of a failed gate; summary.json has all
@@ -39,7 +44,7 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
         summary: what :func:`voiceattack.suite.record.record` gives.
         folder: the suite's run directory, where the recordings lie that are attached.
     """
-    root = ET.Element("testsuites", name=_clean(f"voiceattack {summary['suite']}"))
+    root = new_document(f"voiceattack {summary['suite']}")
     gates = summary["gates"]
     _suite(root, "gates", [_gate(one, folder) for one in gates if one["verdict"] != "unreliable"], _facts(summary))
     _suite(root, "gates (unreliable)", [_gate(one, folder) for one in gates if one["verdict"] == "unreliable"])
@@ -53,51 +58,7 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
         _suite(root, name, cases)
     _suite(root, "known failures", [_known(one) for one in summary.get("expected", [])])
     _suite(root, "inputs", [_unusable(one) for one in summary["unusable"]])
-    for count in ("tests", "failures", "errors", "skipped"):
-        root.set(count, str(sum(int(child.get(count, "0")) for child in root)))
-    root.set("time", f"{sum(float(child.get('time', '0')) for child in root):.3f}")
-    ET.indent(root, " ")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _clean(text: object) -> str:
-    """Text with invisible characters marked, and without what XML 1.0 cannot hold."""
-    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(str(text)))
-
-
-def _suite(root: ET.Element, name: str, cases: list[ET.Element], facts: Json | None = None) -> None:
-    if not cases and facts is None:
-        return
-    suite = ET.SubElement(root, "testsuite", name=_clean(name), tests=str(len(cases)))
-    for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(count, str(sum(case.find(tag) is not None for case in cases)))
-    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
-    if facts:
-        _properties(suite, facts)
-    suite.extend(cases)
-
-
-def _case(group: str, name: str, seconds: float = 0.0) -> ET.Element:
-    return ET.Element("testcase", classname=_clean(f"voiceattack.{group}"), name=_clean(name), time=f"{max(0.0, seconds):.3f}")
-
-
-def _properties(parent: ET.Element, facts: Json) -> None:
-    properties = ET.SubElement(parent, "properties")
-    for name, value in facts.items():
-        if value is not None:
-            ET.SubElement(properties, "property", name=name, value=_clean(_rounded(value)))
-
-
-def _rounded(value: object) -> object:
-    """A figure with three decimals at most, as people read it; anything else as it is."""
-    return f"{round(value, 3):.10g}" if isinstance(value, float) else value
-
-
-def _result(case: ET.Element, tag: str, message: str, kind: str | None = None, text: str = "") -> None:
-    element = ET.SubElement(case, tag, message=_clean(message))
-    if kind:
-        element.set("type", kind)
-    element.text = _clean(text) or None
+    return document(root)
 
 
 def _facts(summary: Json) -> Json:
