@@ -183,7 +183,7 @@ OPENS = {
     "report/html/text.py": "its own templates",
     "suite/fingerprint.py": "a Python module",
     "suite/init.py": "its own schema",
-    "suite/outputs.py": "what GITHUB_STEP_SUMMARY names, appended to",
+    "report/step_summary.py": "what GITHUB_STEP_SUMMARY names, appended to",
     "unicode_text.py": "a package's data",
     "victims/servers/program.py": "a temporary file",
     "victims/servers/retry.py": "a file in memory",

@@ -5,32 +5,22 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
+from compared import clean, entry, side
 from scipy.stats import binomtest
 from speechlike import in_process, write_clips
 from suite_fixture import run, write_suite
 
 from voiceattack.compare.differences import compare
+from voiceattack.compare.judged import judge
 from voiceattack.compare.rules import broken, parse_rule, rules_of
-from voiceattack.compare.snapshots import ComparedExample, Snapshot, load_snapshot
+from voiceattack.compare.snapshots import ComparedExample, load_snapshot
 from voiceattack.compare.text import changes, differences, to_markdown
 from voiceattack.errors import RunError, SpecError
 from voiceattack.metrics.intervals import mcnemar, paired_difference
 
 NOISE = ("--victim", "tiny", "--attack", "noise")
-
-
-def entry(id: str, success: bool, errors: int = 0, attack: str = "pgd", **more: Any) -> ComparedExample:
-    facts = {"outcome": "fooled" if success else "held", "words": 4, "clean_errors": 0, "snr_db": 30.0, "heard": str(errors)}
-    return ComparedExample(
-        **{"victim": "v", "attack": attack, "seed": None, "id": id, "success": success, "errors": errors, **facts, **more}
-    )
-
-
-def side(entries: list[ComparedExample], **made_with: Any) -> Snapshot:
-    return Snapshot(Path("side"), {one.key: one for one in entries}, made_with)
 
 
 def attack(folder: Path, name: str, *options: str, clips: int = 3) -> Path:
@@ -86,18 +76,6 @@ def test_clips_misheard_when_clean_do_not_count_as_newly_fooled() -> None:
     assert [after.id for _, after in group.reheard] == ["a"]
 
 
-def clean(id: str, errors: int = 0, **more: Any) -> ComparedExample:
-    facts = {
-        "attack": "",
-        "outcome": "clean",
-        "errors": None,
-        "clean_errors": errors,
-        "snr_db": None,
-        "heard": "go" if errors else "Go",
-    }
-    return entry(id, False, **{**facts, **more})
-
-
 def reasons(before: list[ComparedExample], after: list[ComparedExample], *rules: str) -> list[str]:
     return [one.reason for one in broken(compare(side(before), side(after)), rules_of(rules))]
 
@@ -135,9 +113,10 @@ def test_capital_letters_alone_are_folded_away() -> None:
 
 
 def test_few_pairs_are_said_to_be_few() -> None:
-    few = compare(side([entry(str(i), False) for i in range(3)]), side([entry(str(i), i == 0) for i in range(3)]))
+    few_before, few_after = [entry(str(i), False) for i in range(3)], [entry(str(i), i == 0) for i in range(3)]
+    few = compare(side(few_before), side(few_after))
     assert "pgd on v: 3 pairs cannot show a difference; 6 can, if all change alike" in list(differences(few))
-    assert "3 pairs cannot show a difference" in to_markdown(few, [])
+    assert "3 pairs cannot show a difference" in to_markdown([judge(side(few_before), side(few_after), [])])
     enough = compare(side([entry(str(i), False) for i in range(6)]), side([entry(str(i), i == 0) for i in range(6)]))
     assert not any("cannot" in line for line in differences(enough))
     wrong = [entry("a", False, outcome="clean_wrong")]

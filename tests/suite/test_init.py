@@ -91,3 +91,9 @@ def test_on_the_bundled_victim_all_gates_hold_but_the_one_that_the_file_names(
     assert (done.returncode, len(gates)) == (1, 5)
     (failed,) = (gate for gate in gates if gate["verdict"] == "failed")
     assert failed["value"] >= 0.6 and failed["n"] == 5, "the file says 4 of 5"
+    # The known failure that the file has ready, without its #: the same results are green, and say why.
+    known = '# expected:\n#   - {gate: "success_rate'
+    Path("suite.yaml").write_text(Path("suite.yaml").read_text().replace(known, known.replace("# ", "")))
+    done = in_process("run", "suite.yaml")
+    assert done.returncode == 0 and "0 artefacts crafted, 5 from before" in done.stdout, done.stdout
+    assert "failed as expected: waits for the next model" in done.stdout

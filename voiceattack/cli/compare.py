@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voiceattack.cli.console import QuietOption, say, warn
 from voiceattack.commands import command_line
-from voiceattack.errors import RunError, SpecError, UnknownNameError
+from voiceattack.errors import RunError, SpecError
+
+if TYPE_CHECKING:
+    from voiceattack.compare.judged import Judged
 
 __all__ = ["bless", "compare"]
 
@@ -21,7 +23,9 @@ EXIT_WORSE = 1
 
 def compare(
     baseline: Annotated[Path, typer.Argument(metavar="BASELINE", help="The same of before, or what 'voiceattack bless' wrote.")],
-    run: RunArgument,
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run directories, of suites or attacks, or their summary.json.")
+    ],
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -30,7 +34,9 @@ def compare(
             show_default="any figure worse beyond doubt",
         ),
     ] = None,
-    output: Annotated[list[Path] | None, typer.Option("--output", "-o", help="Also write .md or .json here. Repeatable.")] = None,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help="Also write .html, .md, .xml (JUnit) or .json here. Repeatable.")
+    ] = None,
     require_baseline: Annotated[
         bool, typer.Option("--require-baseline", help="A missing BASELINE is an error, not a pass: for CI.")
     ] = False,
@@ -39,47 +45,53 @@ def compare(
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Paired differences of two runs. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare.
+    """Paired differences of runs and a baseline. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare.
 
     A clip that is misheard when clean and was not before, or that is gone, breaks a rule unless --fail-on allows some, as
-    'newly_misheard > 2' and 'vanished > 1%' do.
+    'newly_misheard > 2' and 'vanished > 1%' do. Several runs are each compared with the one baseline.
     """
-    from voiceattack.compare import differences as pairs
-    from voiceattack.compare.rules import broken, rules_of
+    from voiceattack.compare.judged import judge
+    from voiceattack.compare.outputs import check_outputs, write_outputs
+    from voiceattack.compare.rules import rules_of
     from voiceattack.compare.snapshots import load_snapshot
-    from voiceattack.compare.text import changes, differences, to_markdown
+    from voiceattack.compare.text import to_markdown
+    from voiceattack.report.step_summary import append_to_step
 
     rules = rules_of(fail_on or ())
-    for path in output or ():
-        if path.suffix.lower() not in (".md", ".json"):
-            raise UnknownNameError(f"output {path}: suffix {path.suffix!r} names no format; formats: .md, .json")
-    _check_first(baseline, run, require_baseline, first_run)
-    now = load_snapshot(run)
+    check_outputs(output or ())
+    _check_first(baseline, runs[0], require_baseline, first_run)
+    snapshots = [load_snapshot(run) for run in runs]
     if not baseline.exists():
-        say(f"no baseline at {baseline} yet, so nothing is worse; keep this run as one: {_bless(baseline, run)}")
+        say(f"no baseline at {baseline} yet, so nothing is worse; keep this run as one: {_bless(baseline, runs[0])}")
         if not first_run:
             warn(f"nothing was compared, since {baseline} is missing; --require-baseline makes that an error, as CI wants")
         return
-    found = pairs.compare(load_snapshot(baseline), now)
-    failed = broken(found, rules)
-    for path in output or ():
-        whole = {
-            **found.as_dict(),
-            "broken": [{"rule": one.rule.text, "of": one.group.name, "why": one.reason} for one in failed],
-        }
-        text = (
-            to_markdown(found, failed) if path.suffix.lower() == ".md" else json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
-        )
-        _write(path, text)
-    for note in found.notes:
-        warn(f"note: {note}")
+    before = load_snapshot(baseline)
+    found = [judge(before, now, rules) for now in snapshots]
+    write_outputs(found, output or ())
+    append_to_step(to_markdown(found))
+    for one in found:
+        _show(one, len(found) > 1, quiet)
     if not quiet:
-        for line in (*differences(found), *changes(found)):
-            say(line)
-        for one in failed:
-            say(f"WORSE      {one.group.name}: {one.reason} (rule: {one.rule.text})")
-        say("no difference" if found.same else f"{len(failed)} rules broken" if failed else "no rule broken")
-    raise typer.Exit(EXIT_WORSE if failed else 0)
+        for path in output or ():
+            say(f"written: {path}")
+    raise typer.Exit(EXIT_WORSE if any(one.failed for one in found) else 0)
+
+
+def _show(one: Judged, by_name: bool, quiet: bool) -> None:
+    from voiceattack.compare.text import changes, differences
+
+    for note in one.comparison.notes:
+        warn(f"note: {f'{one.run}: ' if by_name else ''}{note}")
+    if quiet:
+        return
+    if by_name:
+        say(f"{one.run}:")
+    for line in (*differences(one.comparison), *changes(one.comparison)):
+        say(line)
+    for each in one.failed:
+        say(f"WORSE      {each.group.name}: {each.reason} (rule: {each.rule.text})")
+    say(f"{one.run}: {one.verdict}" if by_name else one.verdict)
 
 
 def bless(
@@ -135,10 +147,3 @@ def _check_first(baseline: Path, run: Path, required: bool, first: bool) -> None
 
 def _confirmed(baseline: Path) -> bool:
     return sys.stdin.isatty() and typer.confirm(f"accept these changes into {baseline}?")
-
-
-def _write(path: Path, text: str) -> None:
-    from voiceattack.files import write_whole, writing
-
-    with writing(path, "make room or choose another file"):
-        write_whole(path, text.encode("utf-8", "replace"))

@@ -201,6 +201,8 @@ def _show(summary: dict[str, Any], outcome: Outcome) -> None:
         say(f"{gate['verdict'].upper():<10} {gate['name']}: {gate['reason']}")
         if gate["verdict"] in ("failed", "unreliable") and gate["worst"] is not None:
             say(f"           worst: {_worst(gate['worst'], outcome.out)}")
+    for known in summary["expected"]:
+        say(f"known: {known['told']}")
     for line in [*summary["hints"], *(f"stale: {name} (--prune deletes it)" for name in summary["stale"])]:
         say(f"note: {line}")
     if summary["shard"]:

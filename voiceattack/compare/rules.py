@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from voiceattack.compare.differences import FIGURES, Comparison, Group
 from voiceattack.errors import SpecError, UnknownNameError
 
-__all__ = ["ALWAYS", "DEFAULT_RULES", "Broken", "Rule", "broken", "parse_rule", "rules_of"]
+__all__ = ["ALWAYS", "COUNTS", "DEFAULT_RULES", "Broken", "Rule", "broken", "parse_rule", "rules_of"]
 
 COUNTS = ("newly_fooled", "newly_misheard", "vanished")
+"""Figures that are numbers of clips."""
 RULE = re.compile(
     r"(?P<figure>[a-z_]+)\s+(?:worse(?:\s+by\s+more\s+than)?|\+|>)\s*(?P<tolerance>\d+(?:\.\d+)?)?(?P<percent>%?)"
     r"(?:\s+for\s+attack\s+(?P<attack>.+?))?(?:\s+for\s+victim\s+(?P<victim>.+?))?"

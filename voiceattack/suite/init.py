@@ -213,6 +213,11 @@ attacks:
 gates:
 {gates}
 
+# What is known to fail, and may for now: told apart, fails nothing, and named when it fails no more. Also of a clip: or tag:,
+# with a ticket:, and until: a day.
+# expected:
+#   - {{gate: "success_rate <= 0.20 at snr_db >= 30", reason: waits for the next model}}
+
 seed: 0
 repeat: 1  # more: so many seeds; a gate whose verdict differs between them is "unreliable"
 

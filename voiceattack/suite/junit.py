@@ -8,13 +8,18 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+from voiceattack.report.junit import add_properties as _properties
+from voiceattack.report.junit import add_result as _result
+from voiceattack.report.junit import add_suite as _suite
+from voiceattack.report.junit import document, new_document
+from voiceattack.report.junit import make_case as _case
+from voiceattack.report.junit import rounded as _rounded
+from voiceattack.report.junit import xml_text as _clean
 from voiceattack.suite.samples import place
-from voiceattack.unicode_text import visible
 
 __all__ = ["to_junit"]
 
 Json = dict[str, Any]
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NO_PATH = re.compile(r"[|\]\r\n]")  # what would end an attachment's line before its path does
 NOTHING = "(nothing)"
 TOLD = 100  # clips in the text of a failed gate; summary.json has all
@@ -29,7 +34,8 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
     * test suite ``gates (unreliable)``: gates whose verdict differs between seeds, a ``failure`` of the type ``unreliable``;
     * a test suite an attack and victim, ``clean on VICTIM`` and ``no speech on VICTIM``: a case a clip. Only gates fail, so a
       clip that was fooled, misheard or in which words were invented is ``skipped`` with the reason; it is an ``error`` when
-      it could not be made or heard;
+      it could not be made or heard, unless that is a known failure;
+    * ``known failures``: ``skipped`` while they stand, a ``failure`` of the type ``expired`` after their last day;
     * ``inputs``: those that cannot be used, ``error``.
 
     ``time`` is seconds: what making and hearing the clip took when it was made, which for a clip from before is not this run.
@@ -38,64 +44,25 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
         summary: what :func:`voiceattack.suite.record.record` gives.
         folder: the suite's run directory, where the recordings lie that are attached.
     """
-    root = ET.Element("testsuites", name=_clean(f"voiceattack {summary['suite']}"))
+    root = new_document(f"voiceattack {summary['suite']}")
     gates = summary["gates"]
     _suite(root, "gates", [_gate(one, folder) for one in gates if one["verdict"] != "unreliable"], _facts(summary))
     _suite(root, "gates (unreliable)", [_gate(one, folder) for one in gates if one["verdict"] == "unreliable"])
     groups: dict[str, list[ET.Element]] = {}
+    excused = _excused(summary.get("expected", []))
     for one in summary["examples"]:
-        groups.setdefault(f"{one['attack']} on {one['victim']}", []).append(_example(one, folder))
+        reason = excused.get((one["id"], one["victim"], one["attack"]))
+        groups.setdefault(f"{one['attack']} on {one['victim']}", []).append(_example(one, folder, reason))
     for one in summary["clean"]:
         kind = "no speech" if one["kind"] == "no-speech" else "clean"
-        groups.setdefault(f"{kind} on {one['victim']}", []).append(_unharmed(one, folder))
+        groups.setdefault(f"{kind} on {one['victim']}", []).append(
+            _unharmed(one, folder, excused.get((one["id"], one["victim"], None)))
+        )
     for name, cases in groups.items():
         _suite(root, name, cases)
+    _suite(root, "known failures", [_known(one) for one in summary.get("expected", [])])
     _suite(root, "inputs", [_unusable(one) for one in summary["unusable"]])
-    for count in ("tests", "failures", "errors", "skipped"):
-        root.set(count, str(sum(int(child.get(count, "0")) for child in root)))
-    root.set("time", f"{sum(float(child.get('time', '0')) for child in root):.3f}")
-    ET.indent(root, " ")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _clean(text: object) -> str:
-    """Text with invisible characters marked, and without what XML 1.0 cannot hold."""
-    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(str(text)))
-
-
-def _suite(root: ET.Element, name: str, cases: list[ET.Element], facts: Json | None = None) -> None:
-    if not cases and facts is None:
-        return
-    suite = ET.SubElement(root, "testsuite", name=_clean(name), tests=str(len(cases)))
-    for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(count, str(sum(case.find(tag) is not None for case in cases)))
-    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
-    if facts:
-        _properties(suite, facts)
-    suite.extend(cases)
-
-
-def _case(group: str, name: str, seconds: float = 0.0) -> ET.Element:
-    return ET.Element("testcase", classname=_clean(f"voiceattack.{group}"), name=_clean(name), time=f"{max(0.0, seconds):.3f}")
-
-
-def _properties(parent: ET.Element, facts: Json) -> None:
-    properties = ET.SubElement(parent, "properties")
-    for name, value in facts.items():
-        if value is not None:
-            ET.SubElement(properties, "property", name=name, value=_clean(_rounded(value)))
-
-
-def _rounded(value: object) -> object:
-    """A figure with three decimals at most, as people read it; anything else as it is."""
-    return f"{round(value, 3):.10g}" if isinstance(value, float) else value
-
-
-def _result(case: ET.Element, tag: str, message: str, kind: str | None = None, text: str = "") -> None:
-    element = ET.SubElement(case, tag, message=_clean(message))
-    if kind:
-        element.set("type", kind)
-    element.text = _clean(text) or None
+    return document(root)
 
 
 def _facts(summary: Json) -> Json:
@@ -119,6 +86,8 @@ def _gate(one: Json, folder: Path) -> ET.Element:
         _result(case, "failure", f"unreliable: {one['reason']}", "unreliable", _clips(one["clips"], folder))
     elif one["verdict"] == "error":
         _result(case, "error", f"could not be judged: {one['reason']}", "gate")
+    elif one["verdict"] == "expected":
+        _result(case, "skipped", f"known failure: {one['reason']}")
     if one["verdict"] in ("failed", "unreliable"):
         _output(case, [clip["file"] for clip in one["clips"][:ATTACHED]], folder)
     return case
@@ -150,13 +119,25 @@ def _told(said: str | None, heard_clean: str | None, heard: str | None) -> list[
     return [*lines, f"heard:       {heard or NOTHING}"]
 
 
-def _example(example: Json, folder: Path) -> ET.Element:
+def _excused(known: list[Json]) -> dict[tuple[str, str, str | None], str]:
+    """Why a clip fails as expected, by its id, victim and attack."""
+    stand = [one for one in known if one["state"] == "expected" and one["gate"] is None]
+    return {
+        (clip["id"], clip["victim"], clip["attack"]): f"known failure: {one['outcome']}, {one['reason']}"
+        for one in stand
+        for clip in one["clips"]
+    }
+
+
+def _example(example: Json, folder: Path, excuse: str | None) -> ET.Element:
     seed = f" seed {example['seed']}"
     name = f"{example['id']}{seed} on {example['victim']}"
     case = _case(f"examples.{example['attack']}", name, example.get("seconds") or 0.0)
     facts = ("outcome", "snr_db", "wer_clean", "wer", "seed", "victim", "attack", "file")
     _properties(case, {**{key: example[key] for key in facts}, "tags": " ".join(example["tags"])})
-    if example["outcome"] == "error":
+    if excuse is not None:
+        _result(case, "skipped", excuse)
+    elif example["outcome"] == "error":
         _result(case, "error", str(example["error"]), "example")
     elif example["outcome"] == "clean_wrong":
         _result(case, "skipped", "the clean clip is misheard already: not scored")
@@ -168,14 +149,16 @@ def _example(example: Json, folder: Path) -> ET.Element:
     return case
 
 
-def _unharmed(one: Json, folder: Path) -> ET.Element:
+def _unharmed(one: Json, folder: Path, excuse: str | None) -> ET.Element:
     """The case of a clean clip, or of one without speech."""
     silent = one["kind"] == "no-speech"
     case = _case("no-speech" if silent else "clean", f"{one['id']} on {one['victim']}", one.get("seconds") or 0.0)
     words = one["words"] if silent else None
     facts = {"words": words, "wake_ups": one.get("wake_ups"), "wer": one["wer"], "audio_seconds": one["audio_seconds"]}
     _properties(case, {**facts, "tags": " ".join(one["tags"]), "file": one["file"]})
-    if one["error"]:
+    if excuse is not None:
+        _result(case, "skipped", excuse)
+    elif one["error"]:
         _result(case, "error", one["error"], "example")
     elif silent and (words or one.get("wake_ups")):
         woken = f", wake-ups: {one['wake_ups']}" if one.get("wake_ups") else ""
@@ -183,6 +166,20 @@ def _unharmed(one: Json, folder: Path) -> ET.Element:
     elif not silent and one["wer"]:
         _result(case, "skipped", f"misheard without an attack, WER {one['wer']:.2f}: whether so many may be, the gates say")
     _output(case, [one["file"]], folder, _told(None if silent else one["reference"], None, one["hypothesis"]))
+    return case
+
+
+def _known(one: Json) -> ET.Element:
+    """The case of a known failure: ``skipped`` while it stands, a ``failure`` when it has expired, else passed."""
+    about = next(f"{kind} {one[kind]}" for kind in ("clip", "tag", "gate") if one[kind] is not None)
+    case = _case("expected", ", ".join([f"{about}: {one['outcome']}", *filter(None, (one["victim"], one["attack"]))]))
+    _properties(case, {key: one[key] or None for key in ("state", "reason", "ticket", "until")})
+    if one["state"] == "expired":
+        _result(case, "failure", one["told"], "expired")
+    elif one["state"] != "fixed":
+        _result(case, "skipped", one["told"])
+    else:
+        ET.SubElement(case, "system-out").text = _clean(one["told"])
     return case
 
 

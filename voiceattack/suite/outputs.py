@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from voiceattack.errors import UnknownNameError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.report import render
+from voiceattack.report.step_summary import append_to_step
 from voiceattack.runs.run import Run
 from voiceattack.suite.cells import directory
 from voiceattack.suite.execute import Outcome
@@ -107,7 +107,5 @@ def _is_newer(report: Path, results: Path) -> bool:
 
 
 def append_step_summary(summary: Json) -> None:
-    """Append the Markdown to the file that GitHub Actions shows, when ``GITHUB_STEP_SUMMARY`` names one."""
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with writing(Path(path), "it is what GITHUB_STEP_SUMMARY names"), open(path, "a", encoding="utf-8") as stream:
-            stream.write(to_markdown(summary) + "\n")
+    """Append the Markdown to the file that GitHub Actions shows, when there is one."""
+    append_to_step(to_markdown(summary))

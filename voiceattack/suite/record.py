@@ -12,6 +12,8 @@ from voiceattack.suite.execute import Outcome
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gate_metrics import Figure
 from voiceattack.suite.gates import Judgement
+from voiceattack.suite.known import Known
+from voiceattack.suite.plan import Cell
 from voiceattack.suite.samples import Sample, of_kind
 from voiceattack.suite.schema import VictimEntry
 
@@ -24,8 +26,9 @@ VERDICTS = {0: "passed", 1: "failed", 2: "error"}
 def record(outcome: Outcome) -> Json:
     """What is JSON-safe of an outcome.
 
-    ``suite, verdict, exit_code, seeds, shard, gates, counts, hints, incomplete, stale, unusable, examples, clean, made_with``,
-    and what places it among others: ``finished`` (UTC), ``commit`` of the project that was tested, ``victims``.
+    ``suite, verdict, exit_code, seeds, shard, gates, counts, hints, incomplete, expected, silent, earlier, cells, stale,
+    unusable, examples, clean, made_with``, and what places it among others: ``finished`` (UTC), ``commit`` of the project that
+    was tested, ``victims``.
     """
     suite = outcome.suite
     attacked = [sample for sample in of_kind(outcome.samples, "attack") if sample.final]
@@ -49,6 +52,10 @@ def record(outcome: Outcome) -> Json:
         },
         "hints": outcome.hints,
         "incomplete": outcome.incomplete,
+        "expected": [_known(one) for one in outcome.known],
+        "silent": outcome.silent,
+        "earlier": outcome.earlier.as_dict(),
+        "cells": [_cell(cell) for cell in outcome.cells],
         "stale": outcome.stale,
         "unusable": [{"input": item.shown, "error": item.error} for item in outcome.items if item.error is not None],
         "examples": [_example(sample) for sample in attacked],
@@ -58,6 +65,19 @@ def record(outcome: Outcome) -> Json:
         "victims": [_victim(entry) for entry in suite.victims],
         "made_with": {key: value for key, value in environment().items() if key in ("versions", "platform", "normalizer")},
     }
+
+
+def _known(one: Known) -> Json:
+    """One known failure and what became of it; the day as ISO 8601."""
+    entry = one.entry.model_dump(mode="json", exclude={"outcome"})
+    shown = {**entry, "outcome": one.entry.expects, "state": one.state, "told": str(one)}
+    return {**shown, "clips": [_against(sample) for sample in one.samples]}
+
+
+def _cell(cell: Cell) -> Json:
+    heard_by = [entry.name for entry in cell.listeners]
+    facts = {"id": cell.id, "attack": cell.variant.label, "crafted_on": cell.source, "heard_by": heard_by}
+    return {**facts, "seed": cell.seed, "clips": len(cell.items)}
 
 
 def _victim(entry: VictimEntry) -> Json:

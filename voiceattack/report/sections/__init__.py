@@ -16,6 +16,7 @@ __all__ = ["SECTIONS", "html_sections", "markdown_sections"]
 SECTIONS: Registry[Section] = Registry("report section", group="voiceattack.sections")
 
 SECTIONS.add("head", "voiceattack.report.sections.head:HEAD", "what was asked; in HTML the headline")
+SECTIONS.add("unfinished", "voiceattack.report.sections.unfinished:UNFINISHED", "that not all files were heard yet")
 SECTIONS.add("notes", "voiceattack.report.sections.notes:NOTES", "what to know before one trusts the figures")
 SECTIONS.add("listening", "voiceattack.report.sections.listening:LISTENING", "what people heard")
 SECTIONS.add("figures", "voiceattack.report.sections.figures:FIGURES", "rates and sizes by victim and attack")
