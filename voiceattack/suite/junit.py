@@ -34,7 +34,7 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
     * test suite ``gates (unreliable)``: gates whose verdict differs between seeds, a ``failure`` of the type ``unreliable``;
     * a test suite an attack and victim, ``clean on VICTIM`` and ``no speech on VICTIM``: a case a clip. Only gates fail, so a
       clip that was fooled, misheard or in which words were invented is ``skipped`` with the reason; it is an ``error`` when
-      it could not be made or heard;
+      it could not be made or heard, unless that is a known failure;
     * ``known failures``: ``skipped`` while they stand, a ``failure`` of the type ``expired`` after their last day;
     * ``inputs``: those that cannot be used, ``error``.
 
@@ -49,11 +49,15 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
     _suite(root, "gates", [_gate(one, folder) for one in gates if one["verdict"] != "unreliable"], _facts(summary))
     _suite(root, "gates (unreliable)", [_gate(one, folder) for one in gates if one["verdict"] == "unreliable"])
     groups: dict[str, list[ET.Element]] = {}
+    excused = _excused(summary.get("expected", []))
     for one in summary["examples"]:
-        groups.setdefault(f"{one['attack']} on {one['victim']}", []).append(_example(one, folder))
+        reason = excused.get((one["id"], one["victim"], one["attack"]))
+        groups.setdefault(f"{one['attack']} on {one['victim']}", []).append(_example(one, folder, reason))
     for one in summary["clean"]:
         kind = "no speech" if one["kind"] == "no-speech" else "clean"
-        groups.setdefault(f"{kind} on {one['victim']}", []).append(_unharmed(one, folder))
+        groups.setdefault(f"{kind} on {one['victim']}", []).append(
+            _unharmed(one, folder, excused.get((one["id"], one["victim"], None)))
+        )
     for name, cases in groups.items():
         _suite(root, name, cases)
     _suite(root, "known failures", [_known(one) for one in summary.get("expected", [])])
@@ -115,13 +119,25 @@ def _told(said: str | None, heard_clean: str | None, heard: str | None) -> list[
     return [*lines, f"heard:       {heard or NOTHING}"]
 
 
-def _example(example: Json, folder: Path) -> ET.Element:
+def _excused(known: list[Json]) -> dict[tuple[str, str, str | None], str]:
+    """Why a clip fails as expected, by its id, victim and attack."""
+    stand = [one for one in known if one["state"] == "expected" and one["gate"] is None]
+    return {
+        (clip["id"], clip["victim"], clip["attack"]): f"known failure: {one['outcome']}, {one['reason']}"
+        for one in stand
+        for clip in one["clips"]
+    }
+
+
+def _example(example: Json, folder: Path, excuse: str | None) -> ET.Element:
     seed = f" seed {example['seed']}"
     name = f"{example['id']}{seed} on {example['victim']}"
     case = _case(f"examples.{example['attack']}", name, example.get("seconds") or 0.0)
     facts = ("outcome", "snr_db", "wer_clean", "wer", "seed", "victim", "attack", "file")
     _properties(case, {**{key: example[key] for key in facts}, "tags": " ".join(example["tags"])})
-    if example["outcome"] == "error":
+    if excuse is not None:
+        _result(case, "skipped", excuse)
+    elif example["outcome"] == "error":
         _result(case, "error", str(example["error"]), "example")
     elif example["outcome"] == "clean_wrong":
         _result(case, "skipped", "the clean clip is misheard already: not scored")
@@ -133,14 +149,16 @@ def _example(example: Json, folder: Path) -> ET.Element:
     return case
 
 
-def _unharmed(one: Json, folder: Path) -> ET.Element:
+def _unharmed(one: Json, folder: Path, excuse: str | None) -> ET.Element:
     """The case of a clean clip, or of one without speech."""
     silent = one["kind"] == "no-speech"
     case = _case("no-speech" if silent else "clean", f"{one['id']} on {one['victim']}", one.get("seconds") or 0.0)
     words = one["words"] if silent else None
     facts = {"words": words, "wake_ups": one.get("wake_ups"), "wer": one["wer"], "audio_seconds": one["audio_seconds"]}
     _properties(case, {**facts, "tags": " ".join(one["tags"]), "file": one["file"]})
-    if one["error"]:
+    if excuse is not None:
+        _result(case, "skipped", excuse)
+    elif one["error"]:
         _result(case, "error", one["error"], "example")
     elif silent and (words or one.get("wake_ups")):
         woken = f", wake-ups: {one['wake_ups']}" if one.get("wake_ups") else ""

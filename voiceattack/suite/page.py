@@ -13,10 +13,10 @@ from urllib.parse import quote
 from voiceattack.compare.html import STYLES as COMPARE_STYLES
 from voiceattack.compare.html import changes_section
 from voiceattack.compare.judged import Judged
-from voiceattack.history.chart import charts
 from voiceattack.history.history import history_of
+from voiceattack.history.html import STYLES as HISTORY_STYLES
+from voiceattack.history.html import gates_section, told_section
 from voiceattack.history.past import PastRun
-from voiceattack.history.words import change_told, flaky_told
 from voiceattack.report.html.page import render_page
 from voiceattack.suite.again import again
 from voiceattack.suite.words import consequence, gate_sentence, headline
@@ -71,7 +71,7 @@ def to_html(
     gates = sorted(summary["gates"], key=lambda one: ORDER.index(one["verdict"]))
     return render_page(
         "suite.html.j2",
-        styles=("history.css", *COMPARE_STYLES, "suite.css"),
+        styles=(*HISTORY_STYLES, *COMPARE_STYLES, "suite.css"),
         summary=summary,
         headline=headline(summary),
         verdict="SHARD" if summary["shard"] else {"passed": "PASS", "failed": "FAIL"}.get(summary["verdict"], "ERROR"),
@@ -82,10 +82,8 @@ def to_html(
         since=None if since is None else changes_section(since),
         since_verdict=None if since is None else since.verdict,
         baseline=None if since is None else os.path.basename(since.baseline),
-        history=history,
-        charts=[] if history is None else charts(history),
-        changes=[] if history is None else [change_told(history, one) for one in history.changes],
-        flaky=[] if history is None else [flaky_told(history, one) for one in history.flaky],
+        runs=len(past),
+        history=None if history is None else told_section(history) + gates_section(history),
     )
 
 
