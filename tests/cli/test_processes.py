@@ -32,6 +32,7 @@ COMMANDS = (
     "merge",
     "compare",
     "bless",
+    "history",
 )
 
 
