@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import step_overhead
+import threads
 import time_to_target
 import torch
 import versus_art
@@ -23,6 +24,7 @@ REPORT = Path(__file__).resolve().parent.parent / "docs" / "reference" / "benchm
 SECTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "step_overhead": ("One attack step over the bare forward and backward pass", step_overhead.run),
     "time_to_target": ("Time to a targeted success, against a plain Adam loop", time_to_target.run),
+    "threads": ("Threads, on an idle and on a busy machine", threads.run),
     "versus_asr_attack": ("Against asr-attack", versus_asr_attack.run),
     "versus_art": ("Against the Adversarial Robustness Toolbox", versus_art.run),
     "versus_textattack": ("Against TextAttack", versus_textattack.run),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +37,19 @@ def installed(package: str) -> bool:
 def test_step_overhead_runs() -> None:
     rows = cells(benchmark("step_overhead.py", "--steps", "5"), "pgd", "mi-fgsm", "cw")
     assert len(rows) == 6 and all(float(row[4].strip("*")) > 0 for row in rows)
+
+
+def test_threads_are_timed_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One setting in a process of its own; all of them, idle and busy, take a minute."""
+    took = json.loads(benchmark("threads.py", "--once", "--clips", "1", "--steps", "1"))
+    assert all(took[load][work] > 0 for load in ("idle", "busy") for work in ("hearing", "steps"))
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    threads = importlib.import_module("threads")
+    keys = [(one, load, work) for one in threads.settings() for load in threads.LOADS for work in threads.WORK]
+    found = {key: 2.0 + 5.0 * (key[1] == "busy" and not key[0].asleep) for key in keys}
+    rows = cells(threads.table(found, "tiny", 1, 1), "1 ", f"{len(os.sched_getaffinity(0))} ")
+    assert [row[5] for row in rows] == ["**1.00**", "**3.50**"] * (len(rows) // 2)
+    assert sum("(default)" in row[0] for row in rows) == 1
 
 
 def test_time_to_target_stops_both_at_success_and_lists_what_is_not_reached() -> None:

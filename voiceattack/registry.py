@@ -62,6 +62,7 @@ class Entry:
         packages: distributions whose versions decide what it does, beside those that everything here uses.
         outside: what it does beyond this process, if anything.
         options: all it takes; None where only the thing itself knows, as with plug-ins.
+        differentiable: of a victim, whether attacks can compute gradients through it; some turn out so only when loaded.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Entry:
     packages: tuple[str, ...] = ()
     outside: Outside | None = None
     options: tuple[Option, ...] | None = None
+    differentiable: bool = False
 
 
 class Registry(Generic[T]):
@@ -98,6 +100,7 @@ class Registry(Generic[T]):
         packages: Sequence[str] = (),
         outside: Outside | None = None,
         options: Sequence[Option] | None = None,
+        differentiable: bool = False,
     ) -> None:
         """Register ``name``; ``location`` is imported only when it is asked for. The rest is as :class:`Entry` says.
 
@@ -108,9 +111,8 @@ class Registry(Generic[T]):
             raise SpecError(
                 f"{self.kind} {name!r} is registered twice: {self._entries[name].location} and {location}; rename one"
             )
-        self._entries[name] = Entry(
-            name, location, summary, requires, tuple(packages), outside, None if options is None else tuple(options)
-        )
+        known = None if options is None else tuple(options)
+        self._entries[name] = Entry(name, location, summary, requires, tuple(packages), outside, known, differentiable)
 
     def add_family(self, scheme: str, location: str, summary: str) -> None:
         """Let ``scheme:NAME`` stand for what another registry calls NAME.

@@ -57,7 +57,19 @@ OPTIONS = {
     "keep_format": ("keep_format",),
 }
 BESIDE = (
-    *("out", "cache", "no_cache", "no_evaluate", "no_report", "dry_run", "critical_terms", "output", "device", "quiet"),
+    *(
+        "out",
+        "cache",
+        "no_cache",
+        "no_evaluate",
+        "no_report",
+        "dry_run",
+        "critical_terms",
+        "output",
+        "device",
+        "threads",
+        "quiet",
+    ),
     *("help",),
 )
 

@@ -120,7 +120,8 @@ def test_an_absurd_file_in_other_commands(tmp_path: Path, command: str, monkeypa
     write_clips(tmp_path / "in", 3)
     absurd(tmp_path / "in" / "clip0b.wav")
     (tmp_path / "suite.yaml").write_text(
-        "inputs: [in]\nvictims: [tiny]\nattacks: [{attack: noise, budget: {snr_db: 20}}]\ngates: ['success_rate <= 1']\n"
+        "inputs: [in]\nvictims: [tiny]\nattacks: [{attack: noise, budget: {snr_db: 20}}]\n"
+        "gates: ['success_rate <= 1']\nmin_clips: 1\n"
     )
     arguments = {
         "transcribe": ("in", "--victim", "tiny"),

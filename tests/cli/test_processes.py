@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import read
 from speechlike import ROOT, command, environment, in_process, voiceattack, write_clips
 
 from voiceattack import __version__
@@ -32,13 +33,18 @@ COMMANDS = (
     "merge",
     "compare",
     "bless",
+    "history",
 )
 
 
+LOADING = "voiceattack: loading tiny ...\n"
+"""What a process of its own says first."""
+
+
 def ok(*arguments: str | Path, run: Runner = in_process) -> str:
-    """Stdout of a command that succeeds and says nothing on stderr."""
+    """Stdout of a command that succeeds and says nothing on stderr but what it loads."""
     done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert (done.returncode, done.stderr.removeprefix(LOADING)) == (0, ""), done.stderr
     return done.stdout
 
 
@@ -92,13 +98,12 @@ def test_attack_evaluates_and_reports_then_the_other_commands_work_on_the_run(tm
     for path in (run / "audio", run / "report.md", run / "results.jsonl", tmp_path / "out" / "table.csv"):
         assert str(path) in text and path.exists(), path
     assert "pgd" in text and "noise" in text
-    rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
+    rows = read(run / "results.jsonl")
     assert len(rows) == 4 and {row["victim"] for row in rows} == {"tiny"}
     assert len(table(tmp_path / "out" / "table.csv")) >= 2
 
     assert ok("attack", *clips, *QUICK, "--out", run, "--quiet") == ""
-    again = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
-    assert again == rows, "evaluated again, the same results"
+    assert read(run / "results.jsonl") == rows, "evaluated again, the same results"
 
     assert "same: " in ok("replay", run, rows[0]["id"])
     missing = in_process("replay", run, "nobody")
@@ -153,7 +158,8 @@ def test_an_unexpected_error_is_one_line_and_debug_shows_the_traceback(tmp_path:
     arguments = ("attack", clip, "--victim", "python:broken_victim:factory", "--attack", "noise", "--snr-db", "30", "--out")
     plain = voiceattack(*arguments, tmp_path / "a", paths=(tmp_path,))
     assert plain.returncode == 2 and "lost" in plain.stderr and "Traceback" not in plain.stderr
-    assert len(plain.stderr.splitlines()) == 2
+    assert len(plain.stderr.splitlines()) == 3
+    assert plain.stderr.startswith("voiceattack: loading python:broken_victim:factory ...\n")
     debug = voiceattack("--debug", *arguments, tmp_path / "b", paths=(tmp_path,))
     assert debug.returncode == 2 and "Traceback" in debug.stderr and "LookupError" in debug.stderr
 
@@ -179,7 +185,7 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr == "voiceattack: error: interrupted; finished examples are kept, resume with the same command\n"
+    assert stderr == LOADING + "voiceattack: error: interrupted; finished examples are kept, resume with the same command\n"
 
 
 def test_a_closed_pipe_is_no_error() -> None:

@@ -5,31 +5,24 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from compared import clean, entry, side
 from scipy.stats import binomtest
 from speechlike import in_process, write_clips
 from suite_fixture import run, write_suite
 
 from voiceattack.compare.differences import compare
-from voiceattack.compare.rules import broken, parse_rule
-from voiceattack.compare.snapshots import ComparedExample, Snapshot, load_snapshot
+from voiceattack.compare.judged import judge
+from voiceattack.compare.rules import broken, parse_rule, rules_of
+from voiceattack.compare.snapshots import ComparedExample, load_snapshot
+from voiceattack.compare.text import changes, differences, to_markdown
 from voiceattack.errors import RunError, SpecError
 from voiceattack.metrics.intervals import mcnemar, paired_difference
 
 NOISE = ("--victim", "tiny", "--attack", "noise")
-
-
-def entry(id: str, success: bool, errors: int = 0, attack: str = "pgd", **more: Any) -> ComparedExample:
-    facts = {"outcome": "fooled" if success else "held", "words": 4, "clean_errors": 0, "snr_db": 30.0, "heard": str(errors)}
-    return ComparedExample(
-        **{"victim": "v", "attack": attack, "seed": None, "id": id, "success": success, "errors": errors, **facts, **more}
-    )
-
-
-def side(entries: list[ComparedExample], **made_with: Any) -> Snapshot:
-    return Snapshot(Path("side"), {one.key: one for one in entries}, made_with)
 
 
 def attack(folder: Path, name: str, *options: str, clips: int = 3) -> Path:
@@ -65,12 +58,16 @@ def test_differences_are_paired_per_victim_and_attack() -> None:
     before = side([entry("a", False, 1), entry("b", True, 4), entry("c", False, 0), entry("z", False, attack="cw")])
     after = side([entry("c", True, 4), entry("a", False, 1), entry("b", False, 2), entry("n", True)], platform="other")
     found = compare(before, after)
-    (group,) = found.groups
+    group, gone = found.groups
     assert [one.id for _, one in group.newly_fooled] == ["c"] and [one.id for _, one in group.newly_safe] == ["b"]
     figures = {one.figure: one for one in group.differences}
     assert (figures["success_rate"].change, figures["success_rate"].p) == (0.0, 1.0)
     assert figures["wer"].change == pytest.approx((1 + 2 + 4) / 12 - 5 / 12) and figures["wer"].n == 3
-    assert [one.id for one in found.new] == ["n"] and [one.id for one in found.stale] == ["z"]
+    assert (
+        [one.id for one in gone.vanished] == ["z"]
+        and [one.id for one in found.new] == ["n"]
+        and [one.id for one in found.stale] == ["z"]
+    )
     assert "another machine" in found.notes[0] and not found.same
 
 
@@ -79,6 +76,55 @@ def test_clips_misheard_when_clean_do_not_count_as_newly_fooled() -> None:
     (group,) = compare(side([wrong, entry("b", False)]), side([entry("a", True), entry("b", False)])).groups
     assert not group.newly_fooled and next(d for d in group.differences if d.figure == "success_rate").n == 1
     assert [after.id for _, after in group.reheard] == ["a"]
+
+
+def reasons(before: list[ComparedExample], after: list[ComparedExample], *rules: str) -> list[str]:
+    return [one.reason for one in broken(compare(side(before), side(after)), rules_of(rules))]
+
+
+def test_clips_that_are_misheard_now_or_gone_break_a_rule_whatever_else_fails_on() -> None:
+    before = [clean("a"), clean("b"), clean("c")]
+    after = [clean("a", 2), clean("b", 4), clean("c")]
+    assert reasons(before, after) == ["2 of 3 newly misheard, 0 allowed"]
+    assert reasons(before, after, "success_rate +1") == ["2 of 3 newly misheard, 0 allowed"]
+    assert not reasons(before, after, "newly_misheard > 2") and not reasons(before, after, "newly_misheard > 67%")
+    assert reasons(before, after, "newly_misheard > 66%") == ["2 of 3 newly misheard, 1.98 allowed"]
+    # A tolerance for one attack leaves the rule on all else.
+    attacked = [entry("a", False)]
+    assert reasons([*before, *attacked], [*after, *attacked], "newly_misheard > 9 for attack pgd") == reasons(before, after)
+    assert not reasons(after, before), "better is no failure"
+    assert not any("misheard" in one for one in reasons([clean("a", 1)], [clean("a", 3)])), "it was misheard already"
+    assert reasons(before, before[:1]) == ["2 of 3 vanished, 0 allowed"]
+    assert reasons(before, [*before[:2], clean("c", outcome="error", words=None)]) == ["1 of 3 vanished, 0 allowed"]
+    assert not reasons(before, before[:1], "vanished > 2") and not reasons(before[:1], before)
+    assert reasons([*before, *attacked], before) == ["1 of 1 vanished, 0 allowed"], "a whole attack"
+
+
+def test_a_clip_that_its_attack_can_no_longer_be_judged_on_is_newly_misheard() -> None:
+    before, after = [entry("a", False)], [entry("a", True, outcome="clean_wrong", clean_errors=2)]
+    (group,) = compare(side(before), side(after)).groups
+    assert [one.id for _, one in group.newly_misheard] == ["a"] and not group.newly_fooled and not group.reheard
+    assert reasons(before, after, "success_rate +1") == ["1 of 1 newly misheard, 0 allowed"]
+
+
+def test_capital_letters_alone_are_folded_away() -> None:
+    found = compare(side([clean("a", heard="Turn on.")]), side([clean("a", heard="turn  ON")]))
+    assert found.same and list(changes(found)) == [
+        "heard otherwise in capital letters, punctuation or spaces alone: 1 of clean on v"
+    ]
+    other = compare(side([clean("a", heard="We're on")]), side([clean("a", heard="were on")]))
+    assert not other.same and [one.id for _, one in other.groups[0].reheard] == ["a"]
+
+
+def test_few_pairs_are_said_to_be_few() -> None:
+    few_before, few_after = [entry(str(i), False) for i in range(3)], [entry(str(i), i == 0) for i in range(3)]
+    few = compare(side(few_before), side(few_after))
+    assert "pgd on v: 3 pairs cannot show a difference; 6 can, if all change alike" in list(differences(few))
+    assert "3 pairs cannot show a difference" in to_markdown([judge(side(few_before), side(few_after), [])])
+    enough = compare(side([entry(str(i), False) for i in range(6)]), side([entry(str(i), i == 0) for i in range(6)]))
+    assert not any("cannot" in line for line in differences(enough))
+    wrong = [entry("a", False, outcome="clean_wrong")]
+    assert "pgd on v: 0 pairs cannot" in " ".join(differences(compare(side(wrong), side(wrong))))
 
 
 def test_one_victim_under_another_name_is_taken_for_the_same() -> None:
@@ -132,15 +178,24 @@ def test_two_runs_of_one_seed_do_not_differ_and_a_louder_one_does(tmp_path: Path
 def test_without_a_baseline_it_passes_and_says_how_to_keep_one_then_bless_shows_each_change(tmp_path: Path) -> None:
     quiet, loud = attack(tmp_path, "quiet", "--snr-db", "60"), attack(tmp_path, "loud", "--snr-db", "-5", clips=2)
     kept = tmp_path / "kept.json"
-    first = in_process("compare", kept, quiet)
-    assert first.returncode == 0 and f"voiceattack bless {quiet} --baseline {kept}" in first.stdout
+    bless = f"voiceattack bless {quiet} --baseline {kept}"
+    first = in_process("compare", kept, quiet, "--first-run")
+    assert first.returncode == 0 and bless in first.stdout and not first.stderr
+    silent = in_process("compare", kept, quiet)
+    assert silent.returncode == 0 and "nothing was compared" in silent.stderr
+    missing = in_process("compare", kept, quiet, "--require-baseline")
+    assert missing.returncode == 2 and "no such baseline" in missing.stderr and bless in missing.stderr
+    both = in_process("compare", kept, quiet, "--require-baseline", "--first-run")
+    assert both.returncode == 2 and "give one of them" in both.stderr
     assert "a first baseline of 3 entries" in in_process("bless", quiet, "--baseline", kept).stdout
-    assert in_process("compare", kept, quiet).stdout.endswith("no difference\n")
+    assert in_process("compare", kept, quiet, "--require-baseline").stdout.endswith("no difference\n")
+    again = in_process("compare", kept, quiet, "--first-run")
+    assert again.returncode == 2 and "leave --first-run out" in again.stderr
     assert "nothing changed" in in_process("bless", quiet, "--baseline", kept).stdout
     before = kept.read_bytes()
     asked = in_process("bless", loud, "--baseline", kept)
     assert asked.returncode == 2 and "--yes accepts" in asked.stderr and kept.read_bytes() == before
-    assert asked.stdout.count("newly fooled: ") == 2 and asked.stdout.count("stale: ") == 1
+    assert asked.stdout.count("newly fooled: ") == 2 and asked.stdout.count("vanished: ") == 1
     assert in_process("bless", loud, "--baseline", kept, "--yes", "--keep-stale").returncode == 0
     assert len(load_snapshot(kept).entries) == 3
     done = in_process("bless", loud, "--baseline", kept, "--yes")
@@ -160,6 +215,40 @@ def test_suites_compare_with_their_clean_and_silent_clips(tmp_path: Path) -> Non
     assert run(suite, out="c")[0] == 0
     worse = in_process("compare", tmp_path / "a", tmp_path / "c", "--fail-on", "success_rate +0.1 for attack n")
     assert worse.returncode == 1 and worse.stdout.count("newly fooled: ") == 4
+
+
+def test_a_recogniser_that_now_mishears_two_of_three_clips_is_worse_though_no_rate_says_so(tmp_path: Path) -> None:
+    """Both runs have one and the same program; it hears the words, then only those of the longest clip."""
+    program = tmp_path / "asr.sh"
+    manifest = tmp_path / "manifest.jsonl"
+    rows = []
+    for place, seconds in enumerate((0.5, 0.7, 0.9)):
+        soundfile.write(tmp_path / f"{place}.wav", 0.1 * np.sin(np.arange(int(16000 * seconds)) / 9), 16000)
+        rows.append({"audio_filepath": f"{place}.wav", "text": "turn on the lamp"})
+    manifest.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    words = (
+        "attack",
+        manifest,
+        "--victim",
+        f"command:/bin/sh {program} {{audio}}",
+        "--attack",
+        "noise",
+        "--snr-db",
+        "40",
+        "--no-report",
+    )
+    program.write_text("echo Turn on the lamp.\n")
+    assert in_process(*words, "--out", tmp_path / "before").returncode == 0
+    program.write_text('[ $(wc -c < "$1") -gt 25000 ] && echo TURN on the lamp || echo Thank you\n')
+    assert in_process(*words, "--out", tmp_path / "after").returncode == 0
+    done = in_process("compare", tmp_path / "before", tmp_path / "after", "--fail-on", "success_rate worse by more than 0.05")
+    assert done.returncode == 1 and "WORSE      noise on command:" in done.stdout, done
+    assert "2 of 3 newly misheard, 0 allowed" in done.stdout and done.stdout.count("newly misheard: ") == 2
+    assert (
+        "1 pair cannot show a difference" in done.stdout
+        and "heard otherwise in capital letters, punctuation or spaces alone: 1 of" in done.stdout
+    )
+    assert in_process("compare", tmp_path / "before", tmp_path / "after", "--fail-on", "newly_misheard > 2").returncode == 0
 
 
 def test_what_cannot_be_compared_is_exit_2(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -290,3 +291,9 @@ def test_progress_reaches_its_end(tmp_path: Path, victim: Victim) -> None:
     craft(asked, tmp_path / "run", victim=victim, on_progress=lambda *step: told.append(step))
     done = [step for step, _, _ in told]
     assert done == sorted(done) and told[-1][:2] == (18, 18)
+    assert told[0][2].startswith("clip 1 of 3: ") and " and 1 more" in told[0][2] and "fooled" not in told[0][2]
+    ends = [[label for _, _, label in told if " and 1 more" in label][-1], told[-1][2]]
+    assert [label.partition(":")[0] for label in ends] == ["clip 2 of 3", "clip 3 of 3"]
+    ended = re.search(r", fooled (\d) of 3(, best \d+\.\d dB SNR)?$", told[-1][2])
+    fooled = [example.trace[-1]["success"] for example in Run.open(tmp_path / "run").examples() if example.control_for is None]
+    assert ended is not None and int(ended[1]) == sum(fooled) and bool(ended[2]) == any(fooled)

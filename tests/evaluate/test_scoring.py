@@ -11,6 +11,7 @@ from voiceattack.audio import Batch, quantize16
 from voiceattack.audio import clips as audio
 from voiceattack.errors import RunError, VictimError
 from voiceattack.evaluate import evaluate
+from voiceattack.progress import showing
 from voiceattack.report import render
 from voiceattack.report.console import summary_table
 from voiceattack.runs import Example, Run
@@ -119,6 +120,20 @@ def test_outcomes(run: Run) -> None:
     # said: lamp door, four times, and garden music; heard wrong: 2 + 0 + 0 + 2 + (door lamp for music: 1 sub, 1 ins) of 10
     assert group["wer"] == pytest.approx((2 + 0 + 0 + 2 + 2) / 10)
     assert group["wer_ci95"][0] <= group["wer"] <= group["wer_ci95"][1]
+
+
+def test_it_tells_what_it_measures_hears_and_draws(run: Run) -> None:
+    told: list[tuple[int, int, str]] = []
+    evaluate(run, [Counter()], on_progress=lambda *step: told.append(step))
+    done = [step for step, _, _ in told]
+    assert done == sorted(done) and {total for _, total, _ in told} == {16} and told[-1][:2] == (16, 16)
+    assert [label.partition(":")[0] for _, _, label in told[:8]] == [f"measuring {place} of 8" for place in range(1, 9)]
+    # Eight examples of seven artefacts; the one that failed has no files.
+    assert told[8][2] == "counter heard 0 of 14 files" and told[-1][2] == "counter heard 14 of 14 files"
+    drawn: list[str] = []
+    with showing(lambda done, of, label: drawn.append(label)):
+        render(run, ["md", "html"])
+    assert drawn[0].startswith("drawing 1 of 7: ") and len(drawn) >= 14
 
 
 def test_the_file_on_disk_is_what_counts(run: Run) -> None:

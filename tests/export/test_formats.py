@@ -21,6 +21,7 @@ from voiceattack.corpus import Utterance, read_corpus
 from voiceattack.errors import RunError, SpecError
 from voiceattack.export import EXPORTS, Selection, export, survey
 from voiceattack.export.base import DEFAULT_SPLITS, parse_splits, split_of
+from voiceattack.progress import showing
 from voiceattack.runs import Run
 
 Heard = dict[str, tuple[str, str, torch.Tensor]]  # by id: said, heard, samples
@@ -202,6 +203,14 @@ def test_two_artefacts_of_one_recording_are_in_one_split(tmp_path: Path) -> None
                 split.setdefault(row["source_pcm_sha256"], set()).add(manifest.stem)
     assert len(split) == 6 and all(len(names) == 1 for names in split.values())
     assert set().union(*split.values()) == {"a", "b"}
+
+
+def test_it_tells_what_it_writes(run: Run, tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    with showing(lambda *step: told.append(step)):
+        tally = export(run, "hf", tmp_path / "corpus")
+    assert [(done, label.partition(":")[0]) for done, _, label in told][:1] == [(0, f"writing 1 of {told[0][1]}")]
+    assert len(told) == told[0][1] >= tally.items
 
 
 def test_a_changed_file_is_left_out_and_said(run: Run, tmp_path: Path) -> None:

@@ -42,10 +42,15 @@ def at_least_30_db(sample: Sample) -> bool:
 def test_success_is_over_the_clips_scored_and_the_quietest_hit_is_the_worst() -> None:
     wrong = attacked("c", outcome="clean_wrong", success=None)
     found = figure("success_rate", attacked("a"), held("b"), wrong, attacked("d", snr_db=25), attacked("e", snr_db=None))
-    assert (found.value, found.interval, found.n, found.note) == (3 / 4, wilson(3, 4), 4, "")
+    assert (found.value, found.interval, found.n, found.note) == (
+        3 / 4,
+        wilson(3, 4),
+        4,
+        "1 clip left out, misheard before any attack",
+    )
     assert found.worst is not None and found.worst.clip == "d"
     assert figure("success_rate", attacked("a")).value == 1.0 and figure("success_rate", held("a")).worst is None
-    assert figure("success_rate", wrong) == Figure(None, None, 0, None, UNSCORED)
+    assert figure("success_rate", wrong) == Figure(None, None, 0, (), UNSCORED)
 
 
 def test_a_clip_counts_once_however_many_of_its_artefacts_fool() -> None:
@@ -64,8 +69,8 @@ def test_a_clip_counts_once_however_many_of_its_artefacts_fool() -> None:
 
 def test_clips_that_were_not_tried_at_a_size_are_left_out_and_told() -> None:
     found = figure("success_rate", attacked("a", snr_db=40), held("b"), condition=at_least_30_db)
-    assert (found.value, found.n, found.note) == (1.0, 1, "1 clips were not tried at these sizes")
-    assert figure("success_rate", held("b"), condition=at_least_30_db) == Figure(None, None, 0, None, UNTRIED)
+    assert (found.value, found.n, found.note) == (1.0, 1, "1 clip left out, not tried at these sizes")
+    assert figure("success_rate", held("b"), condition=at_least_30_db) == Figure(None, None, 0, (), UNTRIED)
     # A search for the smallest perturbation has tried every size, and an unknown attack none but its own.
     assert figure("success_rate", held("b", registered="cw"), condition=at_least_30_db).value == 0.0
     assert figure("success_rate", held("b", registered="elsewhere"), condition=at_least_30_db).note == UNTRIED
@@ -122,7 +127,7 @@ def test_the_snr_that_fools_is_the_highest_of_each_clip_and_never_is_minus_infin
     assert figure("median_snr_db_to_fool", *samples).value == 15
     assert figure("median_snr_db_to_fool", *samples[:3]).value == 15 and figure("max_snr_db_to_fool", *samples[:3]).note == ""
     wrong = attacked("a", outcome="clean_wrong", success=None)
-    assert figure("max_snr_db_to_fool", wrong) == Figure(None, None, 0, None, UNSCORED)
+    assert figure("max_snr_db_to_fool", wrong) == Figure(None, None, 0, (), UNSCORED)
 
 
 def test_medians_of_sizes_name_the_example_that_speaks_most_against_the_victim() -> None:
@@ -192,3 +197,21 @@ def test_rates_of_what_rows_say() -> None:
 @pytest.mark.parametrize(("name", "worse"), [("wer", "more"), ("snr_db_median", "less"), ("pesq_median", "less")])
 def test_which_way_is_worse_for_the_victim(name: str, worse: str) -> None:
     assert all_figures()[name].worse == worse
+
+
+def timed(clip: str, seconds: float | None, clean: float | None, tokens: int | None = None, **changes: Any) -> Sample:
+    told = {"seconds": seconds, "clean_seconds": clean, "rtf": seconds, "tokens": tokens, "clean_tokens": 4, "note": None}
+    return held(clip, timing={**told, "note": None if seconds and clean else "the first hearing is left out"}, **changes)
+
+
+def test_time_and_tokens_are_gates_over_what_was_timed() -> None:
+    samples = [timed("a", 0.1, 0.1, 4), timed("b", 0.6, 0.2, 48), timed("c", 0.2, None), held("d")]
+    slowest = figure("rtf_p95", *samples)
+    assert (slowest.value, slowest.n, slowest.note) == (0.6, 3, "1 artefact without a figure left out")
+    assert slowest.worst is not None and slowest.worst.clip == "b" and figure("rtf_p50", *samples).value == 0.2
+    ratio = figure("latency_ratio_p95", *samples)
+    assert ratio.value == pytest.approx(3.0) and ratio.n == 2 and ratio.interval is not None
+    assert figure("tokens_ratio_max", *samples).value == 12.0 and figure("tokens_ratio_p50", *samples).value == 1.0
+    untimed = figure("latency_ratio_p95", timed("c", 0.2, None))
+    assert untimed.value is None and untimed.note == "no artefact has a latency_ratio: the first hearing is left out"
+    assert "does not tell" in figure("tokens_ratio_max", held("d")).note

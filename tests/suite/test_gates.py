@@ -15,7 +15,8 @@ from voiceattack.suite.schema import GateEntry
 
 
 def gate(text: str, **more: Any) -> Gate:
-    return parse_gate(GateEntry.model_validate({"gate": text, **more}))
+    """A gate that judges however few clips there are."""
+    return parse_gate(GateEntry.model_validate({"gate": text, **more}), 1)
 
 
 def attacked(clip: str, *, fooled: bool = True, **changes: Any) -> Sample:
@@ -173,10 +174,11 @@ def test_seeds_that_agree_and_seeds_that_do_not() -> None:
     assert (one.verdict, one.verdicts) == ("passed", ("passed",) * 3) and one.figure is one.figures[0]
     assert one.reason.startswith("success_rate is 0 [") and one.reason.endswith("; over 3 seeds success_rate 0 to 1, mean 0.667")
     (alone,) = judged(gate("success_rate <= 1"), samples[1], seeds=(1,))
-    assert alone.reason == "success_rate is 1 [0.207, 1] over 1 clips"
+    assert alone.reason == "success_rate is 1 [0.207, 1] over 1 clip"
     (one,) = judged(gate("success_rate <= 1"), *samples[:2], seeds=(0, 1, 7))
     assert one.verdict == "error" and one.verdicts == ("passed", "passed", "error") and one.figure is one.figures[2]
-    assert one.reason.startswith("no artefact was scored")
+    assert one.reason.startswith("1 of 3 seeds had nothing to score (no artefact was scored")
+    assert one.reason.endswith("; over 2 seeds success_rate 0 to 1, mean 0.5"), "beside the figure of the others"
     never = [attacked("a", seed=0), attacked("a", seed=1, fooled=False)]
     (one,) = judged(gate("max_snr_db_to_fool <= 30"), *never, seeds=(0, 1))
     assert one.reason.endswith("; over 2 seeds max_snr_db_to_fool never to 20.0"), "no mean of a number and never"
@@ -215,3 +217,32 @@ def test_figures_for_people(value: float, text: str) -> None:
 
 def test_bounds_and_gates_are_values() -> None:
     assert Bound("wer", "<=", 0.5) == gate("wer <= 50%").bound and gate("wer <= 1") == gate("wer <= 1") != gate("cer <= 1")
+
+
+def test_too_few_clips_do_not_decide_a_rate() -> None:
+    few = [attacked(str(n), fooled=False) for n in range(4)]
+    (one,) = judged(parse_gate(GateEntry.model_validate("success_rate <= 0.2")), *few)
+    assert one.verdict == "error"
+    assert one.reason.startswith("too few clips to judge: 4, at least 5 are needed (min_clips); success_rate is 0 [")
+    (one,) = judged(parse_gate(GateEntry.model_validate("success_rate <= 0.2")), *few, attacked("e", fooled=False))
+    assert one.verdict == "passed", "five do"
+    (one,) = judged(parse_gate(GateEntry.model_validate("max_snr_db_to_fool <= 30")), *few)
+    assert one.verdict == "passed", "figures that are no rates need one clip"
+    for entry, suite, verdict in ((4, None, "passed"), (None, 4, "passed"), (6, 1, "error"), (None, 5, "error")):
+        asked = GateEntry.model_validate({"gate": "success_rate <= 0.2", "min_clips": entry})
+        assert judged(parse_gate(asked, suite), *few)[0].verdict == verdict, "the gate's own comes before the suite's"
+
+
+def test_clips_that_are_left_out_are_told() -> None:
+    wrong = [attacked(name, outcome="clean_wrong", success=None) for name in "abcd"]
+    (one,) = judged(gate("success_rate <= 0.2"), attacked("e", fooled=False), *wrong)
+    assert one.reason.endswith("over 1 clip (4 clips left out, misheard before any attack)")
+
+
+def test_a_victim_that_heard_nothing_is_an_error_of_every_gate_on_its_artefacts() -> None:
+    silent = {"w": "connection refused"}
+    found = judge(gate("success_rate <= 1"), [attacked("a")], (0,), (), silent)
+    assert [(one.victim, one.verdict) for one in found] == [("v", "passed"), ("w", "error")]
+    assert found[1].reason == "it heard none of the clean clips, so nothing was crafted: connection refused"
+    assert [one.victim for one in judge(gate("success_rate <= 1", victim="v"), [attacked("a")], (0,), (), silent)] == ["v"]
+    assert [one.victim for one in judge(gate("wer_clean <= 1"), [clean("a", "turn it on")], (0,), (), silent)] == ["v"]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
-from speechlike import in_process, write_clips
 from suite_fixture import basic
 
 from voiceattack.errors import SpecError, UnknownNameError
 from voiceattack.suite.gates import parse_gate
-from voiceattack.suite.load import load_suite, parse_suite
+from voiceattack.suite.load import parse_suite
 from voiceattack.suite.plan import plan, variants
 from voiceattack.suite.schema import SCHEMA_FILE, GateEntry, Suite, json_schema
+from voiceattack.victims import VICTIMS, differentiates, load_victim
 
 
 def test_the_schema_file_is_the_code_s_and_agrees_with_it() -> None:
@@ -115,28 +113,8 @@ def test_a_grid_is_each_with_each() -> None:
     assert found[1].params == {"steps": 1} and found[1].budget == {"linf": 0.1, "snr_db": 30}
 
 
-def test_init_writes_a_suite_that_is_valid_and_says_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_clips(tmp_path / "recordings", 2)
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "run.json").write_text("{}")
-    write_clips(tmp_path / "old", 1)
-    monkeypatch.chdir(tmp_path)
-    done = in_process("init", "--victim", "tiny")
-    assert (done.returncode, done.stderr) == (0, "") and "inputs: recordings;" in done.stdout
-    text = (tmp_path / "suite.yaml").read_text()
-    assert text.splitlines()[0] == "# yaml-language-server: $schema=./suite.schema.json"
-    assert (tmp_path / "suite.schema.json").read_text() == json_schema() and "2 clips" in text
-    suite = load_suite(tmp_path / "suite.yaml")
-    jsonschema.validate(yaml.safe_load(text), json.loads(json_schema()))
-    assert suite.inputs[0].path == "recordings" and len(plan(suite, [])) == 0 and len(suite.gates) >= 5
-    assert all(parse_gate(gate).hint == "" for gate in suite.gates)
-    again = in_process("init")
-    assert again.returncode == 2 and "exists already" in again.stderr
-    assert in_process("init", "--force", "--quiet").stdout == ""
-
-
-def test_init_without_inputs_takes_the_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert "samples" in in_process("init").stdout
-    missing = in_process("init", "nothing", "--out", "b.yaml")
-    assert missing.returncode == 2 and "nothing" in missing.stderr and not (tmp_path / "b.yaml").exists()
+def test_a_registration_says_of_a_victim_whether_it_has_gradients() -> None:
+    for name in VICTIMS.names():
+        entry = VICTIMS.entry(name)
+        assert entry.differentiable is ("differentiable" in entry.summary), name
+    assert differentiates(load_victim("tiny")) and VICTIMS.entry("tiny").differentiable

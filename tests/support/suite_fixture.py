@@ -19,6 +19,7 @@ def basic(clips: list[str], **changes: Any) -> dict[str, Any]:
         "victims": [{"name": "toy", "spec": "tiny"}],
         "attacks": [{"attack": "pgd", "params": {"steps": 3, "check_every": 1}, "budget": {"snr_db": 15}}],
         "gates": ["success_rate <= 1"],
+        "min_clips": 1,
     }
     return {**suite, **changes}
 

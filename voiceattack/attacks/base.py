@@ -52,6 +52,7 @@ class Crafted:
             see :class:`~voiceattack.attacks.shortfall.Shortfall`.
         stages: other candidates met on the way, the best of each bin of SNR: the bin's lower edge in dB and the waveform.
         draws: what was drawn at random, JSON-safe, for the example's recipe.
+        fooled: whether the search heard a success within budget; None where it heard nothing.
     """
 
     waveform: Tensor
@@ -62,6 +63,7 @@ class Crafted:
     trace: list[dict[str, Any]] = field(default_factory=list)
     stages: list[tuple[float, Tensor]] = field(default_factory=list)
     draws: dict[str, Any] = field(default_factory=dict)
+    fooled: bool | None = None
 
 
 class Attack(ABC):
@@ -235,7 +237,8 @@ class Attack(ABC):
         if (short := shortfall(problem, row, waveform)) is not None:
             problem.note(row, step=log.steps, **short.note())
         stages = _stages(log.stages, waveform, clean, problem.budget)
-        return Crafted(waveform, log.steps, log.queries, seconds, log.doubts(), log.trace, stages, log.draws)
+        fooled = None if log.best is None else log.solved and log.over_budget is None
+        return Crafted(waveform, log.steps, log.queries, seconds, log.doubts(), log.trace, stages, log.draws, fooled)
 
     def _refusal(self, objective: Objective, clip: Tensor, heard: str) -> str | None:
         if not bool(clip.abs().max() > 0):

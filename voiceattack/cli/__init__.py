@@ -27,6 +27,7 @@ from voiceattack.cli import (
     evaluate,
     export,
     fit,
+    history,
     list_,
     listen,
     prompts,
@@ -41,6 +42,8 @@ from voiceattack.cli import (
     wakeword_sweep,
 )
 from voiceattack.cli.console import warn
+from voiceattack.cli.progress import PACE, hush
+from voiceattack.cli.threads import keep_to_quota, wait_passively
 from voiceattack.errors import VoiceAttackError
 from voiceattack.unicode_text import visible
 
@@ -79,6 +82,7 @@ app.command("run")(suite.run_suite)
 app.command("merge")(suite.merge)
 app.command("compare")(compare.compare)
 app.command("bless")(compare.bless)
+app.command("history")(history.history)
 app.command("list")(list_.list_names)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
@@ -118,11 +122,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show_warnings()
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    wait_passively()
+    keep_to_quota()
+    PACE.begin()
     try:
         try:
             with terminable():
                 code: Any = _tree()(args=arguments, prog_name="voiceattack", standalone_mode=False)
         finally:
+            hush()
             console.let_go()
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED

@@ -24,6 +24,7 @@ from voiceattack.cli.console import (
     warn,
     write_reports,
 )
+from voiceattack.cli.progress import began
 from voiceattack.cli.usage import grouped
 from voiceattack.errors import RunError, SpecError
 
@@ -103,6 +104,7 @@ def attack(
 
     request.build()
     hold(out)
+    began(f"loading {request.victim}", quiet=quiet, line=False)  # what was said meanwhile ended the first sign of it
     loaded = remembering(load_victim(request.victim, device), cache)
     run = _craft(request, out, loaded, keep_answers=not no_cache, quiet=quiet)
     if beside.evaluate:
@@ -188,7 +190,7 @@ def evaluate_and_show(
 
     with progress("hearing back", quiet=quiet) as on_progress:
         summary = evaluate(run, victims, critical_terms=terms, on_progress=on_progress)
-    written = write_reports(run, formats, outputs)
+    written = write_reports(run, formats, outputs, quiet=quiet)
     if not quiet:
         stdout().print(summary_table(summary))
         for line in [*term_lines(summary), *summary.get("warnings", [])]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voiceattack.cli.console import QuietOption, say, warn
 from voiceattack.commands import command_line
-from voiceattack.errors import RunError, UnknownNameError
+from voiceattack.errors import RunError, SpecError
+
+if TYPE_CHECKING:
+    from voiceattack.compare.judged import Judged
 
 __all__ = ["bless", "compare"]
 
@@ -21,7 +23,9 @@ EXIT_WORSE = 1
 
 def compare(
     baseline: Annotated[Path, typer.Argument(metavar="BASELINE", help="The same of before, or what 'voiceattack bless' wrote.")],
-    run: RunArgument,
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run directories, of suites or attacks, or their summary.json.")
+    ],
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -30,46 +34,64 @@ def compare(
             show_default="any figure worse beyond doubt",
         ),
     ] = None,
-    output: Annotated[list[Path] | None, typer.Option("--output", "-o", help="Also write .md or .json here. Repeatable.")] = None,
+    output: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help="Also write .html, .md, .xml (JUnit) or .json here. Repeatable.")
+    ] = None,
+    require_baseline: Annotated[
+        bool, typer.Option("--require-baseline", help="A missing BASELINE is an error, not a pass: for CI.")
+    ] = False,
+    first_run: Annotated[
+        bool, typer.Option("--first-run", help="There is no BASELINE yet: pass, and say how to keep this run as one.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Paired differences of two runs. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare."""
-    from voiceattack.compare import differences as pairs
-    from voiceattack.compare.rules import DEFAULT_RULES, broken, parse_rule
-    from voiceattack.compare.snapshots import load_snapshot
-    from voiceattack.compare.text import changes, differences, to_markdown
+    """Paired differences of runs and a baseline. Exit 0 no rule broken, 1 a rule is broken, 2 could not compare.
 
-    rules = [parse_rule(text) for text in fail_on or DEFAULT_RULES]
-    for path in output or ():
-        if path.suffix.lower() not in (".md", ".json"):
-            raise UnknownNameError(f"output {path}: suffix {path.suffix!r} names no format; formats: .md, .json")
-    now = load_snapshot(run)
+    A clip that is misheard when clean and was not before, or that is gone, breaks a rule unless --fail-on allows some, as
+    'newly_misheard > 2' and 'vanished > 1%' do. Several runs are each compared with the one baseline.
+    """
+    from voiceattack.compare.judged import judge
+    from voiceattack.compare.outputs import check_outputs, write_outputs
+    from voiceattack.compare.rules import rules_of
+    from voiceattack.compare.snapshots import load_snapshot
+    from voiceattack.compare.text import to_markdown
+    from voiceattack.report.step_summary import append_to_step
+
+    rules = rules_of(fail_on or ())
+    check_outputs(output or ())
+    _check_first(baseline, runs[0], require_baseline, first_run)
+    snapshots = [load_snapshot(run) for run in runs]
     if not baseline.exists():
-        say(
-            f"no baseline at {baseline} yet, so nothing is worse; "
-            f"keep this run as one: {command_line('bless', run, '--baseline', baseline)}"
-        )
+        say(f"no baseline at {baseline} yet, so nothing is worse; keep this run as one: {_bless(baseline, runs[0])}")
+        if not first_run:
+            warn(f"nothing was compared, since {baseline} is missing; --require-baseline makes that an error, as CI wants")
         return
-    found = pairs.compare(load_snapshot(baseline), now)
-    failed = broken(found, rules if fail_on else [rule for rule in rules if any(rule.about(group) for group in found.groups)])
-    for path in output or ():
-        whole = {
-            **found.as_dict(),
-            "broken": [{"rule": one.rule.text, "of": one.group.name, "why": one.reason} for one in failed],
-        }
-        text = (
-            to_markdown(found, failed) if path.suffix.lower() == ".md" else json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
-        )
-        _write(path, text)
-    for note in found.notes:
-        warn(f"note: {note}")
+    before = load_snapshot(baseline)
+    found = [judge(before, now, rules) for now in snapshots]
+    write_outputs(found, output or ())
+    append_to_step(to_markdown(found))
+    for one in found:
+        _show(one, len(found) > 1, quiet)
     if not quiet:
-        for line in (*differences(found), *changes(found)):
-            say(line)
-        for one in failed:
-            say(f"WORSE      {one.group.name}: {one.reason} (rule: {one.rule.text})")
-        say("no difference" if found.same else f"{len(failed)} rules broken" if failed else "no rule broken")
-    raise typer.Exit(EXIT_WORSE if failed else 0)
+        for path in output or ():
+            say(f"written: {path}")
+    raise typer.Exit(EXIT_WORSE if any(one.failed for one in found) else 0)
+
+
+def _show(one: Judged, by_name: bool, quiet: bool) -> None:
+    from voiceattack.compare.text import changes, differences
+
+    for note in one.comparison.notes:
+        warn(f"note: {f'{one.run}: ' if by_name else ''}{note}")
+    if quiet:
+        return
+    if by_name:
+        say(f"{one.run}:")
+    for line in (*differences(one.comparison), *changes(one.comparison)):
+        say(line)
+    for each in one.failed:
+        say(f"WORSE      {each.group.name}: {each.reason} (rule: {each.rule.text})")
+    say(f"{one.run}: {one.verdict}" if by_name else one.verdict)
 
 
 def bless(
@@ -106,12 +128,22 @@ def bless(
     say(f"written: {baseline}", quiet=quiet)
 
 
+def _bless(baseline: Path, run: Path) -> str:
+    return command_line("bless", run, "--baseline", baseline)
+
+
+def _check_first(baseline: Path, run: Path, required: bool, first: bool) -> None:
+    """Raise :class:`~voiceattack.errors.SpecError` or RunError where what is asked of the baseline does not hold."""
+    if required and first:
+        raise SpecError("--first-run says that there is no baseline, --require-baseline that there is one; give one of them")
+    if required and not baseline.exists():
+        raise RunError(
+            f"{baseline}: there is no such baseline, so nothing was compared; make one of a run that you accept: "
+            f"{_bless(baseline, run)}; or say --first-run this once in place of --require-baseline"
+        )
+    if first and baseline.exists():
+        raise RunError(f"{baseline}: is there, so this is no first run; leave --first-run out")
+
+
 def _confirmed(baseline: Path) -> bool:
     return sys.stdin.isatty() and typer.confirm(f"accept these changes into {baseline}?")
-
-
-def _write(path: Path, text: str) -> None:
-    from voiceattack.files import write_whole, writing
-
-    with writing(path, "make room or choose another file"):
-        write_whole(path, text.encode("utf-8", "replace"))

@@ -1,19 +1,21 @@
-"""What the commands share: where they print, how they show progress, how they read options."""
+"""What the commands share: where they print, how they read options."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voiceattack.cli.progress import hush, progress
 from voiceattack.commands import command_line, param_value
 from voiceattack.errors import SpecError
 from voiceattack.numbers import LARGEST, number, numbers, usable
+from voiceattack.progress import showing
 from voiceattack.unicode_text import visible
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ SNR_RANGE = (-100.0, 200.0)
 
 def stdout() -> Console:
     """The console of tables; as wide as the terminal, and wide enough in a pipe."""
+    hush()
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
@@ -85,11 +88,13 @@ def stdout() -> Console:
 def say(text: str, *, quiet: bool = False) -> None:
     """One line on stdout."""
     if not quiet:
+        hush()
         print(visible(text), flush=True)
 
 
 def warn(text: str) -> None:
     """One line on stderr."""
+    hush()
     print(f"voiceattack: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
@@ -117,23 +122,6 @@ def distinct(specs: Sequence[str]) -> list[str]:
         if (count := named.count(spec)) > 1:
             warn(f"victim {spec} is named {count} times and taken once")
     return found
-
-
-@contextlib.contextmanager
-def progress(task: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A bar with the time left, as a callback ``(done, total, label)``; None under --quiet, in CI and off a terminal."""
-    if quiet or os.environ.get("CI") or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
-    columns.append(TextColumn("{task.fields[label]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task(task, label="", total=None)
-        yield lambda done, total, label: bar.update(shown, completed=done, total=total, label=escape(visible(label)))
 
 
 def hold(folder: Path) -> None:
@@ -199,12 +187,17 @@ def formats_of(outputs: Sequence[Path] | None) -> dict[Path, str]:
     return {path: FORMATS.entry(path.suffix.removeprefix(".").lower() or path.name).name for path in outputs}
 
 
-def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) -> list[Path]:
-    """Render the run's reports inside it and copy those asked for elsewhere; the paths to name to the user.
+def write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str], *, quiet: bool = False) -> list[Path]:
+    """Render the run's reports inside it and copy those asked for elsewhere, shown meanwhile; the paths to name to the user.
 
     Raises:
         RunError: a file cannot be written.
     """
+    with progress("writing the report", quiet=quiet) as on_progress, showing(on_progress):
+        return _write_reports(run, formats, outputs)
+
+
+def _write_reports(run: Run, formats: Sequence[str], outputs: dict[Path, str]) -> list[Path]:
     from voiceattack.files import copy_whole, writing
     from voiceattack.report import ALONE, READ_ONLY, check_formats, render
 

@@ -20,6 +20,7 @@ from voiceattack.cli.console import (
     warn,
 )
 from voiceattack.errors import RunError, SpecError
+from voiceattack.progress import showing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,8 @@ def corruptions(
     with progress("hearing", quiet=quiet) as on_progress:
         evaluate(run, [first, *with_memory(run, loaded[1:], cache)], on_progress=on_progress)
     lines = corruption_table(run.results())
-    paths = _write(run, lines, output or [])
+    with progress("writing the table", quiet=quiet) as on_progress, showing(on_progress):
+        paths = _write(run, lines, output or [])
     if quiet:
         return
     for spec in dict.fromkeys(line.victim for line in lines):

@@ -12,6 +12,7 @@ from voiceattack.cli.console import QuietOption, say, stdout
 __all__ = ["curve"]
 
 SHOWN_DB = (20.0, 30.0, 40.0, 50.0)
+NEAR_DB = 1.25  # from one of these, a point stands for it; elsewhere nothing was measured
 
 
 def curve(
@@ -60,8 +61,8 @@ def _table(found: list) -> object:  # type: ignore[type-arg]
     for one, name in zip(found, labels(found), strict=True):
         cells = []
         for level in SHOWN_DB:
-            point = next((point for point in one.points if point["snr_db"] >= level), None)
-            # Past the last point nothing was tried that is quieter.
-            cells.append("0.00" if point is None else with_interval(point["success_rate"], point["success_ci95"]))
+            nearest = min(one.points, key=lambda point: abs(point["snr_db"] - level))
+            measured = abs(nearest["snr_db"] - level) <= NEAR_DB
+            cells.append(with_interval(nearest["success_rate"], nearest["success_ci95"]) if measured else "-")
         table.add_row(f"{one.attack}, {name}", str(len(one.clips)), number(one.median_snr_db, 1), *cells)
     return table

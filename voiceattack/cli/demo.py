@@ -12,6 +12,7 @@ import typer
 from voiceattack.cli.attack import fail_if_nothing_worked
 from voiceattack.cli.console import DeviceOption, QuietOption, hold, progress, say, stdout, warn
 from voiceattack.errors import CorpusError
+from voiceattack.progress import showing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -67,7 +68,8 @@ def demo(
         fail_if_nothing_worked(runs[name])
         with progress(f"hearing back ({name})", quiet=quiet) as on_progress:
             evaluate(runs[name], [victim], on_progress=on_progress)
-        render(runs[name], ["md"])
+        with progress(f"writing the report ({name})", quiet=quiet) as on_progress, showing(on_progress):
+            render(runs[name], ["md"])
     if not quiet:
         _show_paths(list(runs.values()))
         stdout().print(_table(runs["pgd"], runs["targeted"]))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, RunArgument, say, tell_writer, warn
+from voiceattack.cli.console import QuietOption, RunArgument, progress, say, tell_writer, warn
+from voiceattack.progress import showing
 
 __all__ = ["export"]
 
@@ -42,7 +43,8 @@ def export(
     opened = Run.open(run)
     tell_writer(run)
     EXPORTS.entry(format_)
-    tally = survey(opened, selection) if dry_run else write(opened, format_, out, selection)
+    with progress("exporting", quiet=quiet) as on_progress, showing(on_progress):
+        tally = survey(opened, selection) if dry_run else write(opened, format_, out, selection)
     for reason, count in tally.skipped.most_common():
         (warn if reason.startswith(("unreadable", "the file")) else lambda text: say(text, quiet=quiet))(
             f"left out: {count} {reason}"

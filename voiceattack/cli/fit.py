@@ -12,6 +12,7 @@ import typer
 from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, parse_params, progress, say, tell_warnings, warn
 from voiceattack.commands import command_line
 from voiceattack.errors import AttackError, CorpusError, SpecError, as_error
+from voiceattack.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +139,7 @@ def _fit(
     return fitted
 
 
-def _tell(shown: Callable[[int, int, str], None], label: str, done: int, total: int) -> None:
+def _tell(shown: Progress, label: str, done: int, total: int) -> None:
     shown(done, total, label)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from voiceattack.cli.console import QuietOption, hold, progress, say, warn
+from voiceattack.progress import each
 
 __all__ = ["speak"]
 
@@ -36,7 +37,7 @@ def speak(
     hold(out)
     with writing(out, "make room or choose another folder"):
         with progress("speaking", quiet=quiet) as on_progress:
-            for index, item in enumerate(items):
+            for item in each(items, "speaking", lambda item: item.text[:40], on_progress):
                 try:
                     if item.error:
                         raise VoiceAttackError(item.error)
@@ -49,8 +50,6 @@ def speak(
                     continue
                 row = {"audio_filepath": name, "text": item.text, "duration": round(len(waveform) / audio.SAMPLE_RATE, 4)}
                 lines.append(json.dumps(row if item.expected is None else {**row, "action": item.expected}))
-                if on_progress is not None:
-                    on_progress(index + 1, len(items), item.text[:40])
         if lines:
             write_whole(inside(out, "manifest.jsonl"), "".join(f"{line}\n" for line in lines).encode())
     if not lines:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, say, warn
+from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, progress, say, warn
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError
+from voiceattack.progress import showing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from voiceattack.suite.beside import Named
     from voiceattack.suite.execute import Outcome
     from voiceattack.suite.schema import Suite
 
@@ -22,7 +24,19 @@ __all__ = ["init", "merge", "run_suite"]
 
 SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="Suite file; see: voiceattack init.")]
 OutputsOption = Annotated[
-    list[Path] | None, typer.Option("--output", "-o", help="Also write .xml (JUnit), .md, .json or .csv here. Repeatable.")
+    list[Path] | None, typer.Option("--output", "-o", help="Also write .html, .xml (JUnit), .md, .json or .csv here. Repeatable.")
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        help="Show on the page what changed since this run or baseline; it decides nothing.",
+        show_default="voiceattack-baseline.json, where there is one",
+    ),
+]
+HistoryOption = Annotated[
+    list[Path] | None,
+    typer.Option("--history", help="Show on the page the gates over the runs kept there. Repeatable.", show_default="its own"),
 ]
 DEFAULT_OUT = Path("suite-run")
 
@@ -69,6 +83,8 @@ def run_suite(
         list[str] | None, typer.Option(metavar="SPEC", help="Trust this victim of the suite, and no other. Repeatable.")
     ] = None,
     output: OutputsOption = None,
+    baseline: BaselineOption = None,
+    history: HistoryOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -99,7 +115,7 @@ def run_suite(
         from voiceattack.suite.execute import prune_cells
 
         prune_cells(outcome)
-    _finish(outcome, further, quiet)
+    _finish(outcome, further, _named(suite, baseline, history), quiet)
 
 
 def merge(
@@ -107,6 +123,8 @@ def merge(
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="Run directories of the shards.")],
     out: Annotated[Path, typer.Option("--out", help="Run directory of the whole.")] = DEFAULT_OUT,
     output: OutputsOption = None,
+    baseline: BaselineOption = None,
+    history: HistoryOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Join the shards of a suite and judge its gates; nothing is crafted. Exit codes as voiceattack run."""
@@ -117,7 +135,13 @@ def merge(
     further = _outputs(loaded, folder, output)
     hold(out)
     merge_shards(shards, out)
-    _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, quiet)
+    _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, _named(suite, baseline, history), quiet)
+
+
+def _named(suite: Path, baseline: Path | None, history: Sequence[Path] | None) -> Named:
+    from voiceattack.suite.beside import Named
+
+    return Named(baseline, (suite.parent, Path()), tuple(history or ()))
 
 
 def _check_named(suite: Suite, named: Sequence[str] | None) -> None:
@@ -161,7 +185,6 @@ def _own(folder: Path, name: str) -> Path:
 def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: Any) -> Outcome:
     import contextlib
 
-    from voiceattack.cli.console import progress
     from voiceattack.suite.execute import Teller, execute
 
     with contextlib.ExitStack() as stack:
@@ -173,12 +196,13 @@ def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: A
         return execute(suite, folder, out, tell=Teller(on_task, warn), **options)
 
 
-def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
+def _finish(outcome: Outcome, further: Sequence[Path], named: Named, quiet: bool) -> None:
     from voiceattack.suite.outputs import append_step_summary, write_cell_reports, write_outputs
     from voiceattack.suite.record import record
 
-    summary = {**record(outcome), "reports": write_cell_reports(outcome)}
-    written = write_outputs(summary, outcome.out, further)
+    with progress("writing the reports", quiet=quiet) as on_progress, showing(on_progress):
+        summary = {**record(outcome), "reports": write_cell_reports(outcome)}
+        written = write_outputs(summary, outcome.out, further, named)
     append_step_summary(summary)
     for line in outcome.incomplete:
         warn(f"not finished: {line}; the same command goes on")
@@ -200,6 +224,8 @@ def _show(summary: dict[str, Any], outcome: Outcome) -> None:
         say(f"{gate['verdict'].upper():<10} {gate['name']}: {gate['reason']}")
         if gate["verdict"] in ("failed", "unreliable") and gate["worst"] is not None:
             say(f"           worst: {_worst(gate['worst'], outcome.out)}")
+    for known in summary["expected"]:
+        say(f"known: {known['told']}")
     for line in [*summary["hints"], *(f"stale: {name} (--prune deletes it)" for name in summary["stale"])]:
         say(f"note: {line}")
     if summary["shard"]:
@@ -212,5 +238,7 @@ def _worst(worst: dict[str, Any], out: Path) -> str:
     """The example that speaks most against the victim; one that failed left no file to play, only its reason."""
     if worst["file"] is None or "error" in worst:
         return f"{worst['id']}: {worst.get('error', 'no file')}"
+    from voiceattack.suite.samples import place
+
     snr = "" if worst["snr_db"] is None else f", {worst['snr_db']:.1f} dB SNR"
-    return f"{worst['id']}{snr}: said {worst['said']!r}, heard {str(worst['heard']).strip()!r}; play {out / worst['file']}"
+    return f"{worst['id']}{snr}: said {worst['said']!r}, heard {str(worst['heard']).strip()!r}; play {place(worst['file'], out)}"

@@ -166,7 +166,7 @@ def ask_and_show(
 
     with progress("asking again", quiet=quiet) as on_progress:
         summary = evaluate_texts(run, victims, trust=trust, critical_terms=terms, on_progress=on_progress)
-    written = write_reports(run, formats, outputs)
+    written = write_reports(run, formats, outputs, quiet=quiet)
     if not quiet:
         stdout().print(text_table(summary))
         for line in term_lines(summary):

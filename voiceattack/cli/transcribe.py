@@ -12,6 +12,7 @@ import typer
 
 from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, tell_warnings, warn
 from voiceattack.errors import CorpusError, RunError, SpecError, as_error
+from voiceattack.progress import each
 from voiceattack.unicode_text import csv_cell
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def transcribe(
     listener = load_victim(victim, device)
     rows: list[dict[str, Any]] = []
     with progress("listening", quiet=quiet) as on_progress:
-        for index, item in enumerate(items):
+        for item in each(items, "hearing", lambda item: item.where if isinstance(item, BadItem) else item.place, on_progress):
             row: dict[str, Any] = dict.fromkeys(FIELDS) | {"victim": listener.spec, "warnings": []}
             if isinstance(item, BadItem):
                 row |= {"file": item.where, "error": item.error}
@@ -58,8 +59,6 @@ def transcribe(
                 warn(row["error"] if str(row["file"]) in row["error"] else f"{row['file']}: {row['error']}")
             else:
                 say(f"{row['file']}\t{row['text']}", quiet=quiet)
-            if on_progress is not None:
-                on_progress(index + 1, len(items), "")
     if output is not None:
         from voiceattack.files import write_whole, writing
 

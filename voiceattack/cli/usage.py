@@ -1,18 +1,27 @@
-"""What all commands have in common: one check of every option's numbers, and options that are made when they are needed."""
+"""What all commands have in common: one check of every option's numbers, ``--threads`` beside every ``--device``, a sign of life.
+
+Options are made when they are needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from voiceattack.cli.progress import began
+from voiceattack.cli.threads import use_threads
 from voiceattack.numbers import usable
 
 __all__ = ["Command", "grouped"]
+
+
+LONG = ("export", "merge", "report", "speak")
+"""Commands that load no victim and take long all the same."""
 
 
 class Command(TyperCommand):
@@ -34,21 +43,52 @@ class Command(TyperCommand):
         if self._late is not None:
             late, self._late = self._late, None
             whole = get_command_from_info(CommandInfo(callback=late()), pretty_exceptions_short=False, rich_markup_mode=None)
-            self._given, self.callback = whole.params, whole.callback
+            self._given, self.callback = _with_threads(whole.params), whole.callback
         return self._given
 
     @params.setter
     def params(self, params: list[Any]) -> None:
-        self._given = params
+        self._given = _with_threads(params)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it, after a look at its options."""
+        """Run it, after a look at its options; heavy modules are imported after the sign of life."""
         for param in self.params:
             given = ctx.params.get(str(param.name))
             for value in given if isinstance(given, (list, tuple)) else (given,):
                 if isinstance(value, (int, float)) and not usable(value):
                     raise typer.BadParameter(f"{str(value)[:20]} is not a number that can be used here", ctx=ctx, param=param)
+        if (threads := ctx.params.pop("threads", None)) is not None:
+            use_threads(threads)
+        self._begin(ctx.params)
         return super().invoke(ctx)
+
+    def _begin(self, given: dict[str, Any]) -> None:
+        """Show that it began. Off a terminal only commands that take long say so: what lists or compares is soon heard."""
+        named = given.get("victim")
+        if not named:
+            option = next((param for param in self.params if param.name == "victim"), None)
+            default = getattr(option, "show_default", None)
+            named = default if isinstance(default, str) and " " not in default else ""  # it may be in words: "who was attacked"
+        which = named if isinstance(named, str) else ", ".join(named)
+        began(f"loading {which}".strip(), quiet=bool(given.get("quiet")), line="device" in given or self.name in LONG)
+
+
+def _threads(
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Cores to compute on.", show_default="OMP_NUM_THREADS, or all")
+    ] = None,
+) -> None: ...
+
+
+def _with_threads(params: list[Any]) -> list[Any]:
+    """The options with ``--threads`` after ``--device``, where that is one of them."""
+    names = [param.name for param in params]
+    if "device" not in names or "threads" in names:
+        return params
+    place = names.index("device") + 1
+    info = CommandInfo(callback=_threads)
+    own = get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None).params
+    return [*params[:place], *(param for param in own if param.name == "threads"), *params[place:]]
 
 
 def grouped(models: Callable[[], dict[str, Any]]) -> Callable[[Callable[..., None]], Callable[[], None]]:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voiceattack.cli.console import InputsArgument, QuietOption, noise_levels, numbers, progress, say, stdout, tell_warnings, warn
+from voiceattack.cli.console import (
+    DeviceOption,
+    InputsArgument,
+    QuietOption,
+    noise_levels,
+    numbers,
+    progress,
+    say,
+    stdout,
+    tell_warnings,
+    warn,
+)
 from voiceattack.errors import CorpusError, RunError, SpecError, as_error
 
 if TYPE_CHECKING:
@@ -37,6 +48,7 @@ def wakeword_sweep(
         list[Path] | None, typer.Option("--output", "-o", help="Write this file too: .png or .csv. Repeatable.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost; write nothing.")] = False,
+    device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Hear INPUT, clips that say the phrase once, and others that do not, in several noises; draw misses against false accepts.
@@ -60,7 +72,7 @@ def wakeword_sweep(
         raise CorpusError("none of the inputs can be heard; give clips that say the phrase")
     options: dict[str, Any] = {"snrs_db": levels, "thresholds": asked, "noise": noise, "seed": seed}
     reached = outside(victim) if dry_run else []
-    detector: Any = None if reached else load_victim(victim)
+    detector: Any = None if reached else load_victim(victim, device)
     if dry_run:
         seconds = sum(len(clip) for clip in (*said, *wrong)) / 16_000 * len(levels)
         if reached:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +11,15 @@ from voiceattack.compare.snapshots import ComparedExample, Key, Snapshot
 from voiceattack.errors import RunError
 from voiceattack.metrics.intervals import mcnemar, paired_difference
 
-__all__ = ["FIGURES", "Comparison", "Difference", "Group", "compare"]
+__all__ = ["ENOUGH_PAIRS", "FIGURES", "Comparison", "Difference", "Group", "compare"]
 
 Pair = tuple[ComparedExample, ComparedExample]
 FIGURES = ("success_rate", "wer", "wer_clean", "false_transcript_rate")
 """What is compared; of each, more is worse."""
+ENOUGH_PAIRS = 6
+"""From this many on pairs can show a difference: if all change the same way, McNemar's exact p is below 0.05 (2 / 2**6)."""
+CLASSES = ("newly_fooled", "newly_safe", "newly_misheard", "reheard", "case_only", "unheard")
+"""The lists of pairs in a :class:`Group`."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +40,47 @@ class Difference:
 
 @dataclass
 class Group:
-    """One victim and attack; the attack is empty for clean clips and those without speech."""
+    """One victim and attack; the attack is empty for clean clips and those without speech.
+
+    Attributes:
+        n: how many pairs there are.
+        scored: over how many a rate is: neither misheard when clean nor failed, on either side.
+        newly_misheard: heard right when clean in the baseline, misheard when clean now.
+        unheard: heard in the baseline, an error now.
+        reheard: heard otherwise in more than capital letters and punctuation; ``case_only`` in no more.
+        vanished: entries that only the baseline has.
+    """
 
     victim: str
     attack: str
     differences: list[Difference] = field(default_factory=list)
     newly_fooled: list[Pair] = field(default_factory=list)
     newly_safe: list[Pair] = field(default_factory=list)
+    newly_misheard: list[Pair] = field(default_factory=list)
+    unheard: list[Pair] = field(default_factory=list)
     reheard: list[Pair] = field(default_factory=list)
+    case_only: list[Pair] = field(default_factory=list)
+    vanished: list[ComparedExample] = field(default_factory=list)
+    n: int = 0
+    scored: int = 0
 
     @property
     def name(self) -> str:
         """For people."""
         return f"{self.attack or 'clean'} on {self.victim}"
+
+    @property
+    def changed(self) -> bool:
+        """Whether any clip did, or vanished."""
+        pairs = (self.newly_fooled, self.newly_safe, self.newly_misheard, self.unheard, self.reheard, self.vanished)
+        return any(pairs) or any(one.change for one in self.differences)
+
+    @property
+    def too_few(self) -> int | None:
+        """How many pairs there are to judge by, where they are too few to show a difference and do not look worse either."""
+        pairs = self.scored if self.attack else self.n
+        looks_worse = any(one.interval[0] > 0 for one in self.differences)
+        return pairs if self.n and pairs < ENOUGH_PAIRS and not looks_worse else None
 
 
 @dataclass
@@ -55,7 +88,7 @@ class Comparison:
     """All of it.
 
     Attributes:
-        groups: those that both runs have.
+        groups: those that both runs have, then those that vanished whole.
         new: entries that only the run has.
         stale: entries that only the baseline has.
         notes: what to know: other versions, another machine, victims paired though their names differ.
@@ -69,8 +102,7 @@ class Comparison:
     @property
     def same(self) -> bool:
         """Whether nothing differs but the notes."""
-        changed = any(group.reheard or group.newly_fooled or group.newly_safe for group in self.groups)
-        return not (changed or self.new or self.stale) and all(d.change == 0 for group in self.groups for d in group.differences)
+        return not (self.new or any(group.changed for group in self.groups))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe."""
@@ -78,8 +110,10 @@ class Comparison:
             {
                 "victim": group.victim,
                 "attack": group.attack or None,
+                "pairs": group.n,
                 "differences": [dict(vars(one)) for one in group.differences],
-                **{name: [after.id for _, after in getattr(group, name)] for name in ("newly_fooled", "newly_safe", "reheard")},
+                **{name: [after.id for _, after in getattr(group, name)] for name in CLASSES},
+                "vanished": [one.id for one in group.vanished],
             }
             for group in self.groups
         ]
@@ -109,7 +143,10 @@ def compare(baseline: Snapshot, run: Snapshot) -> Comparison:
         groups.setdefault(key[:2], Group(*key[:2]))
     for (victim, attack), group in groups.items():
         _fill(group, [(baseline.entries[key], run.entries[key]) for key in shared if key[:2] == (victim, attack)])
-    return Comparison(list(groups.values()), _only(run, baseline), _only(baseline, run), notes)
+    stale = _only(baseline, run)
+    for gone in stale:
+        groups.setdefault(gone.key[:2], Group(*gone.key[:2])).vanished.append(gone)
+    return Comparison(list(groups.values()), _only(run, baseline), stale, notes)
 
 
 def _only(one: Snapshot, other: Snapshot) -> list[ComparedExample]:
@@ -119,6 +156,7 @@ def _only(one: Snapshot, other: Snapshot) -> list[ComparedExample]:
 
 def _fill(group: Group, pairs: Sequence[Pair]) -> None:
     scored = [pair for pair in pairs if pair[0].scored and pair[1].scored]
+    group.n, group.scored = len(pairs), len(scored)
     rate = "success_rate" if group.attack else "false_transcript_rate"
     change = _difference(rate, scored, lambda entry: int(entry.success), lambda entry: 1)
     group.newly_fooled = [pair for pair in scored if pair[1].success and not pair[0].success]
@@ -134,13 +172,29 @@ def _fill(group: Group, pairs: Sequence[Pair]) -> None:
         known = [pair for pair in pairs if all(count(entry) is not None and entry.words for entry in pair)]
         if (found := _difference(figure, known, count, lambda entry: entry.words)) is not None:
             group.differences.append(found)
-    told = {id(pair) for pair in (*group.newly_fooled, *group.newly_safe)}
-    group.reheard = [pair for pair in pairs if id(pair) not in told and _differs(pair)]
+    group.newly_misheard = [pair for pair in pairs if _misheard_now(*pair)]
+    group.unheard = [pair for pair in pairs if pair[1].outcome == "error" and pair[0].outcome != "error"]
+    told = {id(pair) for pair in (*group.newly_fooled, *group.newly_safe, *group.newly_misheard, *group.unheard)}
+    for pair in pairs:
+        if id(pair) not in told and (pair[0].heard, pair[0].outcome) != (pair[1].heard, pair[1].outcome):
+            (group.case_only if _same_but_for_case(*pair) else group.reheard).append(pair)
 
 
-def _differs(pair: Pair) -> bool:
-    before, after = pair
-    return (before.heard, before.outcome) != (after.heard, after.outcome)
+def _misheard_now(before: ComparedExample, after: ComparedExample) -> bool:
+    """Whether the clean clip was heard right and is not any more. Of attacks the outcome says so: an assistant may mishear a
+    word and do the right thing."""
+    if before.attack and after.outcome != "no_effect":
+        return before.scored and after.outcome == "clean_wrong"
+    return bool(before.words) and before.clean_errors == 0 and bool(after.clean_errors)
+
+
+def _same_but_for_case(before: ComparedExample, after: ComparedExample) -> bool:
+    return before.outcome == after.outcome and _bare(before.heard) == _bare(after.heard)
+
+
+def _bare(text: str) -> list[str]:
+    """The words without case and punctuation. A mark inside a word parts it: *we're* is not *were*."""
+    return "".join(" " if unicodedata.category(one).startswith("P") else one for one in text.casefold()).split()
 
 
 def _difference(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from voiceattack.compare.differences import FIGURES, Comparison, Group
 from voiceattack.errors import SpecError, UnknownNameError
 
-__all__ = ["DEFAULT_RULES", "Broken", "Rule", "broken", "parse_rule"]
+__all__ = ["ALWAYS", "COUNTS", "DEFAULT_RULES", "Broken", "Rule", "broken", "parse_rule", "rules_of"]
 
-COUNTS = ("newly_fooled",)
+COUNTS = ("newly_fooled", "newly_misheard", "vanished")
+"""Figures that are numbers of clips."""
 RULE = re.compile(
     r"(?P<figure>[a-z_]+)\s+(?:worse(?:\s+by\s+more\s+than)?|\+|>)\s*(?P<tolerance>\d+(?:\.\d+)?)?(?P<percent>%?)"
     r"(?:\s+for\s+attack\s+(?P<attack>.+?))?(?:\s+for\s+victim\s+(?P<victim>.+?))?"
@@ -19,11 +20,17 @@ RULE = re.compile(
 )
 DEFAULT_RULES = tuple(f"{figure} worse, interval decides" for figure in FIGURES)
 """Worse beyond doubt: the whole interval of the difference is."""
+ALWAYS = ("newly_misheard > 0", "vanished > 0")
+"""What holds beside ``--fail-on`` too, unless that names the same figure: a clip that is misheard when clean, or gone, is in no
+rate of success, which would stay as it was without it."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Fail when ``figure`` got worse by more than ``tolerance``; with ``interval``, only when its whole interval says so."""
+    """Fail when ``figure`` got worse by more than ``tolerance``; with ``interval``, only when its whole interval says so.
+
+    ``share`` says that ``tolerance`` is a share of the clips and not a number of them; for counts alone.
+    """
 
     text: str
     figure: str
@@ -31,6 +38,7 @@ class Rule:
     attack: str | None
     victim: str | None
     interval: bool
+    share: bool = False
 
     def about(self, group: Group) -> bool:
         """Whether it speaks of a group."""
@@ -68,7 +76,20 @@ def parse_rule(text: str) -> Rule:
             f"--fail-on {text!r}: unknown figure {found['figure']!r}; there are: {', '.join((*FIGURES, *COUNTS))}"
         )
     tolerance = float(found["tolerance"] or 0) / (100 if found["percent"] else 1)
-    return Rule(text, found["figure"], tolerance, found["attack"], found["victim"], found["decides"] == "interval")
+    share = found["figure"] in COUNTS and bool(found["percent"])
+    return Rule(text, found["figure"], tolerance, found["attack"], found["victim"], found["decides"] == "interval", share)
+
+
+def rules_of(given: Sequence[str]) -> list[Rule]:
+    """The rules of ``--fail-on``, or the default ones where there are none, and :data:`ALWAYS`.
+
+    Raises:
+        SpecError: one cannot be read.
+        UnknownNameError: no such figure.
+    """
+    told = [parse_rule(text) for text in given]
+    wide = {rule.figure for rule in told if not rule.narrowness}
+    return [*(told or map(parse_rule, DEFAULT_RULES)), *(rule for rule in map(parse_rule, ALWAYS) if rule.figure not in wide)]
 
 
 def broken(comparison: Comparison, rules: Sequence[Rule]) -> list[Broken]:
@@ -97,9 +118,10 @@ def _broken(group: Group, rules: Sequence[Rule]) -> list[Broken]:
 
 
 def _reason(rule: Rule, group: Group) -> str | None:
-    if rule.figure == "newly_fooled":
-        count = len(group.newly_fooled)
-        return f"{count} newly fooled, {rule.tolerance:g} allowed" if count > rule.tolerance else None
+    if rule.figure in COUNTS:
+        count, of = _count(rule.figure, group)
+        allowed = rule.tolerance * of if rule.share else rule.tolerance
+        return f"{count} of {of} {rule.figure.replace('_', ' ')}, {allowed:g} allowed" if count > allowed else None
     one = next((one for one in group.differences if one.figure == rule.figure), None)
     if one is None or (one.interval[0] if rule.interval else one.change) <= rule.tolerance + 1e-12:
         return None
@@ -107,3 +129,10 @@ def _reason(rule: Rule, group: Group) -> str | None:
     decides = "its whole interval" if rule.interval else "it"
     change = f"{one.change:+.3f} [{low:+.3f}, {high:+.3f}]"
     return f"{one.figure} {one.before:.3f} to {one.after:.3f}, {change}: {decides} exceeds {rule.tolerance:g}"
+
+
+def _count(figure: str, group: Group) -> tuple[int, int]:
+    """How many clips, and of how many. One that could not be heard tells as little as one that is gone."""
+    if figure == "vanished":
+        return len(group.vanished) + len(group.unheard), group.n + len(group.vanished)
+    return len(group.newly_fooled if figure == "newly_fooled" else group.newly_misheard), group.n

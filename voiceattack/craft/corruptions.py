@@ -16,12 +16,13 @@ from voiceattack.attacks.corruptions.severities import LEVELS, table
 from voiceattack.attacks.options import DEFAULTS
 from voiceattack.commands import command_line, param_text
 from voiceattack.corpus import BadItem, Utterance, read_corpus
-from voiceattack.craft.job import Job, Progress
+from voiceattack.craft.job import Job
 from voiceattack.craft.pipeline import craft_items
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import CorpusError, SpecError
 from voiceattack.locks import locking
 from voiceattack.numbers import LARGEST
+from voiceattack.progress import Progress
 from voiceattack.runs.run import Run
 from voiceattack.victims import Victim
 from voiceattack.victims.specs import without_patience

@@ -16,13 +16,11 @@ from voiceattack.corpus import Utterance
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import DiskError
 from voiceattack.objectives import Objective
+from voiceattack.progress import Progress
 from voiceattack.runs.run import Example, Run
 from voiceattack.victims import Victim
 
-__all__ = ["Clip", "Job", "Progress", "writing"]
-
-Progress = Callable[[int, int, str], None]
-"""Called with (gradient steps done, gradient steps at most, name of the clip)."""
+__all__ = ["Clip", "Job", "writing"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Job:
     """The state of one :func:`craft` call.
 
     ``label`` ends the ids of its examples: the attack's name, unless one run holds several settings of an attack. ``repeat`` is
-    the number of the draw where one run holds several of each.
+    the number of the draw where one run holds several of each. ``fooled`` says of each clip searched whether its search
+    heard a success, ``best_snr_db`` how quiet the quietest of these is.
     """
 
     request: AttackRequest
@@ -61,15 +60,26 @@ class Job:
     finished: int = 0
     label: str = ""
     repeat: int | None = None
+    fooled: list[bool] = field(default_factory=list)
+    best_snr_db: float | None = None
 
     def __post_init__(self) -> None:
         self.label = self.label or self.request.attack
 
-    def tell(self, steps: int, label: str) -> None:
-        """Show progress: ``steps`` were done on the clips at hand."""
+    def tell(self, steps: int, label: str, *, ended: bool = False) -> None:
+        """Show progress: ``steps`` were done on the clips at hand, which ``label`` names, or all, and these are finished."""
         if self.on_progress is not None:
             unit = max(1, self.attack.max_steps)
-            self.on_progress(min(self.finished * unit + steps, self.items * unit), self.items * unit, label)
+            clip = f"clip {min(self.finished + (not ended), self.items)} of {self.items}: {label}"
+            fooled = f", fooled {sum(self.fooled)} of {len(self.fooled)}" if self.fooled else ""
+            best = "" if self.best_snr_db is None else f", best {self.best_snr_db:.1f} dB SNR"
+            self.on_progress(min(self.finished * unit + steps, self.items * unit), self.items * unit, clip + fooled + best)
+
+    def searched(self, fooled: bool, snr_db: float | None) -> None:
+        """Count a clip whose search ended: whether it heard a success, and the artefact's SNR in dB where one is defined."""
+        self.fooled.append(fooled)
+        if fooled and snr_db is not None:
+            self.best_snr_db = snr_db if self.best_snr_db is None else max(snr_db, self.best_snr_db)
 
     def done(self, id: str) -> Example | None:
         """The example ``id`` if it is finished; a failed one is not."""

@@ -66,7 +66,7 @@ def attack_batch(job: Job, clips: Sequence[Clip]) -> None:
     for clip in heard:
         make_beside(job, clip)
     job.finished += len(clips)
-    job.tell(0, label)
+    job.tell(0, label, ended=True)
 
 
 def _hear(job: Job, clips: Sequence[Clip]) -> list[Clip]:

@@ -15,6 +15,7 @@ from voiceattack.audio import clips as audio
 from voiceattack.constraints import Budget
 from voiceattack.craft.job import Clip, Job, writing
 from voiceattack.errors import AudioError, DiskError, VoiceAttackError
+from voiceattack.metrics.signal import snr_db
 from voiceattack.metrics.terms import names_of
 from voiceattack.runs.run import Example, adversarial_comment, example_id
 
@@ -72,6 +73,8 @@ def record(job: Job, clip: Clip, setting: Setting, result: Crafted | VoiceAttack
         except AudioError as error:  # an attack may be anybody's code: NaN, nothing at all
             error.queries = result.queries
             result = error
+        else:
+            _count(job, clip, setting, result)
     made = result if isinstance(result, Crafted) else Crafted(clip.waveform, 0, result.queries, 0.0)
     job.add(
         Example(
@@ -97,6 +100,13 @@ def record(job: Job, clip: Clip, setting: Setting, result: Crafted | VoiceAttack
             error=None if isinstance(result, Crafted) else str(result),
         )
     )
+
+
+def _count(job: Job, clip: Clip, setting: Setting, result: Crafted) -> None:
+    """Let the progress say how the search of a clip ended; controls and stages are no searches of their own."""
+    if result.fooled is not None and setting.control_for is None and setting.stage is None:
+        same = len(result.waveform) == len(clip.waveform)
+        job.searched(result.fooled, snr_db(clip.waveform, result.waveform) if same else None)
 
 
 def _recipe(job: Job, clip: Clip, setting: Setting, draws: dict[str, Any]) -> dict[str, Any]:

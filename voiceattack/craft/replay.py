@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from voiceattack.corpus import Utterance
 from voiceattack.craft.clips import craft_clips
 from voiceattack.errors import RunError
 from voiceattack.objectives import Objective
+from voiceattack.progress import Progress
 from voiceattack.runs.checks import recipe_of
 from voiceattack.runs.record_types import RecordError
 from voiceattack.runs.run import Example, Run, adversarial_comment, environment
@@ -44,7 +45,7 @@ def replay(
     *,
     trust: Trust = NOBODY,
     device: str | None = None,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Replay:
     """Craft example ``id`` of ``run`` again, with whatever shared its batch, and compare digests. Writes nothing in the run.
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from voiceattack.corpus import BadItem, Utterance, read_corpus
 from voiceattack.craft.clips import craft_clips
-from voiceattack.craft.job import Job, Progress
+from voiceattack.craft.job import Job
 from voiceattack.craft.pipeline import craft_items
 from voiceattack.craft.request import AttackRequest
 from voiceattack.errors import CorpusError
 from voiceattack.locks import locking
+from voiceattack.progress import Progress
 from voiceattack.runs.run import Run
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.wrappers.cache import RememberingVictim, remembering
@@ -44,7 +45,7 @@ def craft(
         device: where to load it, None for CUDA when there.
         keep_answers: whether what a server or program answers is kept in the run, ``queries.sqlite``, so that a run that was
             cut off asks nothing twice when resumed; see :mod:`voiceattack.victims.wrappers.cache`.
-        on_progress: see :data:`Progress`.
+        on_progress: called with (gradient steps done, gradient steps at most, the clip at hand and how it went so far).
         on_error: called with one line for each item that failed.
         on_note: called with one line on what was asked of a victim whose answers are kept.
 

@@ -36,8 +36,8 @@ class Curve:
         victim, source_victim, attack, objective, target: who listened, who was attacked, how, and for what.
         params: of the attack.
         clips: for each clip scored, by example id, the highest SNR in dB at which it was fooled; None where it never was.
-        points: one dict a level, ascending: ``snr_db, n, success_rate, success_ci95, wer, wer_ci95, noise_success_rate,
-            noise_wer``; the noise is of the same SNR as each artefact, None where there was none.
+        points: one dict a level next to which an artefact lies, ascending: ``snr_db, n, success_rate, success_ci95, wer,
+            wer_ci95, noise_success_rate, noise_wer``; the noise is of the same SNR as each artefact, None where there was none.
     """
 
     victim: str
@@ -183,7 +183,9 @@ def _curve(rows: list[Result], level_db: float) -> Curve:
     clips = {_example(next(row for row in mine if not row.is_control)): _clip(mine) for mine in members.values()}
     snrs = [point.snr_db for clip in clips.values() for point in clip.attacked]
     low, high = math.floor(min(snrs) / level_db), math.ceil(max(snrs) / level_db)
-    points = [_level(list(clips.values()), index * level_db) for index in range(low, high + 1)]
+    # Where no artefact of any clip lies, nothing was measured, though louder and quieter ones bound what is there.
+    tried = {math.floor((snr + SAME_DB) / level_db) for snr in snrs} | {math.ceil((snr - SAME_DB) / level_db) for snr in snrs}
+    points = [_level(list(clips.values()), index * level_db) for index in range(low, high + 1) if index in tried]
     best = {name: max((p.snr_db for p in clip.attacked if p.success), default=None) for name, clip in clips.items()}
     attacked = next(row for row in rows if not row.is_control)
     return Curve(*_key(attacked), params=_params(attacked), clips=best, points=points)

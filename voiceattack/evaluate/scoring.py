@@ -16,11 +16,13 @@ from voiceattack.audio.clips import Batch
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError, VoiceAttackError, as_error
 from voiceattack.evaluate.summary import summarize
+from voiceattack.evaluate.timing import HEARING_KIND, Hearing, Stopwatch, of_pair
 from voiceattack.locks import locking
 from voiceattack.metrics import columns, measure, measure_texts, metrics
 from voiceattack.metrics.terms import term_facts, unsaid_notes
 from voiceattack.metrics.text import NORMALIZER, cer, cut_note, normalize, spaced, word_errors
 from voiceattack.objectives import Interpret, Objective, action_of, interpret_of
+from voiceattack.progress import Progress, each
 from voiceattack.runs.journal import Journal, mark_of, sound_digest
 from voiceattack.runs.records import Example, Result
 from voiceattack.runs.run import Run
@@ -28,8 +30,6 @@ from voiceattack.victims.base import Transcript, Victim
 from voiceattack.victims.intent import Intent
 
 __all__ = ["evaluate"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ class _Sizes:
 
 
 SIZES_KIND = TypeAdapter(_Sizes)
-HEARD_KIND = TypeAdapter(Transcript)
 MEANT_KIND = TypeAdapter(Intent)
 
 
@@ -67,7 +66,7 @@ def evaluate(
         victims: who listens; the attacked victim, or others (transfer).
         batch_size: clips heard at once.
         critical_terms: names and domain words that must be heard right, beside those of the clips' manifests.
-        on_progress: called with (rows done, rows in all, victim).
+        on_progress: called with (done, in all, what is at hand): each example counts once for being measured and once a victim.
 
     Returns:
         The summary, as written.
@@ -85,21 +84,26 @@ def evaluate(
     journal = Journal(run.path)
     # Files of one clean clip together: what it masks is worked out once.
     ordered = sorted(examples, key=lambda example: example.clean_audio or "")
-    sizes = {example.id: _sizes(run, example, journal) for example in ordered}
+    total = len(examples) * (1 + len(victims))
+    tell = on_progress or (lambda done, total, label: None)
+    sizes = {}
+    for example in each(ordered, "measuring", lambda example: example.id, lambda done, _, label: tell(done, total, label)):
+        sizes[example.id] = _sizes(run, example, journal)
     specs = {victim.spec for victim in victims}
     rows = [row for row in _earlier(run) if row.victim not in specs and row.id in sizes]
-    total = len(examples) * len(victims)
     marks = []
-    for place, victim in enumerate(victims):
+    for place, victim in enumerate(victims, 1):
         run.note_victim(victim.spec, victim.describe())
         ears = _Ears(run, victim, batch_size, journal)
         paths = [path for example in examples for path in (example.clean_audio, example.audio) if path and not example.error]
 
-        def tell(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
-            if on_progress is not None:
-                on_progress(place * len(examples) + round(done / max(1, files) * len(examples)), total, victim.spec)
+        def heard(done: int, place: int = place, victim: Victim = victim, files: int = len(set(paths))) -> None:
+            share = min(done, files) / max(1, files)
+            label = f"{victim.spec} heard {min(done, files)} of {files} files"
+            tell(place * len(examples) + round(share * len(examples)), total, label)
 
-        ears.listen(paths, tell)
+        heard(0)
+        ears.listen(paths, heard)
         rows += [_result(example, ears, critical_terms, sizes[example.id]) for example in examples]
         marks.append(ears.mark)
     run.write_results(rows)
@@ -128,7 +132,8 @@ class _Ears:
     def __init__(self, run: Run, victim: Victim, batch_size: int, journal: Journal) -> None:
         self.run, self.victim, self.batch_size, self.journal = run, victim, batch_size, journal
         self.mark = mark_of(victim)
-        self.heard: dict[str, Transcript | VoiceAttackError] = {}
+        self.stopwatch = Stopwatch(victim)
+        self.heard: dict[str, Hearing | VoiceAttackError] = {}
         self._asked: Interpret | None = interpret_of(victim)
 
     @property
@@ -159,14 +164,14 @@ class _Ears:
                 clips.pop(path, None)
                 self.heard[path] = error
         keys = {path: (self.mark, "heard", sound_digest(clip)) for path, clip in clips.items()}
-        known = {path: self.journal.recall(HEARD_KIND, *key) for path, key in keys.items()}
+        known = {path: self.journal.recall(HEARING_KIND, *key) for path, key in keys.items()}
         # Clips of one batch are heard together or not at all: batching changes floating-point rounding.
         if all(found is not None for found in known.values()):
             self.heard.update({path: found for path, found in known.items() if found is not None})
             return
         try:
-            transcripts = dict(zip(keys, self.victim.transcribe(Batch.of(list(clips.values()))), strict=True))
-            self.heard.update({path: self.journal.keep(HEARD_KIND, said, *keys[path]) for path, said in transcripts.items()})
+            hearings = dict(zip(keys, self.stopwatch.hear(Batch.of(list(clips.values()))), strict=True))
+            self.heard.update({path: self.journal.keep(HEARING_KIND, one, *keys[path]) for path, one in hearings.items()})
         except Exception as error:  # a victim may be anybody's code; a batch that fails is heard clip by clip
             told = as_error(error)
             if len(clips) > 1:
@@ -233,12 +238,15 @@ def _heard(row: dict[str, Any], example: Example, ears: _Ears, critical_terms: S
     if example.error or not example.audio or not example.clean_audio:
         row["error"] = example.error or "nothing was crafted"
         return row
-    clean, heard = ears.heard[example.clean_audio], ears.heard[example.audio]
-    for what in (clean, heard):
+    hearings = ears.heard[example.clean_audio], ears.heard[example.audio]
+    for what in hearings:
         if isinstance(what, VoiceAttackError):
             row["error"] = str(what)
             return row
-    assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
+    before, after = hearings
+    assert isinstance(before, Hearing) and isinstance(after, Hearing)
+    clean, heard = before.said, after.said
+    row["timing"] = of_pair(before, after)
     if len({normalize(text, language) for text in heard.hypotheses}) > 1:
         row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
     row["warnings"] += cut_note(reference=example.reference, clean_transcript=clean.text, transcript=heard.text)

@@ -14,6 +14,7 @@ from voiceattack.corpus.non_speech import no_speech
 from voiceattack.errors import SpecError, as_error
 from voiceattack.metrics.intervals import poisson, wilson
 from voiceattack.metrics.wakeups import wake_ups
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import example_seed
 from voiceattack.victims.base import Victim
 
@@ -128,7 +129,7 @@ def sweep(
     thresholds: Sequence[float] = THRESHOLDS,
     noise: str = "white-noise",
     seed: int = 0,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Progress | None = None,
     on_error: Callable[[str, int, str], None] | None = None,
 ) -> Sweep:
     """Hear every clip in every noise once; all thresholds are read off that.

@@ -14,6 +14,7 @@ from typing import Any
 from voiceattack.audio import clips as audio
 from voiceattack.errors import AudioError, RunError, SpecError
 from voiceattack.metrics import columns
+from voiceattack.progress import each
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 
@@ -101,12 +102,12 @@ def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[Ex
         RunError: not evaluated yet, or damaged.
     """
     transfers: dict[str, list[str]] = {}
+    count = 0
     for row in run.each_result():
+        count += _crafted(row)
         if row.victim != row.source_victim and row.outcome == "fooled":
             transfers.setdefault(row.id, []).append(row.victim)
-    for row in run.each_result():
-        if row.victim != row.source_victim or row.is_control or row.is_stage:
-            continue
+    for row in each(filter(_crafted, run.each_result()), "writing", lambda row: row.id, of=count):
         reason = _unfit(row, selection, transfers)
         if reason is None:
             try:
@@ -117,6 +118,10 @@ def select(run: Run, selection: Selection, skipped: Counter[str]) -> Iterator[Ex
             except RunError as error:
                 reason = str(error)
         skipped[reason] += 1
+
+
+def _crafted(row: Result) -> bool:
+    return row.victim == row.source_victim and not row.is_control and not row.is_stage
 
 
 def _unfit(row: Result, selection: Selection, transfers: dict[str, list[str]]) -> str | None:

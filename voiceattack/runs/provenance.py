@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -27,6 +28,7 @@ __all__ = [
     "environment",
     "example_id",
     "example_seed",
+    "project_commit",
     "run_id",
     "slug",
     "versions_of",
@@ -111,13 +113,22 @@ def environment() -> dict[str, Any]:
     return {"versions": versions, "platform": platform.platform(), "git_commit": _git_commit(), "normalizer": NORMALIZER}
 
 
+def project_commit() -> str | None:
+    """The commit of the project that is tested: what GitHub, GitLab, Jenkins or Azure say, else that of the current folder."""
+    told = (os.environ.get(name) for name in ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILD_SOURCEVERSION"))
+    found = next((commit for commit in told if commit and re.fullmatch("[0-9a-fA-F]{7,64}", commit)), None)
+    return found or _commit_of(Path())
+
+
 def _git_commit() -> str | None:
     """The commit of this code when it runs from a checkout."""
     root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
+    return _commit_of(root) if (root / ".git").exists() else None
+
+
+def _commit_of(folder: Path) -> str | None:
     try:
-        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -15,17 +15,19 @@ from voiceattack.evaluate.scoring import evaluate
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics import measure_texts
 from voiceattack.metrics.terms import term_errors
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import canonical
 from voiceattack.runs.run import Example, Run
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.plan import Cell
+from voiceattack.suite.rounds import Earlier, Round
+from voiceattack.suite.rounds import now as this_moment
 from voiceattack.suite.samples import Kind, Sample
 from voiceattack.suite.schema import Limits
 from voiceattack.victims import Victim
 
 __all__ = ["Budgeted", "LimitReached", "craft_cell", "hear_cell", "pending", "samples_of"]
 
-Progress = Callable[[int, int, str], None]
 STATE = "suite-state.json"
 ADVICE = "make room or choose another --out"
 
@@ -107,13 +109,16 @@ def craft_cell(
     return len([id for id in todo if id in crafted])
 
 
-def hear_cell(out: Path, cell: Cell, load: Callable[[str], Victim], on_progress: Progress | None) -> bool:
-    """Hear the artefacts through those listeners that have not heard exactly these; whether that was needed."""
+def hear_cell(
+    out: Path, cell: Cell, load: Callable[[str], Victim], during: Round, earlier: Earlier, on_progress: Progress | None
+) -> bool:
+    """Hear the artefacts through those listeners that have not heard exactly these in ``during``; whether that was needed."""
     run = Run.open(directory(out, cell))
     _renew_references(run, cell)
     examples = [[e.id, e.sha256, e.reference, e.error] for e in run.examples()]
     artefacts = hashlib.sha256(canonical({"examples": examples}).encode()).hexdigest()[:16]
     heard: dict[str, str] = dict(_state(out, cell).get("heard", {}))
+    heard_at: dict[str, str] = dict(_state(out, cell).get("heard_at", {}))
     now = {v.hears_as: f"{fingerprint(v.spec, v.version)}-{artefacts}" for v in cell.listeners}
     specs = {v.hears_as: v.spec for v in cell.listeners}
     # A merge leaves the victim's part of the mark alone: each shard was heard by that victim, which the rows must show.
@@ -122,10 +127,16 @@ def hear_cell(out: Path, cell: Cell, load: Callable[[str], Victim], on_progress:
         evaluate(run, [])
         heard |= {spec: now[spec] for spec in merged}
         _write_state(out, cell, heard=heard)
-    missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or not run.resolve("results.jsonl").exists()]
+    there = run.resolve("results.jsonl").exists()
+    valid = {v.hears_as for v in cell.listeners if there and during.holds(v, heard_at.get(v.hears_as))}
+    missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or spec not in valid]
     if missing:
         evaluate(run, [load(specs[spec]) for spec in missing], on_progress=on_progress)
-        _write_state(out, cell, heard={**heard, **{spec: now[spec] for spec in missing}})
+        at = this_moment()
+        heard_at |= dict.fromkeys(missing, at)
+        _write_state(out, cell, heard={**heard, **{spec: now[spec] for spec in missing}}, heard_at=heard_at)
+    for spec in now:
+        earlier.add(heard_at.get(spec), during.begun, len(examples))
     return bool(missing)
 
 

@@ -26,7 +26,7 @@ def cost_lines(
         VoiceAttackError: as :func:`~voiceattack.suite.execute.execute`.
     """
     for gate in suite.gates:
-        parse_gate(gate)
+        parse_gate(gate, suite.min_clips)
     items = gather(suite, folder, out, write=False)
     items = items if part is None else shard(items, *part)
     bad = [f"{item.shown}: {item.error}" for item in items if item.error is not None]

@@ -6,7 +6,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from voiceattack.errors import CorpusError, RunError, SpecError
 from voiceattack.files import inside, write_whole, writing
 from voiceattack.locks import LOCK_FILE, locked, locking
 from voiceattack.metrics.terms import unsaid_notes
+from voiceattack.progress import Progress
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.runs.records import unit_notes
 from voiceattack.suite.cells import Budgeted, LimitReached, craft_cell, hear_cell, pending, samples_of
@@ -21,9 +23,11 @@ from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gates import Gate, Judgement, judge, parse_gate
 from voiceattack.suite.hearing import hear_clean
 from voiceattack.suite.inputs import SuiteClip, gather, shard
+from voiceattack.suite.known import Known, check_expected, excuse_clips, excuse_gates
 from voiceattack.suite.plan import Cell, plan
+from voiceattack.suite.rounds import Earlier, Round, renews
 from voiceattack.suite.samples import Sample, of_kind
-from voiceattack.suite.schema import Suite
+from voiceattack.suite.schema import Suite, VictimEntry
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.trust import NOBODY, Trust
 from voiceattack.victims.wrappers.cache import remembering
@@ -31,9 +35,6 @@ from voiceattack.victims.wrappers.cache import remembering
 __all__ = ["Outcome", "Teller", "execute", "prune_cells", "stale_cells"]
 
 MARK = "suite-run.json"
-ANSWERS = "answers"
-"""Folder of what servers and programs answered, by fingerprint: a sound heard when clean, in a search and again from its file is
-paid for once."""
 REMAINS = (f".{MARK}.part", LOCK_FILE)
 """What a process that was killed as it began may have left."""
 
@@ -42,7 +43,7 @@ REMAINS = (f".{MARK}.part", LOCK_FILE)
 class Teller:
     """How :func:`execute` tells what it does: a bar's callback for each task, and lines for errors."""
 
-    on_task: Callable[[str], Callable[[int, int, str], None] | None] = lambda task: None
+    on_task: Callable[[str], Progress | None] = lambda task: None
     on_error: Callable[[str], None] | None = None
 
 
@@ -62,6 +63,10 @@ class Outcome:
         incomplete: what was not finished, one line each.
         stale: cells that this suite no longer asks for.
         part: (i, n) of a shard, whose gates are not judged.
+        known: what became of the suite's known failures.
+        earlier: how many of the answers are of an earlier run.
+        resumed: when the run began that this one went on with; empty for one of its own.
+        silent: victims that heard none of the clean clips, by name, with the reason.
     """
 
     suite: Suite
@@ -77,6 +82,10 @@ class Outcome:
     incomplete: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     part: tuple[int, int] | None = None
+    known: list[Known] = field(default_factory=list)
+    earlier: Earlier = field(default_factory=Earlier)
+    resumed: str = ""
+    silent: dict[str, str] = field(default_factory=dict)
 
     @property
     def hints(self) -> list[str]:
@@ -86,15 +95,22 @@ class Outcome:
         attacked = [(sample.clip, sample.row.reference, sample.row.language) for sample in of_kind(self.samples, "attack")]
         unsaid = unsaid_notes(attacked, self.suite.critical_terms, own) if self.part is None else []
         units = unit_notes((sample.row.victim, sample.row.language) for sample in self.samples)
-        return [*(f"gate '{gate}': {hint}" for gate, hint in hints.items()), *unsaid, *units]
+        once = ["repeat: the clean clips were heard once, not once a seed"] if self.suite.repeat > 1 and self.part is None else []
+        went_on = (
+            [f"this went on with the run begun at {self.resumed[:16]}Z; its answers count as this run's"] if self.resumed else []
+        )
+        of_earlier = [str(self.earlier)] if self.earlier.answers else []
+        return [*(f"gate '{gate}': {hint}" for gate, hint in hints.items()), *unsaid, *units, *once, *went_on, *of_earlier]
 
     @property
     def exit_code(self) -> int:
-        """0 when all gates hold, 1 when one failed (or is unreliable), 2 when one could not be judged, or a shard is cut."""
+        """0 when all gates hold, 1 when one failed (or is unreliable) or a known failure has expired, 2 when one could not be
+        judged, a victim heard nothing, or a shard is cut."""
         verdicts = [one.verdict for one in self.judgements]
-        if "failed" in verdicts or ("unreliable" in verdicts and self.suite.unreliable == "fail"):
+        expired = any(known.state == "expired" for known in self.known)
+        if "failed" in verdicts or expired or ("unreliable" in verdicts and self.suite.unreliable == "fail"):
             return 1
-        return 2 if "error" in verdicts or self.incomplete else 0
+        return 2 if "error" in verdicts or self.incomplete or self.silent else 0
 
 
 @locking("out")
@@ -129,13 +145,14 @@ def execute(
     """
     started = time.monotonic()
     tell = tell or Teller()
-    gates = [parse_gate(entry) for entry in suite.gates]
+    gates = [parse_gate(entry, suite.min_clips) for entry in suite.gates]
     for name in suite.reports:
         REPORTS.entry(name)
     if work:
         trust.check(suite.specs, f"suite {suite.name!r}")
     _claim(out)
     items = gather(suite, folder, out)
+    check_expected(suite, items, gates)
     if part is not None:
         items = shard(items, *part)
     for item in items:
@@ -145,42 +162,83 @@ def execute(
     if not usable:
         reason = items[0].error if items else "this shard is empty; use fewer shards" if part else "no audio found"
         raise CorpusError(f"none of the suite's inputs can be used: {reason}")
-    outcome = Outcome(suite, out, items, plan(suite, items), part=part)
+    during = Round.begin(out) if work else Round(out, "")
+    outcome = Outcome(suite, out, items, plan(suite, items), part=part, resumed=during.begun if during.resumed else "")
     victims: dict[str, Victim] = {}
-    versions = {entry.spec: entry.version for entry in suite.victims}
+    entries = {entry.spec: entry for entry in suite.victims}
 
     def load(spec: str) -> Victim:
         if not work:
             raise RunError(f"{out}: victim {spec} has not heard everything; run the missing shard, then merge again")
         if spec not in victims:
             loaded = load_victim(spec, device)
-            mark = fingerprint(spec, versions.get(spec, ""))
-            victims[spec] = remembering(loaded, inside(out, f"{ANSWERS}/{mark}") if loaded.costly else None)
+            entry = entries.get(spec) or VictimEntry.model_validate(spec)
+            mark = fingerprint(spec, entry.version)
+            kept = during.answers(mark, renewed=renews(entry)) if loaded.costly else None
+            victims[spec] = remembering(loaded, kept)
         return victims[spec]
 
-    outcome.samples += _clean(outcome, usable, load, tell)
-    budgeted = Budgeted(suite.limits)
-    for cell in outcome.cells:
-        outcome.samples += _cell(outcome, cell, load, budgeted, tell)
+    outcome.samples += _clean(outcome, usable, load, during, tell)
     outcome.stale = stale_cells(out, outcome.cells)
+    outcome.cells = _audible(outcome)
+    budgeted = Budgeted(suite.limits)
+    for place, cell in enumerate(outcome.cells, 1):
+        outcome.samples += _cell(outcome, cell, load, budgeted, during, tell, f"{place} of {len(outcome.cells)}: ")
     if part is None:
-        outcome.judgements = [one for gate in gates for one in judge(gate, outcome.samples, suite.seeds, _missing(outcome, gate))]
+        _judge(outcome, gates)
+    if work and not (outcome.incomplete or outcome.silent):
+        during.finish()
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def _clean(outcome: Outcome, items: Sequence[SuiteClip], load: Callable[[str], Victim], tell: Teller) -> list[Sample]:
+def _judge(outcome: Outcome, gates: Sequence[Gate]) -> None:
+    """Every gate on every group, known failures apart."""
+    today = date.today()
+    left, of_clips = excuse_clips(outcome.suite, outcome.items, outcome.cells, outcome.samples, today)
+    told = [one for gate in gates for one in judge(gate, left, outcome.suite.seeds, _missing(outcome, gate), outcome.silent)]
+    outcome.judgements, of_gates = excuse_gates(outcome.suite, told, today)
+    outcome.known = [*of_clips, *of_gates]
+
+
+def _clean(
+    outcome: Outcome, items: Sequence[SuiteClip], load: Callable[[str], Victim], during: Round, tell: Teller
+) -> list[Sample]:
     found = []
     for entry in outcome.suite.victims:
-        rows, new = hear_clean(outcome.out, entry, items, load, tell.on_task(f"hearing clean clips ({entry.name})"))
+        task = tell.on_task(f"hearing clean clips ({entry.name})")
+        rows, new = hear_clean(outcome.out, entry, items, load, during, outcome.earlier, task)
         outcome.heard += new
+        if all(row.failed for _, row in rows):
+            outcome.silent[entry.name] = str(rows[0][1].error)
+            if tell.on_error is not None:
+                tell.on_error(f"{entry.name} heard none of the clean clips, so nothing is crafted for it: {rows[0][1].error}")
         for item, row in rows:
             kind: Any = "clean" if item.speech else "no-speech"
             found.append(Sample(kind, entry.name, "", "", "", None, item.tags, "", row.id, row))
     return found
 
 
-def _cell(outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted: Budgeted, tell: Teller) -> list[Sample]:
+def _audible(outcome: Outcome) -> list[Cell]:
+    """The cells without listeners that heard nothing even when clean; none of which nobody is left, or whose source is one."""
+    deaf = {entry.spec for entry in outcome.suite.victims if entry.name in outcome.silent}
+    kept = []
+    for cell in outcome.cells:
+        listeners = tuple(entry for entry in cell.listeners if entry.name not in outcome.silent)
+        if listeners and cell.source not in deaf:
+            kept.append(replace(cell, listeners=listeners))
+    return kept
+
+
+def _cell(
+    outcome: Outcome,
+    cell: Cell,
+    load: Callable[[str], Victim],
+    budgeted: Budgeted,
+    during: Round,
+    tell: Teller,
+    place: str,
+) -> list[Sample]:
     label = f"{cell.variant.label} on {cell.source}" + (f", seed {cell.seed}" if outcome.suite.repeat > 1 else "")
     todo = pending(outcome.out, cell)
     outcome.reused += len(cell.ids) - len(todo)
@@ -189,12 +247,13 @@ def _cell(outcome: Outcome, cell: Cell, load: Callable[[str], Victim], budgeted:
         try:
             if outcome.incomplete:
                 raise LimitReached(outcome.incomplete[0].partition(": ")[2])
-            task = tell.on_task(f"crafting {label}")
+            task = tell.on_task(f"crafting {place}{label}")
             outcome.crafted += craft_cell(outcome.out, cell, victim, budgeted, task, tell.on_error)
         except LimitReached as reached:
             outcome.incomplete.append(f"{label}: {reached}")
             return []
-    hear_cell(outcome.out, cell, load, tell.on_task(f"hearing {label}"))
+    heard_by = ", ".join(entry.name for entry in cell.listeners)
+    hear_cell(outcome.out, cell, load, during, outcome.earlier, tell.on_task(f"hearing {place}{label} ({heard_by})"))
     return list(samples_of(outcome.out, cell, outcome.suite.critical_terms))
 
 

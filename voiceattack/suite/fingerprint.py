@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import re
+import shlex
+import shutil
 import sys
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
@@ -22,8 +24,9 @@ def fingerprint(spec: str, version: str = "") -> str:
     """16 hexadecimal digits that change when the victim does. The victim is not loaded, and none of its code runs.
 
     A folder or file in the spec counts with its content, ``python:`` with its module's source, an engine with the versions of
-    its own packages and of those that everything here uses, and a victim with those inside it. What a server or a command runs
-    cannot be seen from here: its owner gives ``version``.
+    its own packages and of those that everything here uses, a ``command:`` with its program and the files that it names, and a
+    victim with those inside it. What a server runs, and what a program reads besides, cannot be seen from here: its owner gives
+    ``version``, or it is heard anew (:func:`voiceattack.suite.rounds.renews`).
     """
     facts = {
         "spec": without_patience(spec),
@@ -38,6 +41,8 @@ def _files(spec: Spec) -> dict[str, str]:
     found = {name: digest for member in spec.members for name, digest in _files(parse_spec(member)).items()}
     if spec.scheme == "python":
         return {**found, **_module(spec.rest)}
+    if spec.scheme == "command":
+        return {**found, **_program(spec.rest)}
     named = [spec.rest] if spec.scheme not in OUTSIDE else []
     named += [spec.options[option.name] for option in victim_options(spec) if option.file and option.name in spec.options]
     return {**found, **{name: digest for name in named if name and (digest := _digest(Path(name).expanduser()))}}
@@ -63,6 +68,18 @@ def _content(stats: str) -> str:
             while block := stream.read(1 << 22):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _program(rest: str) -> dict[str, str]:
+    """The program that a command starts, and the files among its words: scripts, models, settings."""
+    try:
+        words = shlex.split(rest)
+    except ValueError:  # loading it will say what is wrong
+        return {}
+    program = shutil.which(words[0]) if words else None
+    places = [*([program] if program else []), *words, *(word.partition("=")[2] for word in words)]
+    files = [place for place in dict.fromkeys(places) if place and Path(place).expanduser().is_file()]
+    return {place: digest for place in files if (digest := _digest(Path(place).expanduser()))}
 
 
 def _module(rest: str) -> dict[str, str]:

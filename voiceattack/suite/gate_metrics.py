@@ -6,17 +6,19 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from voiceattack.attacks import ATTACKS
 from voiceattack.attacks.base import MinimizationAttack
 from voiceattack.errors import VoiceAttackError
+from voiceattack.evaluate.timing import FIGURES
 from voiceattack.metrics import Metric, columns
 from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, poisson, wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import cer, letters, word_errors
+from voiceattack.runs.timing import timing_of
 from voiceattack.suite.samples import Sample, of_kind
 
 __all__ = ["UNTRIED", "Condition", "Figure", "FigureKind", "all_figures", "always"]
@@ -34,15 +36,20 @@ class Figure:
         value: None when nothing can be said, with the reason in ``note``; -inf for an SNR where nothing was fooled.
         interval: 95%; None when there is none.
         n: clips it is over.
-        worst: the sample that speaks most against the victim.
+        against: the samples that speak against the victim, the worst first.
         note: what else a reader must know.
     """
 
     value: float | None
     interval: tuple[float, float] | None
     n: int
-    worst: Sample | None = None
+    against: tuple[Sample, ...] = ()
     note: str = ""
+
+    @property
+    def worst(self) -> Sample | None:
+        """The sample that speaks most against the victim; None when none does."""
+        return self.against[0] if self.against else None
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,17 @@ class FigureKind:
 
 
 def _nothing(note: str) -> Figure:
-    return Figure(None, None, 0, None, note)
+    return Figure(None, None, 0, (), note)
 
 
 def _rate(hits: Sequence[Sample], n: int, empty: str) -> Figure:
     if n == 0:
         return _nothing(empty)
-    worst = max(hits, key=lambda sample: sample.snr_db or -math.inf, default=None)
-    return Figure(len(hits) / n, wilson(len(hits), n), n, worst)
+    return Figure(len(hits) / n, wilson(len(hits), n), n, _quietest_first(hits))
+
+
+def _quietest_first(hits: Sequence[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(hits, key=lambda sample: -(sample.snr_db or -math.inf)))
 
 
 @dataclass(frozen=True)
@@ -122,12 +132,14 @@ def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["att
         if key not in best or (hit.snr_db or -math.inf) > (best[key].snr_db or -math.inf):
             best[key] = hit
     figure = _rate(list(best.values()), len(tried), _untried(clips))
-    left = len(clips) - len(tried)
-    return figure if not left or figure.value is None else Figure(*_fields(figure), f"{left} clips were not tried at these sizes")
-
-
-def _fields(figure: Figure) -> tuple[float | None, tuple[float, float] | None, int, Sample | None]:
-    return figure.value, figure.interval, figure.n, figure.worst
+    if figure.value is None:
+        return figure
+    counts = {
+        "not tried at these sizes": len(clips) - len(tried),
+        "misheard before any attack": sum(s.final and s.result.outcome == "clean_wrong" for s in of_kind(samples, kind)),
+    }
+    left = [f"{n} {'clip' if n == 1 else 'clips'} left out, {why}" for why, n in counts.items() if n]
+    return replace(figure, note="; ".join(left))
 
 
 def _untried(clips: Sequence[_Clip]) -> str:
@@ -170,8 +182,9 @@ def _error_rate(count: Callable[[Sample], tuple[int, int]], key: str) -> Callabl
 
 def _error_figure(rate: ErrorRate, clips: Sequence[Sample]) -> Figure:
     """The figure of clips counted in this order."""
-    worst = max(zip(rate.errors, rate.lengths, clips, strict=True), key=lambda one: one[0] / one[1])
-    return Figure(rate.compute(), rate.interval(), len(clips), worst[2] if worst[0] else None)
+    wrong = [one for one in zip(rate.errors, rate.lengths, clips, strict=True) if one[0]]
+    wrong.sort(key=lambda one: -one[0] / one[1])
+    return Figure(rate.compute(), rate.interval(), len(clips), tuple(clip for _, _, clip in wrong))
 
 
 def _heard(samples: Sequence[Sample], condition: Condition, key: str) -> list[Sample]:
@@ -200,10 +213,10 @@ def _snr_to_fool(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence
             for members in found.values()
         ]
         value = pick(best)
-        fooled = [s for members in found.values() for s in members if s.result.success and s.snr_db is not None]
-        worst = max(fooled, key=lambda s: s.snr_db or 0.0, default=None)
+        fooled = [[s for s in members if s.result.success and s.snr_db is not None] for members in found.values()]
+        against = _quietest_first([max(hits, key=lambda s: s.snr_db or 0.0) for hits in fooled if hits])
         note = f"{best.count(-math.inf)} of {len(best)} clips were never fooled" if -math.inf in best else ""
-        return Figure(value, bootstrap_order(best, pick), len(best), worst, note)
+        return Figure(value, bootstrap_order(best, pick), len(best), against, note)
 
     return compute
 
@@ -214,7 +227,7 @@ def _median(values: Sequence[float]) -> float:
 
 def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figure]:
     name = metric.name
-    worst = max if metric.better == "lower" else min
+    most_first = metric.better == "lower"
 
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         known = [(s, s.result.value(name)) for s in of_kind(samples, "attack") if condition(s)]
@@ -222,8 +235,8 @@ def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figu
         if not sizes:
             return _nothing(f"no artefact has a {name}")
         values = [value for _, value in sizes]
-        example = worst(sizes, key=lambda one: one[1])[0]
-        return Figure(_median(values), bootstrap_order(values, _median), len(values), example)
+        against = tuple(sample for sample, _ in sorted(sizes, key=lambda one: one[1], reverse=most_first))
+        return Figure(_median(values), bootstrap_order(values, _median), len(values), against)
 
     return compute
 
@@ -247,9 +260,9 @@ def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -
     if not members:
         return _nothing("no clip without speech was heard")
     words, minutes = [s.heard.words for s in members], [(s.heard.audio_seconds or 0.0) / 60 for s in members]
-    worst = max(members, key=lambda s: s.heard.words)
+    against = sorted((s for s in members if s.heard.words), key=lambda s: -s.heard.words)
     interval = bootstrap_ratio(words, minutes)
-    return Figure(sum(words) / sum(minutes), interval, len(members), worst if worst.heard.words else None)
+    return Figure(sum(words) / sum(minutes), interval, len(members), tuple(against))
 
 
 def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> Figure:
@@ -260,8 +273,8 @@ def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> F
         return _nothing("the victim has no wake word" if members else "no clip without speech was heard")
     hours, woken = sum(s.heard.audio_seconds or 0.0 for s in told) / 3600, sum(s.heard.wake_ups or 0 for s in told)
     low, high = poisson(woken)
-    worst = max(told, key=lambda s: s.heard.wake_ups or 0)
-    return Figure(woken / hours, (low / hours, high / hours), len(told), worst if worst.heard.wake_ups else None)
+    against = sorted((s for s in told if s.heard.wake_ups), key=lambda s: -(s.heard.wake_ups or 0))
+    return Figure(woken / hours, (low / hours, high / hours), len(told), tuple(against))
 
 
 def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
@@ -298,6 +311,26 @@ def _ratio_of(above: str, below: str) -> Callable[[Sequence[Sample], Condition],
     return compute
 
 
+def _of_time(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+    """A percentile of times or tokens of the artefacts whose rows tell them."""
+    value, pick = FIGURES[name]
+
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        timings = [(s, timing_of(s.result)) for s in of_kind(samples, "attack") if not s.result.failed and condition(s)]
+        known = [(s, found) for s, one in timings if one is not None and (found := value(one)) is not None]
+        if not known:
+            notes = dict.fromkeys(one.note for _, one in timings if one is not None and one.note)
+            why = "; ".join(notes) or "the victim does not tell, or the runs are of a version that did not record it"
+            return _nothing(f"no artefact has a {name.rpartition('_')[0]}: {why}")
+        values = [found for _, found in known]
+        against = tuple(sample for sample, _ in sorted(known, key=lambda one: -one[1]))
+        left = len(timings) - len(known)
+        note = f"{left} {'artefact' if left == 1 else 'artefacts'} without a figure left out" if left else ""
+        return Figure(float(pick(values)), bootstrap_order(values, pick), len(values), against, note)
+
+    return compute
+
+
 _OWN: dict[str, FigureKind] = {
     "wer_clean": FigureKind(_word_rate("clean"), "clean", "more", "word error rate of the clean clips, over the corpus"),
     "cer_clean": FigureKind(_letter_rate("clean"), "clean", "more", "character error rate of the clean clips"),
@@ -329,6 +362,16 @@ _OWN: dict[str, FigureKind] = {
         false_accepts_per_hour, "no-speech", "more", "times an hour that a wake word is heard in clips without speech"
     ),
     "repetition_loop_rate": FigureKind(repetition_loop_rate, "no-speech", "more", "share of transcripts that repeat themselves"),
+    "rtf_p50": FigureKind(_of_time("rtf_p50"), "attack", "more", "real-time factor of hearing the artefacts, median"),
+    "rtf_p95": FigureKind(_of_time("rtf_p95"), "attack", "more", "the same, 95th percentile"),
+    "latency_ratio_p50": FigureKind(
+        _of_time("latency_ratio_p50"), "attack", "more", "seconds of hearing an artefact over those of its clean clip, median"
+    ),
+    "latency_ratio_p95": FigureKind(_of_time("latency_ratio_p95"), "attack", "more", "the same, 95th percentile"),
+    "tokens_ratio_p50": FigureKind(
+        _of_time("tokens_ratio_p50"), "attack", "more", "tokens written on an artefact over those on its clean clip, median"
+    ),
+    "tokens_ratio_max": FigureKind(_of_time("tokens_ratio_max"), "attack", "more", "the same, the most"),
 }
 _WORSE: dict[str, Literal["more", "less", "neither"]] = {"higher": "less", "lower": "more", "neither": "neither"}
 

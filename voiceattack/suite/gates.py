@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,9 @@ from voiceattack.suite.schema import Decides, GateEntry
 
 __all__ = ["Bound", "Gate", "Judgement", "Verdict", "judge", "parse_gate"]
 
-Verdict = Literal["passed", "failed", "unreliable", "error"]
+Verdict = Literal["passed", "failed", "unreliable", "error", "expected"]
+MIN_CLIPS = 5
+"""Fewest clips that decide a rate, unless the gate or the suite says otherwise."""
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -55,6 +57,7 @@ class Gate:
     at: tuple[Bound, ...]
     decides: Decides
     entry: GateEntry
+    min_clips: int = 1
 
     def __str__(self) -> str:
         sizes = f" at {' and '.join(map(str, self.at))}" if self.at else ""
@@ -125,8 +128,12 @@ class Judgement:
         return self.figures[place]
 
 
-def parse_gate(entry: GateEntry) -> Gate:
+def parse_gate(entry: GateEntry, min_clips: int | None = None) -> Gate:
     """Read a sentence: ``FIGURE SIGN NUMBER [at SIZE SIGN NUMBER [and ...]] [, interval decides]``.
+
+    Args:
+        entry: the sentence and whom it is about.
+        min_clips: fewest clips that may decide where the entry does not say; None is 5 for rates and 1 for other figures.
 
     Raises:
         SpecError: it cannot be read, or the figure or size is unknown.
@@ -143,7 +150,8 @@ def parse_gate(entry: GateEntry) -> Gate:
         raise SpecError(f"gate {entry.gate!r}: {bound.name} is not about artefacts, so it takes no 'at'")
     if conditions and bound.name.endswith("snr_db_to_fool"):
         raise SpecError(f"gate {entry.gate!r}: {bound.name} is an SNR itself, so it takes no 'at'")
-    return Gate(bound, conditions, decides, entry)
+    least = entry.min_clips or min_clips or (MIN_CLIPS if bound.name.endswith("_rate") else 1)
+    return Gate(bound, conditions, decides, entry, least)
 
 
 def _bound(gate: str, text: str, known: Sequence[str], kind: str) -> Bound:
@@ -156,7 +164,13 @@ def _bound(gate: str, text: str, known: Sequence[str], kind: str) -> Bound:
     return Bound(name, sign, float(number) / (100 if percent else 1))
 
 
-def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplete: Sequence[str] = ()) -> list[Judgement]:
+def judge(
+    gate: Gate,
+    samples: Sequence[Sample],
+    seeds: Sequence[int],
+    incomplete: Sequence[str] = (),
+    silent: Mapping[str, str] | None = None,
+) -> list[Judgement]:
     """Apply a gate to each group that it is about.
 
     Args:
@@ -164,6 +178,7 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
         samples: everything heard.
         seeds: the repetitions.
         incomplete: what was not finished and would belong to it; then there is no verdict.
+        silent: victims that heard nothing, with the reason: what it says of their artefacts is an error.
     """
     entry, about = gate.entry, all_figures()[gate.bound.name].about
     chosen = [s for s in samples if entry.victim in (None, s.victim) and (entry.tag is None or entry.tag in s.tags)]
@@ -177,8 +192,15 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
     for sample in chosen:
         attack = sample.attack if about == "attack" and "attack" in entry.per else ""
         groups.setdefault((sample.victim if "victim" in entry.per else "", attack), []).append(sample)
+    if about == "attack":
+        unheard = [name for name in silent or {} if entry.victim in (None, name)]
+        deaf = [_deaf(gate, name, (silent or {})[name]) for name in unheard]
+        if deaf and not groups:
+            return deaf
+    else:
+        deaf = []
     if not groups:
-        return [_judged(gate, "", "", [Figure(None, None, 0, None, "nothing was heard that it is about")], incomplete)]
+        return [_judged(gate, "", "", [Figure(None, None, 0, (), "nothing was heard that it is about")], incomplete)]
     found = []
     for (victim, attack), members in groups.items():
         rounds = [[s for s in members if s.seed in (None, seed)] for seed in seeds]
@@ -186,7 +208,14 @@ def judge(gate: Gate, samples: Sequence[Sample], seeds: Sequence[int], incomplet
         found.append(_judged(gate, victim, attack, figures, incomplete))
     # An attack that made nothing of the sizes asked for says nothing about them, as long as another did.
     tried = {one.victim for one in found if any(figure.note != UNTRIED for figure in one.figures)}
-    return [one for one in found if one.victim not in tried or any(figure.note != UNTRIED for figure in one.figures)]
+    found = [one for one in found if one.victim not in tried or any(figure.note != UNTRIED for figure in one.figures)]
+    return [*found, *deaf]
+
+
+def _deaf(gate: Gate, victim: str, reason: str) -> Judgement:
+    """The gate on a victim for which nothing was crafted."""
+    told = f"it heard none of the clean clips, so nothing was crafted: {reason}"
+    return Judgement(gate, victim, gate.entry.attack or "", "error", (Figure(None, None, 0, (), told),), ("error",), told)
 
 
 def _judged(gate: Gate, victim: str, attack: str, figures: Sequence[Figure], incomplete: Sequence[str]) -> Judgement:
@@ -204,6 +233,9 @@ def _judged(gate: Gate, victim: str, attack: str, figures: Sequence[Figure], inc
     place = verdicts.index("error") if "error" in verdicts else 0
     reason = reasons[place]
     values = [figure.value for figure in figures if figure.value is not None]
+    if values and (without := len(figures) - len(values)):
+        reason = f"{without} of {len(figures)} seeds had nothing to score ({reason})"
+        reason += f"; the other: {gate.bound.name} {shown(values[0])}" if len(values) == 1 else ""
     if len(values) > 1:
         reason += f"; over {len(values)} seeds {_spread(gate.bound.name, values)}"
     return Judgement(gate, victim, attack, verdicts[place], tuple(figures), verdicts, reason)
@@ -219,8 +251,10 @@ def _verdict(gate: Gate, figure: Figure) -> tuple[Verdict, str]:
     if figure.value is None:
         return "error", figure.note
     interval = "" if figure.interval is None else f" [{shown(figure.interval[0])}, {shown(figure.interval[1])}]"
-    told = f"{gate.bound.name} is {shown(figure.value)}{interval} over {figure.n} clips"
+    told = f"{gate.bound.name} is {shown(figure.value)}{interval} over {figure.n} clip{'s' * (figure.n != 1)}"
     told += f" ({figure.note})" if figure.note else ""
+    if figure.n < gate.min_clips:
+        return "error", f"too few clips to judge: {figure.n}, at least {gate.min_clips} are needed (min_clips); {told}"
     if gate.decides == "estimate":
         return ("passed" if gate.bound.holds(figure.value) else "failed"), told
     if figure.interval is None:

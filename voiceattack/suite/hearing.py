@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from voiceattack.audio.clips import Batch
 from voiceattack.errors import RunError, as_error
 from voiceattack.files import append_line, inside, whole_lines, write_whole, writing
 from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import example_id, slug
 from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.inputs import SuiteClip
+from voiceattack.suite.rounds import Earlier, Round, now
 from voiceattack.suite.samples import HeardClip
 from voiceattack.suite.schema import VictimEntry
 from voiceattack.victims import Victim
@@ -30,7 +33,9 @@ def hear_clean(
     entry: VictimEntry,
     items: Sequence[SuiteClip],
     load: Callable[[str], Victim],
-    on_progress: Callable[[int, int, str], None] | None = None,
+    during: Round,
+    earlier: Earlier,
+    on_progress: Progress | None = None,
 ) -> tuple[list[tuple[SuiteClip, HeardClip]], int]:
     """Hear the clips that this victim, as it is now, has not heard yet; errors are tried again. Each answer is kept as it comes.
 
@@ -39,6 +44,8 @@ def hear_clean(
         entry: who listens.
         items: the clips.
         load: loads a victim; not called when all was heard before.
+        during: the round, before which a server or a program was not heard.
+        earlier: counts the answers of earlier rounds.
         on_progress: called with (clips done, clips in all, name).
 
     Returns:
@@ -51,7 +58,7 @@ def hear_clean(
     for index, item in enumerate(items):
         id = example_id(item.name, item.sha256, "clean")
         row = known.get(id)
-        if row is None or row["error"]:
+        if row is None or row["error"] or not during.holds(entry, row.get("at")):
             if on_progress is not None:
                 on_progress(index, len(items), item.name)
             row = _hear(load(entry.spec), item, id)
@@ -59,6 +66,7 @@ def hear_clean(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 append_line(path, _line(row), _is_whole)
             new += 1
+        earlier.add(row.get("at"), during.begun)
         rows.append((item, _scored(row, item, entry)))
         known[id] = row
     if new:  # of an error and of what was heard after it one line stays
@@ -86,7 +94,9 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
-    row: Row = {"id": id, "hypothesis": None, "wake_ups": None, "audio_seconds": None, "language": victim.language, "error": None}
+    row: Row = dict.fromkeys(("id", "hypothesis", "wake_ups", "audio_seconds", "language", "error", "seconds", "at"))
+    row |= {"id": id, "language": victim.language}
+    began = time.perf_counter()
     try:
         wave = audio.quantize16(item.utterance.load()[0])
         row["audio_seconds"] = len(wave) / audio.SAMPLE_RATE
@@ -95,6 +105,7 @@ def _hear(victim: Victim, item: SuiteClip, id: str) -> Row:
         row["hypothesis"], row["wake_ups"] = heard.text, heard.details.get("wake_ups")
     except Exception as error:  # a victim may be anybody's code; whatever it raises costs its clip alone
         row["error"] = str(as_error(error))
+    row["seconds"], row["at"] = round(time.perf_counter() - began, 4), now()
     return row
 
 
@@ -115,4 +126,5 @@ def _scored(row: Row, item: SuiteClip, entry: VictimEntry) -> HeardClip:
         wake_ups=row["wake_ups"],
         audio_seconds=row["audio_seconds"],
         error=row["error"],
+        seconds=row.get("seconds"),
     )

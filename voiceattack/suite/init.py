@@ -12,12 +12,15 @@ from voiceattack.corpus.samples import samples_manifest
 from voiceattack.errors import CorpusError, RunError
 from voiceattack.files import real_path, write_whole, writing
 from voiceattack.suite.schema import SCHEMA_FILE
+from voiceattack.victims import VICTIMS
+from voiceattack.victims.specs import parse_spec
 from voiceattack.victims.trust import outside
 
 __all__ = ["find_inputs", "suite_text", "write_suite"]
 
 SKIP = frozenset(("build", "dist", "node_modules", "site-packages", "tests", "docs"))
-CLIPS = 5
+CLIPS = 8  # so that five are left to judge by when some are misheard already
+BUNDLED = "whisper-tiny.en"
 FOUND = 50  # that many clips are counted, no more
 
 
@@ -79,14 +82,59 @@ def suite_text(inputs: Sequence[str], victim: str, folder: Path) -> str:
     Raises:
         CorpusError: an input holds no clip.
     """
-    lines = []
+    lines, written, known = [], 0, 0
     for given in inputs:
         clips, texts, more = _count(folder, given)
+        written += texts
+        known += clips
         told = f"{clips}{' or more' if more else ''} clips" + (", with texts" if texts == clips else f", {texts} with texts")
         lines += [f"  - path: {_quoted(given)}  # {told}", f"    limit: {CLIPS}  # the first so many; remove it to take all"]
         lines.append("    tags: [speech]  # names for gates and attacks to choose these clips by")
-    trust = " --trust" if outside(victim) else ""
-    return TEMPLATE.format(inputs="\n".join(lines), victim=_quoted(victim), schema=SCHEMA_FILE.name, trust=trust)
+    parts = {
+        "inputs": "\n".join(lines),
+        "schema": SCHEMA_FILE.name,
+        "trust": " --trust" if outside(victim) else "",
+        "gates": _gates(victim, written > 0, known),
+    }
+    return TEMPLATE.format(victim=_quoted(victim), **_surrogate(victim), **parts)
+
+
+def _surrogate(victim: str) -> dict[str, str]:
+    """What says whom attacks with gradients are crafted on: the victim itself, or the bundled Whisper for one without."""
+    entry = VICTIMS.entry(parse_spec(victim).scheme)
+    if entry.differentiable:
+        return {"crafted_on": "", "surrogate": _quoted(victim)}
+    told = "# it has no gradients: attacks are crafted on this one, and it hears them"
+    return {"crafted_on": f"\n    crafted_on: {BUNDLED}  {told}", "surrogate": BUNDLED}
+
+
+def _gates(victim: str, texts: bool, clips: int) -> str:
+    """The gates, with a word on those that cannot hold here: measured with this suite on the bundled samples."""
+    bundled = victim == BUNDLED
+    few = f"# {clips} clips are few: a rate of fewer than five heard right is not judged. Take {CLIPS}, or set min_clips."
+    lines = [
+        *([few] if clips < CLIPS else []),
+        *([] if texts else ["# needs the words said, in a manifest beside the recordings (docs/reference/corpora.md):"]),
+        "- wer_clean <= 0.10" if texts else "# - wer_clean <= 0.10",
+        *(
+            ["# Whisper tiny.en does not hold this: 40 dB fooled it on 4 of 5 samples. The run fails, as it should."]
+            if bundled
+            else []
+        ),
+        "- gate: success_rate <= 0.20 at snr_db >= 30",
+        "  tag: speech",
+        "# - success_rate <= 0.90, interval decides  # of the loud attack too",
+        "- control_success_rate <= 0.20  # noise as loud as the artefacts",
+        "- repetition_loop_rate == 0",
+        "- error_rate == 0",
+        *(
+            ["# Whisper tiny.en hears words in 10 of 10 clips without speech; with your own recogniser, take the # away:"]
+            if bundled
+            else []
+        ),
+        "# - false_transcript_rate <= 0.20" if bundled else "- false_transcript_rate <= 0.20",
+    ]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def write_suite(path: Path, text: str, *, force: bool = False) -> list[Path]:
@@ -140,13 +188,13 @@ inputs:
 
 victims:
   - name: recogniser  # gates, reports and baselines use this name, so that the next model can take its place
-    spec: {victim}
+    spec: {victim}{crafted_on}
   # A server, a program or another engine has no gradients: craft on a model like it, and let it hear.
   # Victims that run a program, a Python module or send to a server (command:, python:, wyoming://, openai+http://) are used only
   # when you vouch for the suite on the command line: voiceattack run suite.yaml --trust
   # - name: deployed
   #   spec: "ctranslate2:whisper-tiny.en?compute_type=int8"
-  #   crafted_on: {victim}
+  #   crafted_on: {surrogate}
 
 attacks:
   - attack: pgd  # see: voiceattack list attacks
@@ -166,14 +214,12 @@ attacks:
 
 # A gate is a sentence. By default the figure itself decides; "interval decides" asks that its whole 95% interval holds.
 gates:
-  - wer_clean <= 0.10  # needs the words said, in a manifest beside the recordings: docs/reference/corpora.md
-  - gate: success_rate <= 0.20 at snr_db >= 30
-    tag: speech
-  - success_rate <= 0.90, interval decides
-  - control_success_rate <= 0.20  # noise as loud as the artefacts
-  - false_transcript_rate <= 0.20
-  - repetition_loop_rate == 0
-  - error_rate == 0
+{gates}
+
+# What is known to fail, and may for now: told apart, fails nothing, and named when it fails no more. Also of a clip: or tag:,
+# with a ticket:, and until: a day.
+# expected:
+#   - {{gate: "success_rate <= 0.20 at snr_db >= 30", reason: waits for the next model}}
 
 seed: 0
 repeat: 1  # more: so many seeds; a gate whose verdict differs between them is "unreliable"

@@ -13,7 +13,14 @@ from voiceattack.unicode_text import visible
 __all__ = ["to_markdown"]
 
 Json = dict[str, Any]
-SIGNS = {"passed": "✅ holds", "failed": "❌ failed", "unreliable": "⚠️ unreliable", "error": "🚫 error"}
+SHOWN = 5
+SIGNS = {
+    "passed": "✅ holds",
+    "failed": "❌ failed",
+    "unreliable": "⚠️ unreliable",
+    "error": "🚫 error",
+    "expected": "⏳ fails as expected",
+}
 
 
 def to_markdown(summary: Json) -> str:
@@ -21,8 +28,10 @@ def to_markdown(summary: Json) -> str:
     parts = [
         _head(summary),
         _gates(summary["gates"]),
+        _expected(summary.get("expected", [])),
         _worst(summary["gates"]),
         _figures(summary),
+        _cells(summary.get("cells", [])),
         _silence(summary),
         _notes(summary),
     ]
@@ -46,6 +55,27 @@ def _gates(gates: list[Json]) -> str:
         return ""
     rows = [(SIGNS[one["verdict"]], escape(one["name"]), escape(one["reason"]), escape(one["decides"])) for one in gates]
     return "## Gates\n\n" + table(("verdict", "gate", "figure [95% interval]", "decides"), rows)
+
+
+def _expected(known: list[Json]) -> str:
+    """Known failures, and what became of them."""
+    rows = []
+    for one in known:
+        about = next(f"{kind} {one[kind]}" for kind in ("clip", "tag", "gate") if one[kind] is not None)
+        clips = ", ".join(clip["id"] for clip in one["clips"][:SHOWN]) + (", ..." if len(one["clips"]) > SHOWN else "")
+        cells = (one["state"], about, one["outcome"], clips or "-", one["reason"], one["ticket"] or "-", one["until"] or "-")
+        rows.append(tuple(escape(cell) for cell in cells))
+    head = ("now", "known failure", "expected", "clips", "reason", "ticket", "until")
+    return "## Known failures\n\n" + table(head, rows) if rows else ""
+
+
+def _cells(cells: list[Json]) -> str:
+    """Where each run lies, on whom it was crafted and who heard it."""
+    rows = [
+        (escape(one["attack"]), code(one["crafted_on"]), escape(", ".join(one["heard_by"])), str(one["seed"]), code(one["id"]))
+        for one in cells
+    ]
+    return "## Cells\n\n" + table(("attack", "crafted on", "heard by", "seed", "cells/"), rows) if rows else ""
 
 
 def _worst(gates: list[Json]) -> str:

@@ -120,7 +120,10 @@ def _join_states(source: Path, target: Path) -> None:
     crafted = sorted({id for state in states for id in state.get("crafted", [])})
     marks = [state.get("heard", {}) for state in states]
     joined = {spec: mark.partition("-")[0] for spec, mark in marks[0].items() if _same(mark, marks[1].get(spec))}
-    write_whole(inside(target, "suite-state.json"), json.dumps({"crafted": crafted, "heard": joined}, indent=1).encode())
+    times = [state.get("heard_at", {}) for state in states]
+    at = {spec: min(times[0][spec], times[1][spec]) for spec in joined if spec in times[0] and spec in times[1]}
+    state = {"crafted": crafted, "heard": joined, "heard_at": at}
+    write_whole(inside(target, "suite-state.json"), json.dumps(state, indent=1).encode())
 
 
 def _same(mark: str, other: str | None) -> bool:

@@ -173,6 +173,11 @@ def check_names(suite: Suite, items: Sequence[SuiteClip]) -> None:
         _known(where, "victim", [gate.victim] if gate.victim else [], victims)
         _known(where, "attack", [gate.attack] if gate.attack else [], attacks)
         _known(where, "tag", [gate.tag] if gate.tag else [], tags)
+    for known in suite.expected:
+        where = f"expected {known.subject!r}"
+        _known(where, "victim", [known.victim] if known.victim else [], victims)
+        _known(where, "attack", [known.attack] if known.attack else [], attacks)
+        _known(where, "tag", [known.tag] if known.tag else [], tags)
 
 
 def _known(where: str, kind: str, names: Sequence[str], known: Sequence[str]) -> None:

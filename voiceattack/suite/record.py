@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timezone
 from typing import Any
 
-from voiceattack.runs.provenance import environment
+from voiceattack.runs.provenance import environment, project_commit
 from voiceattack.runs.records import Result
 from voiceattack.suite.execute import Outcome
+from voiceattack.suite.fingerprint import fingerprint
 from voiceattack.suite.gate_metrics import Figure
 from voiceattack.suite.gates import Judgement
+from voiceattack.suite.known import Known
+from voiceattack.suite.plan import Cell
 from voiceattack.suite.samples import Sample, of_kind
+from voiceattack.suite.schema import VictimEntry
 
 __all__ = ["record"]
 
@@ -19,7 +24,12 @@ VERDICTS = {0: "passed", 1: "failed", 2: "error"}
 
 
 def record(outcome: Outcome) -> Json:
-    """``suite, verdict, exit_code, gates, counts, hints, incomplete, stale, unusable, examples, clean, made_with``."""
+    """What is JSON-safe of an outcome.
+
+    ``suite, verdict, exit_code, seeds, shard, gates, counts, hints, incomplete, expected, silent, earlier, cells, stale,
+    unusable, examples, clean, made_with``, and what places it among others: ``finished`` (UTC), ``commit`` of the project that
+    was tested, ``victims``.
+    """
     suite = outcome.suite
     attacked = [sample for sample in of_kind(outcome.samples, "attack") if sample.final]
     heard = [sample for sample in outcome.samples if sample.kind in ("clean", "no-speech")]
@@ -42,12 +52,38 @@ def record(outcome: Outcome) -> Json:
         },
         "hints": outcome.hints,
         "incomplete": outcome.incomplete,
+        "expected": [_known(one) for one in outcome.known],
+        "silent": outcome.silent,
+        "earlier": outcome.earlier.as_dict(),
+        "cells": [_cell(cell) for cell in outcome.cells],
         "stale": outcome.stale,
         "unusable": [{"input": item.shown, "error": item.error} for item in outcome.items if item.error is not None],
         "examples": [_example(sample) for sample in attacked],
         "clean": [_clean(sample) for sample in heard],
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": project_commit(),
+        "victims": [_victim(entry) for entry in suite.victims],
         "made_with": {key: value for key, value in environment().items() if key in ("versions", "platform", "normalizer")},
     }
+
+
+def _known(one: Known) -> Json:
+    """One known failure and what became of it; the day as ISO 8601."""
+    entry = one.entry.model_dump(mode="json", exclude={"outcome"})
+    shown = {**entry, "outcome": one.entry.expects, "state": one.state, "told": str(one)}
+    return {**shown, "clips": [_against(sample) for sample in one.samples]}
+
+
+def _cell(cell: Cell) -> Json:
+    heard_by = [entry.name for entry in cell.listeners]
+    facts = {"id": cell.id, "attack": cell.variant.label, "crafted_on": cell.source, "heard_by": heard_by}
+    return {**facts, "seed": cell.seed, "clips": len(cell.items)}
+
+
+def _victim(entry: VictimEntry) -> Json:
+    """Who listened; the same fingerprint hears alike, as far as can be seen from here."""
+    mark = fingerprint(entry.spec, entry.version)
+    return {"name": entry.name, "spec": entry.spec, "version": entry.version or None, "fingerprint": mark}
 
 
 def _judgement(one: Judgement) -> Json:
@@ -66,7 +102,8 @@ def _judgement(one: Judgement) -> Json:
         "interval": None if one.figure.interval is None else [_finite(end) for end in one.figure.interval],
         "n": one.figure.n,
         "seeds": [_figure(figure, verdict) for figure, verdict in zip(one.figures, one.verdicts, strict=True)],
-        "worst": None if one.figure.worst is None else _worst(one.figure.worst),
+        "worst": None if one.figure.worst is None else _against(one.figure.worst),
+        "clips": [_against(sample) for sample in one.figure.against],
     }
 
 
@@ -80,7 +117,8 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _worst(sample: Sample) -> Json:
+def _against(sample: Sample) -> Json:
+    """What a reader must know of a sample that speaks against the victim."""
     row = sample.row
     result = row if isinstance(row, Result) else None
     return {
@@ -102,11 +140,12 @@ def _example(sample: Sample) -> Json:
     result = sample.result
     names = {"victim": sample.victim, "attack": sample.attack, "spec": result.victim}
     texts = {name: getattr(result, name) for name in ("reference", "clean_hypothesis", "wer_clean", "wer", "error")}
-    return {**result.baseline_entry(), **texts, **names, "seed": sample.seed, "tags": sorted(sample.tags), "file": sample.file}
+    facts = {"seed": sample.seed, "seconds": result.seconds, "tags": sorted(sample.tags), "file": sample.file}
+    return {**result.baseline_entry(), **texts, **names, **facts, "cell": sample.cell}
 
 
 def _clean(sample: Sample) -> Json:
-    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "error", "wake_ups")
+    keys = ("id", "reference", "hypothesis", "words", "wer", "audio_seconds", "seconds", "error", "wake_ups")
     return {
         **{key: getattr(sample.heard, key) for key in keys},
         "kind": sample.kind,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from voiceattack.metrics.text import normalize
 from voiceattack.runs.records import Result
 
-__all__ = ["HeardClip", "Kind", "Sample", "of_kind"]
+__all__ = ["HeardClip", "Kind", "Sample", "of_kind", "place"]
 
 Kind = Literal["attack", "control", "clean", "no-speech"]
 
@@ -26,6 +28,7 @@ class HeardClip:
         wake_ups: how often a wake word was heard; None for a victim without one.
         audio_seconds: length.
         error: why it could not be heard.
+        seconds: that reading and hearing it took, whenever that was; None in runs of earlier versions.
     """
 
     id: str
@@ -40,6 +43,7 @@ class HeardClip:
     wake_ups: int | None
     audio_seconds: float | None
     error: str | None
+    seconds: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -121,3 +125,9 @@ class Sample:
 def of_kind(samples: Sequence[Sample], kind: Kind) -> list[Sample]:
     """Those of one kind."""
     return [sample for sample in samples if sample.kind == kind]
+
+
+def place(file: str | None, folder: Path) -> str:
+    """Where a sample's file is played from here: in the suite's run directory, or where its own inputs lie."""
+    inside = os.path.join(folder, file or "")
+    return file if file and not os.path.exists(inside) and os.path.exists(file) else inside

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -21,6 +22,7 @@ __all__ = [
     "SCHEMA_FILE",
     "AttackEntry",
     "Decides",
+    "ExpectedEntry",
     "GateEntry",
     "InputEntry",
     "Limits",
@@ -167,6 +169,53 @@ class GateEntry(Part):
     per: tuple[Literal["victim", "attack"], ...] = Field(
         ("victim", "attack"), description="Judged apart for each; [] judges all that is left together."
     )
+    min_clips: int | None = Field(
+        None, ge=1, description="Fewest clips that may decide, else it is an error; left out: 5 for rates, 1 for other figures."
+    )
+
+
+OfClip = Literal["fooled", "misheard", "invented", "error"]
+OfGate = Literal["failed", "unreliable", "error"]
+
+
+class ExpectedEntry(Part):
+    """A failure that is known and stands, for now, in nobody's way."""
+
+    clip: str | None = Field(None, description="Name of the clip that fails: its file's without suffix, or the manifest's.")
+    tag: str | None = Field(None, description="Or a tag, for all clips that have it.")
+    gate: str | None = Field(None, description="Or a gate, its sentence as it stands under gates.")
+    outcome: OfClip | OfGate | None = Field(
+        None,
+        description="Of clips: fooled (when left out), misheard, invented, error; of a gate: failed (when left out), unreliable, "
+        "error.",
+    )
+    victim: str | None = Field(None, description="Only of this victim, by name.")
+    attack: str | None = Field(None, description="Only by this attack, by name.")
+    reason: str = Field(min_length=1, description="Why it is known and may stand.")
+    ticket: str = Field("", description="Where it is tracked.")
+    until: date | None = Field(None, description="Last day on which it may stand, as 2027-03-31; after it, it fails.")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> ExpectedEntry:
+        if sum(named is not None for named in (self.clip, self.tag, self.gate)) != 1:
+            raise ValueError("give exactly one of 'clip', 'tag' and 'gate'")
+        allowed = get_args(OfGate) if self.gate is not None else get_args(OfClip)
+        if self.outcome is not None and self.outcome not in allowed:
+            raise ValueError(
+                f"outcome {self.outcome!r}: of a {'gate' if self.gate else 'clip'} it is one of {', '.join(allowed)}"
+            )
+        return self
+
+    @property
+    def expects(self) -> str:
+        """The outcome, as given or left out."""
+        return self.outcome or ("failed" if self.gate is not None else "fooled")
+
+    @property
+    def subject(self) -> str:
+        """What it is about, for people."""
+        about = next(f"{kind} {name}" for kind in ("clip", "tag", "gate") if (name := getattr(self, kind)) is not None)
+        return ", ".join([about, *filter(None, (self.victim, self.attack))])
 
 
 class Limits(Part):
@@ -186,6 +235,8 @@ class Suite(Part):
     victims: tuple[VictimEntry, ...] = Field(min_length=1)
     attacks: tuple[AttackEntry, ...] = ()
     gates: tuple[GateEntry, ...] = ()
+    min_clips: int | None = Field(None, ge=1, description="Of every gate that names none of its own.")
+    expected: tuple[ExpectedEntry, ...] = Field((), description="Known failures: shown apart, and no failure until they expire.")
     critical_terms: tuple[str, ...] = Field((), description="Words that must be heard right, for critical_term_error_rate.")
     seed: int = Field(0, ge=0, le=LARGEST - 100, description="Of the first repetition; the next take the next.")
     repeat: int = Field(1, ge=1, le=100, description="Seeds to run; a gate whose verdict differs between them is unreliable.")

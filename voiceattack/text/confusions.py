@@ -15,6 +15,7 @@ from torch import Tensor
 from voiceattack.audio.clips import quantize16
 from voiceattack.errors import SpecError, VictimError, as_error
 from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.progress import Progress
 from voiceattack.runs.provenance import example_seed
 from voiceattack.text.listeners import NOTHING, Listener
 from voiceattack.text.speech import load_speaker
@@ -110,7 +111,7 @@ def confuse(
     speeds: Sequence[float] = (1.0,),
     snrs_db: Sequence[float | None] = (None,),
     seed: int = 0,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Progress | None = None,
     on_error: Callable[[str], None] | None = None,
 ) -> Confusions:
     """Say every command in every way and see which one is heard.

@@ -17,6 +17,7 @@ from voiceattack.errors import SpecError, as_error
 from voiceattack.languages import language_code
 from voiceattack.locks import locking
 from voiceattack.numbers import LARGEST
+from voiceattack.progress import Progress, each
 from voiceattack.runs.provenance import example_seed, slug
 from voiceattack.text import PERTURBATIONS, build_perturbation
 from voiceattack.text.base import Perturbation
@@ -33,8 +34,6 @@ from voiceattack.victims.base import Victim
 from voiceattack.victims.specs import without_patience
 
 __all__ = ["TextRequest", "craft_texts", "listener_of", "offers"]
-
-Progress = Callable[[int, int, str], None]
 
 
 class TextRequest(Asked):
@@ -157,7 +156,7 @@ def craft_texts(
     recorded = {example.id: example for example in run.texts()}
     seen = {example.id for example in recorded.values() if example.error is None}
     name = "+".join(request.perturbations)
-    for index, item in enumerate(items):
+    for item in each(items, "changing", lambda item: item.text[:40], on_progress):
         for variant in range(1 if listener is not None else request.variants):
             identifier = f"{slug(item.text or Path(item.source).name)[:40].rstrip('-._')}-{item.sha256[:8]}-{slug(name)}"
             identifier += f"-{variant}" if variant else ""
@@ -170,8 +169,6 @@ def craft_texts(
             before = recorded.get(identifier)
             if before is None or example.error is None or before.error != example.error:
                 run.append_text(example)
-        if on_progress is not None:
-            on_progress(index + 1, len(items), item.text[:40])
     return run
 
 

@@ -15,6 +15,7 @@ from voiceattack.locks import locking
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.terms import summarize_terms, term_facts, unsaid_notes
 from voiceattack.metrics.text import cut_note
+from voiceattack.progress import Progress
 from voiceattack.runs.journal import Journal, mark_of, sound_digest
 from voiceattack.runs.records import TEXT_MEASURES, TextResult
 from voiceattack.text.listeners import NOTHING, Answer, Listener
@@ -37,7 +38,7 @@ def evaluate_texts(
     *,
     trust: Trust = NOBODY,
     critical_terms: Sequence[str] = (),
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Ask each victim every text of ``run`` anew, as it lies on the disk; write results.jsonl and summary.json.
 
@@ -50,7 +51,7 @@ def evaluate_texts(
         victims: the attacked one, or others (transfer).
         trust: whether the run's own interpreter may be loaded if it runs a program or sends to a server.
         critical_terms: of spoken texts, names and domain words of the clean text that must be heard right.
-        on_progress: called with (rows done, rows in all, victim).
+        on_progress: called with (rows done, rows in all, what is at hand).
 
     Returns:
         The summary, as written.
@@ -71,7 +72,7 @@ def evaluate_texts(
     trust.check([acting] if acting else [], run.path / "run.json")
     interpreter = load_victim(acting) if acting else None
     journal, marks = Journal(run.path), []
-    for victim in victims:
+    for place, victim in enumerate(victims):
         run.note_victim(victim.spec, victim.describe())
         listener = Listener(victim, _not_here, interpreter) if spoken else Listener(victim)
         marks.append(mark_of(victim) if interpreter is None else mark_of(victim, interpreter))
@@ -79,7 +80,8 @@ def evaluate_texts(
         for index, example in enumerate(examples):
             rows.append(_result(example, victim, asker, critical_terms))
             if on_progress is not None:
-                on_progress(index + 1, len(examples), victim.spec)
+                done = place * len(examples) + index + 1
+                on_progress(done, len(examples) * len(victims), f"{victim.spec} answered {index + 1} of {len(examples)}")
     if not victims:
         unasked = [_row(example, None, None) for example in examples]
         rows = [run.result(TextResult, row, row) for row in unasked]

@@ -75,6 +75,7 @@ VICTIMS.add(
     "Whisper tiny.en, bundled weights, differentiable, takes a prompt (the default)",
     packages=(*_HUGGING_FACE, _BUNDLED),
     options=(_FRONT_END, _STAMPS),
+    differentiable=True,
 )
 VICTIMS.add(
     "whisper-base",
@@ -83,6 +84,7 @@ VICTIMS.add(
     requires="whisper-base",
     packages=(*_HUGGING_FACE, *_BASE),
     options=(_LANGUAGE, _TASK, _FRONT_END, _STAMPS),
+    differentiable=True,
 )
 VICTIMS.add(
     "whisper",
@@ -90,6 +92,7 @@ VICTIMS.add(
     "whisper:<folder>, any Whisper of CTranslate2 (as faster-whisper loads it) or Hugging Face, differentiable, takes a prompt",
     packages=_HUGGING_FACE,
     options=(_DTYPE, _LANGUAGE, _TASK, _FRONT_END, _STAMPS),
+    differentiable=True,
 )
 VICTIMS.add(
     "hf",
@@ -98,6 +101,7 @@ VICTIMS.add(
     packages=_HUGGING_FACE,
     outside=Outside("is fetched from the Hugging Face hub", at_once=True, unless=f"{_HERE}.hf:is_here"),
     options=(_DTYPE, _LANGUAGE, _TASK, _FRONT_END, _STAMPS),
+    differentiable=True,
 )
 VICTIMS.add(
     "torchaudio",
@@ -106,6 +110,7 @@ VICTIMS.add(
     packages=("torchaudio",),
     outside=Outside("is fetched from torchaudio's server", at_once=True, unless=f"{_HERE}.ctc.torchaudio_bundle:is_here"),
     options=(),
+    differentiable=True,
 )
 VICTIMS.add(
     "ctranslate2",
@@ -192,6 +197,7 @@ VICTIMS.add(
     f"{_HERE}.wrappers.ensemble:load",
     "ensemble:A|B, differentiable victims attacked at once (--victim A --victim B)",
     options=(),
+    differentiable=True,
 )
 VICTIMS.add(
     "intents",
@@ -253,6 +259,7 @@ VICTIMS.add(
     f"{_HERE}.ctc.tiny:load",
     "deterministic toy for tests and dry runs, hears nonsense in milliseconds, differentiable",
     options=(),
+    differentiable=True,
 )
 
 

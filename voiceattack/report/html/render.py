@@ -8,8 +8,6 @@ request but for those scripts and any script but the page's own.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +19,12 @@ from markupsafe import Markup
 
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, write_whole, writing
+from voiceattack.progress import each
 from voiceattack.report.html.example import example_data
+from voiceattack.report.html.page import page_stream
 from voiceattack.report.html.text import render_text_page
 from voiceattack.report.sections import html_sections
 from voiceattack.report.sections.base import Material
-from voiceattack.report.templates import html_environment
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 from voiceattack.unicode_text import all_visible
@@ -66,13 +65,7 @@ def _write(run: Run, path: Path, folder: str | None) -> Path:
     rows = run.results()
     material = Material(run, rows, run.summary(), path.parent)
 
-    def text(name: str) -> str:
-        return Path(str(Path(__file__).parent / "templates" / name)).read_text(encoding="utf-8")
-
-    script = "\n".join(text(name) for name in SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     facts: dict[str, Any] = {"request": run.request, "sections": html_sections(material)}
-    facts.update(css=Markup(text("report.css")), script=Markup(script), script_sha256=digest)
     facts.update(folder=quote(folder) if folder else "", embedded=_embedded(run, rows) if folder is None else ())
     with writing(path, f"make room, then: {command_line('report', run.path)}"):
         for data in _examples(run, rows) if folder is not None else ():
@@ -80,7 +73,7 @@ def _write(run: Run, path: Path, folder: str | None) -> Path:
             beside = run.output(path.parent / str(folder) / name)
             write_whole(beside, f"voiceattackExample({json.dumps(all_visible(data))});\n".encode("ascii"))
         with whole_file(path) as stream:
-            html_environment().get_template("report.html.j2").stream(facts).dump(stream, encoding="utf-8", errors="replace")
+            page_stream("report.html.j2", scripts=SCRIPTS, **facts).dump(stream, encoding="utf-8", errors="replace")
     return path
 
 
@@ -94,7 +87,7 @@ def _examples(run: Run, rows: list[Result]) -> Iterator[dict[str, Any]]:
             controls.setdefault(row.control_for, []).append(row)
         elif not row.is_stage:
             heard.setdefault(row.id, []).append(row)
-    for identifier, members in heard.items():
+    for identifier, members in each(list(heard.items()), "drawing", lambda item: item[0]):
         yield example_data(run, sources.get(identifier, ""), members, controls.get(identifier, []))
 
 

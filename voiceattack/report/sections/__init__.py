@@ -16,6 +16,7 @@ __all__ = ["SECTIONS", "html_sections", "markdown_sections"]
 SECTIONS: Registry[Section] = Registry("report section", group="voiceattack.sections")
 
 SECTIONS.add("head", "voiceattack.report.sections.head:HEAD", "what was asked; in HTML the headline")
+SECTIONS.add("unfinished", "voiceattack.report.sections.unfinished:UNFINISHED", "that not all files were heard yet")
 SECTIONS.add("notes", "voiceattack.report.sections.notes:NOTES", "what to know before one trusts the figures")
 SECTIONS.add("listening", "voiceattack.report.sections.listening:LISTENING", "what people heard")
 SECTIONS.add("figures", "voiceattack.report.sections.figures:FIGURES", "rates and sizes by victim and attack")
@@ -25,6 +26,7 @@ SECTIONS.add("corruptions", "voiceattack.report.sections.corruptions:CORRUPTIONS
 SECTIONS.add("actions", "voiceattack.report.sections.actions:ACTIONS", "what an assistant did")
 SECTIONS.add("home", "voiceattack.report.sections.home:HOME", "what a home did")
 SECTIONS.add("terms", "voiceattack.report.sections.terms:TERMS", "critical terms that were not heard")
+SECTIONS.add("time", "voiceattack.report.sections.time:TIME", "how long the victim took, and how much it wrote")
 SECTIONS.add("apart", "voiceattack.report.sections.apart:APART", "what is counted apart, and attacks that failed")
 SECTIONS.add("examples", "voiceattack.report.sections.examples:EXAMPLES", "every example")
 SECTIONS.add("made", "voiceattack.report.sections.made:MADE", "how it was made")

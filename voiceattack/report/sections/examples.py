@@ -10,6 +10,7 @@ from markupsafe import Markup
 from voiceattack.errors import AudioError
 from voiceattack.files import inside
 from voiceattack.metrics import OF_TEXTS, Metric, columns
+from voiceattack.progress import each
 from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number
 from voiceattack.report.markdown_text import code, escape, link, table
@@ -35,7 +36,7 @@ def _markdown(material: Material) -> str:
     # Of several that heard an example the picture tells what the last one heard.
     drawn = {row.id: row for row in rows if row.audio and not row.is_control}
     parts = ["\n## Examples\n"]
-    for identifier, row in drawn.items():
+    for identifier, row in each(list(drawn.items()), "drawing", lambda item: item[0]):
         heard = [row for row in rows if row.id == identifier]
         controls = [row for row in rows if row.control_for == identifier]
         parts += _example(material.run, heard, controls)

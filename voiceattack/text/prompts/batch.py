@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from voiceattack.corpus import Utterance
 from voiceattack.errors import as_error
+from voiceattack.progress import Progress, each
 from voiceattack.runs.provenance import example_seed
 from voiceattack.text.prompts.pool import random_prompt
 from voiceattack.text.prompts.records import Choice, PromptRecord
@@ -17,8 +17,6 @@ from voiceattack.victims.base import Victim
 from voiceattack.victims.whisper.prompted import PromptKind, prompted
 
 __all__ = ["search_all"]
-
-Progress = Callable[[int, int, str], Any]
 
 
 def search_all(
@@ -58,7 +56,7 @@ def search_all(
         limits = (max_chars, max_decodes) if choice == "searched" else (max_chars, 0)
         records.append(PromptRecord(item.place, digest, prompt, kind, choice, victim.spec, *limits, decoded, own))
 
-    for index, item in enumerate(clips):
+    for item in each(clips, "searching", lambda item: item.place, on_progress):
         try:
             waveform, digest = item.load()[0], item.digests()[1]
             own = example_seed(seed, digest, f"prompts:{kind}")
@@ -73,8 +71,6 @@ def search_all(
         used.append((item, digest))
         record(item, digest, "searched", found.prompt, found.decoded, own)
         record(item, digest, "random", random_prompt(max_chars, np.random.default_rng(own)), 0, own)
-        if on_progress is not None:
-            on_progress(index + 1, len(clips), found.prompt)
     one = fixed or best_fixed(opened, [row.prompt for row in records if row.choice == "searched"])
     if one:
         for item, digest in used:

@@ -20,6 +20,7 @@ from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.metrics.intervals import wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import normalize, word_errors
+from voiceattack.progress import Progress
 from voiceattack.text.prompts.search import changed
 from voiceattack.unicode_text import csv_cell, escape_json, visible
 from voiceattack.victims.base import Victim
@@ -98,7 +99,7 @@ def judge_prompts(
     records: Sequence[PromptRecord],
     victims: Sequence[Victim],
     *,
-    on_progress: Callable[[int, int, str], Any] | None = None,
+    on_progress: Progress | None = None,
 ) -> list[PromptResult]:
     """Hear each record's file through each victim, by its ordinary path. A clip or victim that fails costs those rows.
 

@@ -107,7 +107,10 @@ def load(rest: str, options: dict[str, str], device: torch.device) -> SherpaVict
     if not folder.is_dir():
         raise VictimError(f"{where}: no such folder; give that of an unpacked sherpa-onnx model")
     kind, files = _files(where, folder, options.get("kind"), int8 == "yes")
-    arguments: dict[str, Any] = {**{name: str(path) for name, path in files.items()}, "num_threads": THREADS}
+    arguments: dict[str, Any] = {
+        **{name: str(path) for name, path in files.items()},
+        "num_threads": min(THREADS, torch.get_num_threads()),
+    }
     if KINDS[kind].language:
         arguments["language"] = language_code(language)
     _probe(where, kind, arguments)
