@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from voiceattack.constraints.noise_shaping import filters
 from voiceattack.constraints.thresholds import digest_of, threshold_of
 from voiceattack.metrics.psychoacoustics import HANN_NOISE_BANDWIDTH, HOP, N_FFT, critical_bands
 
 __all__ = ["Headroom", "fade", "headroom"]
 
 KEPT = 64  # clips remembered
-SURELY = 1.0  # times the mean power of rounding that is set aside for it: it is noise, and varies
-MOST = 0.95  # of what is hidden may be needed for rounding; where it needs more, nothing is changed
+SURELY = 1.3  # times the mean power of rounding that is set aside for it: it is noise, and varies
+MOST = 0.7  # of what is hidden may be needed for rounding; where it needs more, nothing is changed
 TAPER = 256  # samples over which a perturbation fades before a part that must stay as it was
 _kept: OrderedDict[tuple[bytes, str, float], Headroom] = OrderedDict()
 
@@ -27,7 +31,8 @@ class Headroom:
 
     Attributes:
         allowed_db: float (bins, frames), dB SPL as the threshold is: the highest level of a perturbation before rounding.
-        open: bool (samples,): what may be changed; in pauses of a clean recording even rounding would stand out.
+        open: bool (samples,): what may be changed; in pauses of a clean recording even rounding would stand out, however its
+            noise is shaped (:mod:`voiceattack.constraints.noise_shaping`).
         gain_db: what takes the clip's own decibels to dB SPL.
     """
 
@@ -48,6 +53,11 @@ class Headroom:
         least[:, :-1] = torch.minimum(least[:, :-1], level[:, 1:])
         return torch.exp(least * (math.log(10.0) / 20.0)) * (N_FFT / 2)
 
+    @cached_property
+    def filters(self) -> NDArray[np.float64]:
+        """See :func:`voiceattack.constraints.noise_shaping.filters`."""
+        return filters(self.amplitude().double().cpu().numpy())
+
 
 def headroom(clip: Tensor, limit_db: float) -> Headroom:
     """What ``clip``, float (samples,) on the 16-bit grid, hides at most ``limit_db`` above its masking threshold."""
@@ -67,10 +77,11 @@ def _headroom(clip: Tensor, limit_db: float) -> Headroom:
     first, after = critical_bands(limit.shape[0])
     # White noise of a twelfth of a squared step; a Hann window of N samples sums to N / 2, its square to 3 N / 8.
     of_a_bin = (1.0 / 32768.0) ** 2 / 12.0 * (3.0 / 8.0 * N_FFT) / (N_FFT / 2) ** 2
-    rounding = (after - first).to(limit)[:, None] * (SURELY * of_a_bin / HANN_NOISE_BANDWIDTH * 10.0 ** (gain / 10.0))
-    closed = (rounding > MOST * limit).any(dim=0)
-    left = torch.maximum(limit - rounding, (1.0 - MOST) * limit)
-    return Headroom(10.0 * left.log10(), fade(closed, len(clip)) > 0, gain)
+    rounding = (after - first).to(limit)[:, None] * (of_a_bin / HANN_NOISE_BANDWIDTH * 10.0 ** (gain / 10.0))
+    # Shaped noise lies under all of the limit alike, and as far as the mean over the spectrum, in decibels, lets it.
+    share = SURELY * torch.exp((rounding.log() - limit.log()).mean(dim=0))
+    left = limit * (1.0 - share.clamp(max=MOST))
+    return Headroom(10.0 * left.log10(), fade(share > MOST, len(clip)) > 0, gain)
 
 
 def fade(frames: Tensor, samples: int) -> Tensor:

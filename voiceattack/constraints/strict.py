@@ -10,6 +10,7 @@ from torch import Tensor
 
 from voiceattack.audio.clips import quantize16
 from voiceattack.constraints.headroom import fade, headroom
+from voiceattack.constraints.noise_shaping import quantise
 from voiceattack.constraints.thresholds import threshold_of
 from voiceattack.metrics.psychoacoustics import HOP, N_FFT, critical_bands
 
@@ -66,7 +67,7 @@ class Strict:
         kept = torch.ones_like(delta)
         limit = threshold_of(clip).threshold_db[0] + self._aim_db
         for tried in range(ROUNDING_TRIES):
-            rounded = quantize16(clip + delta * kept)
+            rounded = self._quantised(clip, delta * kept)
             over = _level_db(clip, rounded - clip) - limit
             if not bool((over > 0).any()):
                 return rounded
@@ -77,6 +78,15 @@ class Strict:
             kept = kept * fade(hopeless, len(clip)).to(kept)
             delta = _softened(delta, torch.where(over > 0, over + MARGIN_DB, torch.zeros_like(over)))
         return clip
+
+    def _quantised(self, clip: Tensor, delta: Tensor) -> Tensor:
+        """``clip + delta`` rounded: plainly where that does, else with the noise shaped."""
+        plain = quantize16(clip + delta)
+        if self.excess_db(clip, plain - clip) <= self._aim_db:
+            return plain
+        room = headroom(clip, self._aim_db)
+        shaped = quantise(clip.double().cpu().numpy(), delta.double().cpu().numpy(), room.filters, HOP)
+        return torch.from_numpy(shaped).to(clip)
 
     @property
     def _aim_db(self) -> float:
