@@ -34,8 +34,8 @@ class Budget:
         db_x: highest peak of the perturbation relative to the clip's peak, in dB (Carlini & Wagner 2018).
         masking_excess_db: most excess over the masking threshold, mean over time-frequency bins, in dB, > 0. What rounding to 16
             bits adds alone can exceed limits under some hundredths of a dB.
-        masking_excess_max_db: most excess over the masking threshold of any time-frequency bin, in dB; 0.1 is strictly masked,
-            -3 hidden 3 dB under the threshold. In pauses of a clean recording, where nothing hides even what rounding to 16 bits adds, nothing is changed.
+        masking_excess_max_db: most excess over the masking threshold of any time-frequency bin, in dB; 0.1 is strictly masked, -3
+            hidden 3 dB under the threshold. Where a pause hides not even what rounding to 16 bits adds, nothing is changed.
         band: ``"LOW-HIGH"`` in Hz: where in the spectrum the perturbation may lie. Outside, -20 dB of it are tolerated (a time
             window spreads it), and what rounding to 16 bits adds.
         window: ``"speech"``, ``"START-END"`` or ``"START-"`` in seconds: when the perturbation may be on.

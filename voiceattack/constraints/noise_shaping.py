@@ -1,8 +1,8 @@
 """Rounding to 16 bits whose noise lies where it is hidden: an error-feedback quantiser that follows the masking threshold.
 
-Noise shaping after Cutler (1960): the error of each sample is fed into the next ones through a filter, so that the noise takes the
-filter's spectrum. No filter lowers its mean level in decibels over the spectrum (Gerzon & Craven 1989); the filters here are those
-of linear prediction on the inverse of what is hidden, one a frame, so that the noise is lowest where least is hidden.
+Noise shaping after Cutler (1960): the error of each sample is fed into the next ones through a filter, so that the noise takes
+the filter's spectrum. No filter lowers its mean level in decibels over the spectrum (Gerzon & Craven 1989); the filters here are
+those of linear prediction on the inverse of what is hidden, one a frame, so that the noise is lowest where least is hidden.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _loop() -> Any:
     """The loop over samples, compiled when it is first needed."""
     import numba
 
-    @numba.njit  # type: ignore[misc]  # numba has no types
+    @numba.njit
     def loop(clip: Any, delta: Any, coefficients: Any, hop: int) -> Any:
         frames, order = coefficients.shape
         errors = np.zeros(order)

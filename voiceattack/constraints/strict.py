@@ -58,7 +58,8 @@ class Strict:
     def rounded(self, clip: Tensor, delta: Tensor) -> Tensor:
         """``clip + delta`` on the 16-bit grid with the limit kept, float (samples,).
 
-        Rounding adds noise. Where it stands out all the same, the perturbation is softened, or left out where it is not what does.
+        Rounding adds noise. Where that stands out, it is shaped (:mod:`voiceattack.constraints.noise_shaping`); where it does all
+        the same, the perturbation is softened, or left out where it is not what stands out.
 
         Args:
             clip: on the 16-bit grid.

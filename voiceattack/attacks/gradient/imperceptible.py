@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from voiceattack.attacks import base
 from voiceattack.attacks.clip_log import Heard
 from voiceattack.attacks.gradient.cw import SLACK, CarliniWagner
+from voiceattack.attacks.gradient.masked_search import masked_search
 from voiceattack.attacks.problem import Problem
 from voiceattack.metrics.masking import STRICT_DB
 from voiceattack.metrics.psychoacoustics import Masking, masking
@@ -25,16 +25,16 @@ AWAY_CAP = 6.0  # untargeted: logits a token at which its loss saturates, as in 
 
 
 class Imperceptible(base.MinimizationAttack):
-    """A success that is strictly masked, as small as possible; where there is none, one that stands little above its threshold.
+    """A success that is strictly masked, far under the threshold; where there is none, one that stands little above it.
 
-    First ``cw`` searches among strictly masked perturbations alone: none of its time-frequency bins may stand more than 0.1 dB
-    above the masking threshold. A clip that this wins is done. The others are searched as by Qin et al. 2019 in two stages:
-    ``cw`` without that limit, then descent both on the attack loss and on the mean excess over the masking threshold (dB), their
-    gradients each of unit length and weighted: the weight of masking rises while the cheap check holds and falls while it
-    fails. What differs from the paper: the strict search before, any victim and objective, excess in decibels instead of a hinge
-    on normalised power, balanced unit gradients instead of a tuned weight, and every artefact kept was heard back from 16 bits.
-    A perturbation that is hidden is made smaller from there on; even so it may end larger than ``cw``'s: what is hidden may be
-    loud.
+    First a search among strictly masked perturbations alone: none of their time-frequency bins may stand more than 0.1 dB above
+    the masking threshold, and after each success that bound sinks by 1.5 dB. Steps are taken in units of what each bin hides
+    (:mod:`voiceattack.attacks.gradient.masked_search`). A clip that this wins is done. The others are searched as by Qin et al.
+    2019 in two stages: ``cw``, then descent both on the attack loss and on the mean excess over the masking threshold (dB), their
+    gradients each of unit length and weighted: the weight of masking rises while the cheap check holds and falls while it fails.
+    What differs from the paper: the strict search before, any victim and objective, excess in decibels instead of a hinge on
+    normalised power, balanced unit gradients instead of a tuned weight, and every artefact kept was heard back from 16 bits. A
+    perturbation that is hidden may be loud: its signal-to-noise ratio may be lower than that of ``cw``.
     """
 
     name: ClassVar[str] = "imperceptible"
@@ -72,11 +72,12 @@ class Imperceptible(base.MinimizationAttack):
         return found
 
     def _strictly_masked(self, problem: Problem, steps: int) -> Tensor:
-        """The smallest successes that are strictly masked, float (batch, samples); else the nearest candidates."""
-        c, given = self.config, problem.budget.masking_excess_max_db
-        part = problem.subset(range(len(problem.clean)), max_steps=steps)
-        part.budget = replace(problem.budget, masking_excess_max_db=STRICT_DB if given is None else min(given, STRICT_DB))
-        return CarliniWagner(steps=steps, start_snr_db=c.start_snr_db, confidence=c.confidence).search(part.retargeted())
+        """The strictly masked successes that lie furthest under the threshold, float (batch, samples); else the nearest found."""
+        part = problem.subset(range(len(problem.clean)), max_steps=steps).retargeted()
+        given = problem.budget.masking_excess_max_db
+        found = masked_search(part, steps, STRICT_DB if given is None else min(given, STRICT_DB), self.config.confidence)
+        nearest = problem.best()
+        return torch.stack([nearest[row] if heard is None else heard.waveform for row, heard in enumerate(found)])
 
     def _sunk(self, problem: Problem, steps: int) -> Tensor:
         """Qin et al.'s two stages, of clips without a success, float (batch, samples)."""
