@@ -33,6 +33,7 @@ COMMANDS = (
     "merge",
     "compare",
     "bless",
+    "history",
 )
 
 
