@@ -34,7 +34,7 @@ ENGINE = "faster-whisper:whisper-tiny.en"
 
 @dataclass
 class Slowed:
-    """Ratios to the clean clip, one a clip, at one SNR in dB; ``engine`` and ``seconds`` are faster-whisper's, ``took`` seconds."""
+    """Ratios to clean, one a clip, at one SNR in dB; ``engine`` and ``seconds`` are faster-whisper's, ``took`` its time."""
 
     snr_db: float
     clean: list[int] = field(default_factory=list)
