@@ -82,7 +82,7 @@ class Attack(ABC):
     changes_length: ClassVar[bool] = False
     """Whether an artefact may be longer or shorter than its clip. No size is defined then, so such an attack takes no limit."""
     slows: ClassVar[bool] = False
-    """Whether it can search for objective ``slow``: with the problem's own loss, judged by success alone."""
+    """Whether it takes objective ``slow``: searches with the problem's own loss, judged by success alone, or not at all."""
     stages_db: ClassVar[float | None] = None
     """Width in dB of the bins of SNR of which the best candidate is kept too, unless the caller names one; None keeps none."""
     Params: ClassVar[type[Params]] = Params
