@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import read
 from speechlike import ROOT, command, environment, in_process, voiceattack, write_clips
 
 from voiceattack import __version__
@@ -32,6 +33,7 @@ COMMANDS = (
     "merge",
     "compare",
     "bless",
+    "history",
 )
 
 
@@ -96,13 +98,12 @@ def test_attack_evaluates_and_reports_then_the_other_commands_work_on_the_run(tm
     for path in (run / "audio", run / "report.md", run / "results.jsonl", tmp_path / "out" / "table.csv"):
         assert str(path) in text and path.exists(), path
     assert "pgd" in text and "noise" in text
-    rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
+    rows = read(run / "results.jsonl")
     assert len(rows) == 4 and {row["victim"] for row in rows} == {"tiny"}
     assert len(table(tmp_path / "out" / "table.csv")) >= 2
 
     assert ok("attack", *clips, *QUICK, "--out", run, "--quiet") == ""
-    again = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
-    assert again == rows, "evaluated again, the same results"
+    assert read(run / "results.jsonl") == rows, "evaluated again, the same results"
 
     assert "same: " in ok("replay", run, rows[0]["id"])
     missing = in_process("replay", run, "nobody")

@@ -6,7 +6,9 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from compared import clean, entry, side
 from scipy.stats import binomtest
 from speechlike import in_process, write_clips
@@ -106,9 +108,11 @@ def test_a_clip_that_its_attack_can_no_longer_be_judged_on_is_newly_misheard() -
 
 
 def test_capital_letters_alone_are_folded_away() -> None:
-    found = compare(side([clean("a", heard="Turn on")]), side([clean("a", heard="turn  ON")]))
-    assert found.same and list(changes(found)) == ["heard otherwise in capital letters or spaces alone: 1 of clean on v"]
-    other = compare(side([clean("a", heard="Turn on")]), side([clean("a", heard="turn off")]))
+    found = compare(side([clean("a", heard="Turn on.")]), side([clean("a", heard="turn  ON")]))
+    assert found.same and list(changes(found)) == [
+        "heard otherwise in capital letters, punctuation or spaces alone: 1 of clean on v"
+    ]
+    other = compare(side([clean("a", heard="We're on")]), side([clean("a", heard="were on")]))
     assert not other.same and [one.id for _, one in other.groups[0].reheard] == ["a"]
 
 
@@ -211,6 +215,40 @@ def test_suites_compare_with_their_clean_and_silent_clips(tmp_path: Path) -> Non
     assert run(suite, out="c")[0] == 0
     worse = in_process("compare", tmp_path / "a", tmp_path / "c", "--fail-on", "success_rate +0.1 for attack n")
     assert worse.returncode == 1 and worse.stdout.count("newly fooled: ") == 4
+
+
+def test_a_recogniser_that_now_mishears_two_of_three_clips_is_worse_though_no_rate_says_so(tmp_path: Path) -> None:
+    """Both runs have one and the same program; it hears the words, then only those of the longest clip."""
+    program = tmp_path / "asr.sh"
+    manifest = tmp_path / "manifest.jsonl"
+    rows = []
+    for place, seconds in enumerate((0.5, 0.7, 0.9)):
+        soundfile.write(tmp_path / f"{place}.wav", 0.1 * np.sin(np.arange(int(16000 * seconds)) / 9), 16000)
+        rows.append({"audio_filepath": f"{place}.wav", "text": "turn on the lamp"})
+    manifest.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    words = (
+        "attack",
+        manifest,
+        "--victim",
+        f"command:/bin/sh {program} {{audio}}",
+        "--attack",
+        "noise",
+        "--snr-db",
+        "40",
+        "--no-report",
+    )
+    program.write_text("echo Turn on the lamp.\n")
+    assert in_process(*words, "--out", tmp_path / "before").returncode == 0
+    program.write_text('[ $(wc -c < "$1") -gt 25000 ] && echo TURN on the lamp || echo Thank you\n')
+    assert in_process(*words, "--out", tmp_path / "after").returncode == 0
+    done = in_process("compare", tmp_path / "before", tmp_path / "after", "--fail-on", "success_rate worse by more than 0.05")
+    assert done.returncode == 1 and "WORSE      noise on command:" in done.stdout, done
+    assert "2 of 3 newly misheard, 0 allowed" in done.stdout and done.stdout.count("newly misheard: ") == 2
+    assert (
+        "1 pair cannot show a difference" in done.stdout
+        and "heard otherwise in capital letters, punctuation or spaces alone: 1 of" in done.stdout
+    )
+    assert in_process("compare", tmp_path / "before", tmp_path / "after", "--fail-on", "newly_misheard > 2").returncode == 0
 
 
 def test_what_cannot_be_compared_is_exit_2(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from browser import chromium
 from page_check import check_page
 from speechlike import in_process
+from suite_fixture import run as run_suite
+from suite_fixture import write_suite
 
 from voiceattack.errors import RunError
 from voiceattack.history import histories, read_runs
@@ -90,7 +92,7 @@ def test_a_planted_regression_and_a_flaky_case_are_named_and_nothing_else(mark: 
     assert changed.startswith(
         "changed: success_rate <= 0.9 (model, pgd): worse from run 17 (2026-03-18 02:00, commit 1100000000, model "
     )
-    assert "on: 0.109 to 0.454 (mean of 16 and 14 runs" in changed
+    assert f" on, after commit 1000000000{', model 00000000' if mark[0] == '1' else ''}: 0.109 to 0.454 (mean of 16" in changed
     assert flaky.startswith("flaky: clip-07-0000-pgd (pgd on model): its verdict changed in runs 5, 7, 12, 13, 26 and 27")
     assert headline == "suite nightly: 1 of 2 gates got worse, 1 flaky case in 30 runs"
     (found,) = json.loads((tmp_path / "h.json").read_text())["suites"]
@@ -132,6 +134,18 @@ def test_cases_and_gates_that_come_and_go_are_named(tmp_path: Path) -> None:
     assert any(line.startswith("gone gate: wrong_rate <= 0.9 (model): last in run 2") for line in lines)
 
 
+def test_known_failures_are_told_with_the_run_since_which_they_are_known(tmp_path: Path) -> None:
+    known = {"gate": "success_rate <= 0.9", "outcome": "failed", "state": "expected", "told": "expected: gate (old model, T-7)"}
+    runs = [summary(run, {0, 1}, set()) | {"expected": [known] if run >= 2 else []} for run in (1, 2, 3)]
+    runs[2]["expected"].append({"clip": "clip-03", "outcome": "fooled", "state": "fixed", "told": "fixed: clip clip-03"})
+    runs[2]["gates"][0]["verdict"] = "expected"
+    done = in_process("history", write(tmp_path / "runs", runs), "-o", tmp_path / "h.html", "-o", tmp_path / "h.json")
+    assert "known failure: expected: gate (old model, T-7); known since run 2" in done.stdout.splitlines()
+    (found,) = json.loads((tmp_path / "h.json").read_text())["suites"]
+    assert [(one["state"], one["since"]) for one in found["expected"]] == [("expected", 2), ("fixed", 3)]
+    assert "clip clip-03; known since run 3" in (tmp_path / "h.html").read_text()
+
+
 def test_bad_summaries_cost_themselves_and_patterns_find_files(tmp_path: Path) -> None:
     folder = write(tmp_path / "runs", [summary(run, set(), set()) for run in (1, 2)])
     (folder / "003.json").write_text('{"format": "voiceattack suite summary 1", "suite": 1}')
@@ -153,6 +167,22 @@ def test_without_fingerprints_nothing_is_called_flaky(tmp_path: Path) -> None:
         del one["victims"], one["finished"]
     (found,) = histories(read_runs([write(tmp_path / "runs", runs)])[0])
     assert not found.flaky and "3 of 3 runs are of a version that wrote no fingerprints" in found.notes[0]
+
+
+def test_runs_that_a_suite_made_one_changed_on_purpose(tmp_path: Path) -> None:
+    noise = [{"attack": "noise", "name": "n", "budget": {"snr_db": 60}}]
+    suite = write_suite(tmp_path, attacks=noise)
+    for name in ("a", "b"):
+        assert run_suite(suite, out=f"runs/{name}")[0] == 0
+    suite.write_text(suite.read_text().replace("snr_db: 60", "snr_db: -5").replace("spec: tiny", "spec: tiny\n  version: v2"))
+    assert run_suite(suite, out="runs/c")[0] == 0
+    done = in_process("history", tmp_path / "runs", "-o", tmp_path / "h.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (found,) = json.loads((tmp_path / "h.json").read_text())["suites"]
+    rates = [[point["value"] for point in one["points"]] for one in found["gates"]]
+    assert rates == [[0.0, 0.0, 1.0]] and not found["flaky"], "another version and another budget explain it"
+    marks = [(one["victims"][0]["version"], one["victims"][0]["fingerprint"], one["commit"]) for one in found["runs"]]
+    assert marks[0] == marks[1] and [version for version, _, _ in marks] == [None, None, "v2"] and marks[1][1] != marks[2][1]
 
 
 def test_the_page_in_a_browser(tmp_path: Path) -> None:

@@ -197,3 +197,21 @@ def test_rates_of_what_rows_say() -> None:
 @pytest.mark.parametrize(("name", "worse"), [("wer", "more"), ("snr_db_median", "less"), ("pesq_median", "less")])
 def test_which_way_is_worse_for_the_victim(name: str, worse: str) -> None:
     assert all_figures()[name].worse == worse
+
+
+def timed(clip: str, seconds: float | None, clean: float | None, tokens: int | None = None, **changes: Any) -> Sample:
+    told = {"seconds": seconds, "clean_seconds": clean, "rtf": seconds, "tokens": tokens, "clean_tokens": 4, "note": None}
+    return held(clip, timing={**told, "note": None if seconds and clean else "the first hearing is left out"}, **changes)
+
+
+def test_time_and_tokens_are_gates_over_what_was_timed() -> None:
+    samples = [timed("a", 0.1, 0.1, 4), timed("b", 0.6, 0.2, 48), timed("c", 0.2, None), held("d")]
+    slowest = figure("rtf_p95", *samples)
+    assert (slowest.value, slowest.n, slowest.note) == (0.6, 3, "1 artefact without a figure left out")
+    assert slowest.worst is not None and slowest.worst.clip == "b" and figure("rtf_p50", *samples).value == 0.2
+    ratio = figure("latency_ratio_p95", *samples)
+    assert ratio.value == pytest.approx(3.0) and ratio.n == 2 and ratio.interval is not None
+    assert figure("tokens_ratio_max", *samples).value == 12.0 and figure("tokens_ratio_p50", *samples).value == 1.0
+    untimed = figure("latency_ratio_p95", timed("c", 0.2, None))
+    assert untimed.value is None and untimed.note == "no artefact has a latency_ratio: the first hearing is left out"
+    assert "does not tell" in figure("tokens_ratio_max", held("d")).note

@@ -148,3 +148,32 @@ def test_a_misheard_recording_of_one_s_own_is_played_where_it_lies(tmp_path: Pat
     assert done.returncode == 1 and re.search(r"; play in/clip0\.wav$", done.stdout, re.MULTILINE), done.stdout
     text = Path("suite-run/junit.xml").read_text()
     assert "play:        in/clip0.wav\n" in text and f"[[ATTACHMENT|{tmp_path}/in/clip0.wav]]" in text
+
+
+def test_known_failures_are_skipped_with_their_reason(tmp_path: Path) -> None:
+    """A clip that is fooled, one that cannot be read, a gate, and one that has expired."""
+    expected = [
+        {"clip": "clip0", "outcome": "fooled", "reason": "a short word"},
+        {"clip": "broken", "outcome": "error", "reason": "cut in the studio", "ticket": "V-1"},
+        {"gate": "wer <= 0.1", "reason": "waits for the new model"},
+        {"clip": "clip1", "reason": "was to be mended", "until": "2020-01-31"},
+    ]
+    gates = [{"gate": "success_rate <= 0.5", "min_clips": 1}, {"gate": "wer <= 0.1", "min_clips": 1}]
+    suite = write_suite(tmp_path, attacks=[LOUD], gates=gates, expected=expected)
+    (tmp_path / "in" / "broken.wav").write_bytes(b"RIFF")
+    asked = yaml.safe_load(suite.read_text())
+    asked["inputs"].append("in/broken.wav")
+    suite.write_text(yaml.safe_dump(asked))
+    run(suite)
+    file = tmp_path / "out" / "junit.xml"
+    xmlschema.validate(str(file), str(ROOT / "tests" / "junit.xsd"))
+    found = {(suite.name, case.name.partition("-")[0]): case.result for suite in read(file).values() for case in suite}
+    (fooled,), (broken,) = found["loud on toy", "clip0"], found["clean on toy", "broken"]
+    assert (fooled.type, fooled.message) == (None, "known failure: fooled, a short word")
+    assert isinstance(broken, junitparser.Skipped) and broken.message == "known failure: error, cut in the studio"
+    (gate,) = (result for (_, name), result in found.items() if name.startswith("wer <= 0.1"))
+    assert isinstance(gate[0], junitparser.Skipped) and gate[0].message.startswith("known failure: wer is")
+    kinds = {
+        name.partition(":")[0]: type(result[0]).__name__ for (group, name), result in found.items() if group == "known failures"
+    }
+    assert kinds == {"clip clip0": "Skipped", "clip broken": "Skipped", "gate wer <= 0.1": "Skipped", "clip clip1": "Failure"}

@@ -68,7 +68,10 @@ def counting(late: bool = False) -> Iterator[Counted]:
         yield counted[0]
 
 
-TIMES = ("seconds", "seconds_total", "crafted", "reused", "heard_clean", "at", "begun", "finished", "hints", "earlier")
+TIMES = (
+    *("seconds", "seconds_total", "crafted", "reused", "heard_clean"),
+    *("at", "begun", "finished", "hints", "earlier", "timing", "time"),
+)
 SPEAKER = """
 import sys, wave, hashlib
 text, out = sys.argv[1], sys.argv[2]

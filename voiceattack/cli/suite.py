@@ -16,6 +16,7 @@ from voiceattack.progress import showing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from voiceattack.suite.beside import Named
     from voiceattack.suite.execute import Outcome
     from voiceattack.suite.schema import Suite
 
@@ -23,7 +24,19 @@ __all__ = ["init", "merge", "run_suite"]
 
 SuiteArgument = Annotated[Path, typer.Argument(metavar="SUITE", help="Suite file; see: voiceattack init.")]
 OutputsOption = Annotated[
-    list[Path] | None, typer.Option("--output", "-o", help="Also write .xml (JUnit), .md, .json or .csv here. Repeatable.")
+    list[Path] | None, typer.Option("--output", "-o", help="Also write .html, .xml (JUnit), .md, .json or .csv here. Repeatable.")
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        help="Show on the page what changed since this run or baseline; it decides nothing.",
+        show_default="voiceattack-baseline.json, where there is one",
+    ),
+]
+HistoryOption = Annotated[
+    list[Path] | None,
+    typer.Option("--history", help="Show on the page the gates over the runs kept there. Repeatable.", show_default="its own"),
 ]
 DEFAULT_OUT = Path("suite-run")
 
@@ -70,6 +83,8 @@ def run_suite(
         list[str] | None, typer.Option(metavar="SPEC", help="Trust this victim of the suite, and no other. Repeatable.")
     ] = None,
     output: OutputsOption = None,
+    baseline: BaselineOption = None,
+    history: HistoryOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -100,7 +115,7 @@ def run_suite(
         from voiceattack.suite.execute import prune_cells
 
         prune_cells(outcome)
-    _finish(outcome, further, quiet)
+    _finish(outcome, further, _named(suite, baseline, history), quiet)
 
 
 def merge(
@@ -108,6 +123,8 @@ def merge(
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="Run directories of the shards.")],
     out: Annotated[Path, typer.Option("--out", help="Run directory of the whole.")] = DEFAULT_OUT,
     output: OutputsOption = None,
+    baseline: BaselineOption = None,
+    history: HistoryOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Join the shards of a suite and judge its gates; nothing is crafted. Exit codes as voiceattack run."""
@@ -118,7 +135,13 @@ def merge(
     further = _outputs(loaded, folder, output)
     hold(out)
     merge_shards(shards, out)
-    _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, quiet)
+    _finish(_execute(loaded, folder, out, work=False, quiet=quiet), further, _named(suite, baseline, history), quiet)
+
+
+def _named(suite: Path, baseline: Path | None, history: Sequence[Path] | None) -> Named:
+    from voiceattack.suite.beside import Named
+
+    return Named(baseline, (suite.parent, Path()), tuple(history or ()))
 
 
 def _check_named(suite: Suite, named: Sequence[str] | None) -> None:
@@ -173,13 +196,13 @@ def _execute(suite: Suite, folder: Path, out: Path, *, quiet: bool, **options: A
         return execute(suite, folder, out, tell=Teller(on_task, warn), **options)
 
 
-def _finish(outcome: Outcome, further: Sequence[Path], quiet: bool) -> None:
+def _finish(outcome: Outcome, further: Sequence[Path], named: Named, quiet: bool) -> None:
     from voiceattack.suite.outputs import append_step_summary, write_cell_reports, write_outputs
     from voiceattack.suite.record import record
 
     with progress("writing the reports", quiet=quiet) as on_progress, showing(on_progress):
         summary = {**record(outcome), "reports": write_cell_reports(outcome)}
-        written = write_outputs(summary, outcome.out, further)
+        written = write_outputs(summary, outcome.out, further, named)
     append_step_summary(summary)
     for line in outcome.incomplete:
         warn(f"not finished: {line}; the same command goes on")

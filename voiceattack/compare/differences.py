@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,7 @@ class Group:
         scored: over how many a rate is: neither misheard when clean nor failed, on either side.
         newly_misheard: heard right when clean in the baseline, misheard when clean now.
         unheard: heard in the baseline, an error now.
-        reheard: heard otherwise in more than capital letters; ``case_only`` in no more.
+        reheard: heard otherwise in more than capital letters and punctuation; ``case_only`` in no more.
         vanished: entries that only the baseline has.
     """
 
@@ -188,8 +189,12 @@ def _misheard_now(before: ComparedExample, after: ComparedExample) -> bool:
 
 
 def _same_but_for_case(before: ComparedExample, after: ComparedExample) -> bool:
-    words = (one.heard.casefold().split() for one in (before, after))
-    return before.outcome == after.outcome and next(words) == next(words)
+    return before.outcome == after.outcome and _bare(before.heard) == _bare(after.heard)
+
+
+def _bare(text: str) -> list[str]:
+    """The words without case and punctuation. A mark inside a word parts it: *we're* is not *were*."""
+    return "".join(" " if unicodedata.category(one).startswith("P") else one for one in text.casefold()).split()
 
 
 def _difference(

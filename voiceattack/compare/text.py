@@ -95,7 +95,7 @@ def changes(comparison: Comparison) -> Iterator[str]:
     for group in comparison.groups:
         yield from map(told, clip_changes(group))
         if group.case_only:
-            yield f"heard otherwise in capital letters or spaces alone: {len(group.case_only)} of {group.name}"
+            yield f"heard otherwise in capital letters, punctuation or spaces alone: {len(group.case_only)} of {group.name}"
     yield from (f"new: {_name(entry)}: {_heard(entry)}" for entry in comparison.new)
 
 

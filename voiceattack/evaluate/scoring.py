@@ -16,6 +16,7 @@ from voiceattack.audio.clips import Batch
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError, VoiceAttackError, as_error
 from voiceattack.evaluate.summary import summarize
+from voiceattack.evaluate.timing import HEARING_KIND, Hearing, Stopwatch, of_pair
 from voiceattack.locks import locking
 from voiceattack.metrics import columns, measure, measure_texts, metrics
 from voiceattack.metrics.terms import term_facts, unsaid_notes
@@ -42,7 +43,6 @@ class _Sizes:
 
 
 SIZES_KIND = TypeAdapter(_Sizes)
-HEARD_KIND = TypeAdapter(Transcript)
 MEANT_KIND = TypeAdapter(Intent)
 
 
@@ -132,7 +132,8 @@ class _Ears:
     def __init__(self, run: Run, victim: Victim, batch_size: int, journal: Journal) -> None:
         self.run, self.victim, self.batch_size, self.journal = run, victim, batch_size, journal
         self.mark = mark_of(victim)
-        self.heard: dict[str, Transcript | VoiceAttackError] = {}
+        self.stopwatch = Stopwatch(victim)
+        self.heard: dict[str, Hearing | VoiceAttackError] = {}
         self._asked: Interpret | None = interpret_of(victim)
 
     @property
@@ -163,14 +164,14 @@ class _Ears:
                 clips.pop(path, None)
                 self.heard[path] = error
         keys = {path: (self.mark, "heard", sound_digest(clip)) for path, clip in clips.items()}
-        known = {path: self.journal.recall(HEARD_KIND, *key) for path, key in keys.items()}
+        known = {path: self.journal.recall(HEARING_KIND, *key) for path, key in keys.items()}
         # Clips of one batch are heard together or not at all: batching changes floating-point rounding.
         if all(found is not None for found in known.values()):
             self.heard.update({path: found for path, found in known.items() if found is not None})
             return
         try:
-            transcripts = dict(zip(keys, self.victim.transcribe(Batch.of(list(clips.values()))), strict=True))
-            self.heard.update({path: self.journal.keep(HEARD_KIND, said, *keys[path]) for path, said in transcripts.items()})
+            hearings = dict(zip(keys, self.stopwatch.hear(Batch.of(list(clips.values()))), strict=True))
+            self.heard.update({path: self.journal.keep(HEARING_KIND, one, *keys[path]) for path, one in hearings.items()})
         except Exception as error:  # a victim may be anybody's code; a batch that fails is heard clip by clip
             told = as_error(error)
             if len(clips) > 1:
@@ -237,12 +238,15 @@ def _heard(row: dict[str, Any], example: Example, ears: _Ears, critical_terms: S
     if example.error or not example.audio or not example.clean_audio:
         row["error"] = example.error or "nothing was crafted"
         return row
-    clean, heard = ears.heard[example.clean_audio], ears.heard[example.audio]
-    for what in (clean, heard):
+    hearings = ears.heard[example.clean_audio], ears.heard[example.audio]
+    for what in hearings:
         if isinstance(what, VoiceAttackError):
             row["error"] = str(what)
             return row
-    assert isinstance(clean, Transcript) and isinstance(heard, Transcript)
+    before, after = hearings
+    assert isinstance(before, Hearing) and isinstance(after, Hearing)
+    clean, heard = before.said, after.said
+    row["timing"] = of_pair(before, after)
     if len({normalize(text, language) for text in heard.hypotheses}) > 1:
         row["warnings"].append(f"heard otherwise in other ways, which count too: {heard.details['hypotheses']}")
     row["warnings"] += cut_note(reference=example.reference, clean_transcript=clean.text, transcript=heard.text)

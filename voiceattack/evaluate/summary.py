@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from voiceattack.evaluate.timing import summarize_time
 from voiceattack.languages import error_unit
 from voiceattack.metrics import columns
 from voiceattack.metrics.error_rate import ErrorRate
@@ -83,6 +84,7 @@ def _group(key: tuple[Any, ...], rows: list[Result]) -> dict[str, Any]:
         **{metric.median: _median(rows, metric.name) for metric in columns("summary")},
         **_actions(heard),
         **summarize_terms(heard),
+        **summarize_time(rows),
         "seconds_total": sum(row.seconds for row in rows),
         "steps_total": sum(row.steps for row in rows),
         "queries_total": sum(row.queries for row in rows),

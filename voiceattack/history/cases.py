@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voiceattack.history.changes import Change
-from voiceattack.history.past import CaseKey, PastRun
+from voiceattack.history.past import CaseKey, PastKnown, PastRun
 
-__all__ = ["Flaky", "flaky_cases", "gone_cases", "new_cases"]
+__all__ = ["Flaky", "KnownFailure", "flaky_cases", "gone_cases", "known_failures", "new_cases"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,30 @@ class Flaky:
     key: CaseKey
     changed: tuple[int, ...]
     verdicts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """A known failure (``expected:`` of the suite) in the last run.
+
+    Attributes:
+        known: it, with its state in the last run.
+        since: place, from 0, of the first run of those in a row up to the last that know of it.
+    """
+
+    known: PastKnown
+    since: int
+
+
+def known_failures(runs: Sequence[PastRun]) -> list[KnownFailure]:
+    """Those of the last run, as its suite lists them."""
+    found = []
+    for one in runs[-1].known:
+        since = len(runs) - 1
+        while since and any(other.subject == one.subject for other in runs[since - 1].known):
+            since -= 1
+        found.append(KnownFailure(one, since))
+    return found
 
 
 def flaky_cases(runs: Sequence[PastRun], named: Sequence[Change]) -> list[Flaky]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voiceattack.history.cases import Flaky, flaky_cases, gone_cases, new_cases
+from voiceattack.history.cases import Flaky, KnownFailure, flaky_cases, gone_cases, known_failures, new_cases
 from voiceattack.history.changes import Change, changes
 from voiceattack.history.past import CaseKey, PastRun
 from voiceattack.history.series import Point, Series, series_of
@@ -26,6 +26,7 @@ class History:
         series: a gate each.
         changes: when which of them changed, in the order of time.
         flaky: cases whose verdict changed though their inputs did not.
+        known: known failures of the suite, as the last run found them.
         new, gone: cases that the last run has and the one before has not, and the other way round.
         notes: what to know.
     """
@@ -35,6 +36,7 @@ class History:
     series: tuple[Series, ...]
     changes: tuple[Change, ...]
     flaky: tuple[Flaky, ...]
+    known: tuple[KnownFailure, ...]
     new: tuple[CaseKey, ...]
     gone: tuple[CaseKey, ...]
     notes: tuple[str, ...]
@@ -60,6 +62,7 @@ class History:
                 {**_case(one.key), "changed_in": [place + 1 for place in one.changed], "verdicts": dict(one.verdicts)}
                 for one in self.flaky
             ],
+            "expected": [{"told": one.known.told, "state": one.known.state, "since": one.since + 1} for one in self.known],
             "new": [_case(key) for key in self.new],
             "gone": [_case(key) for key in self.gone],
             "new_gates": [one.name for one in self.new_gates],
@@ -86,6 +89,7 @@ def history_of(runs: Sequence[PastRun]) -> History:
         tuple(series),
         tuple(named),
         tuple(flaky_cases(runs, named)),
+        tuple(known_failures(runs)),
         tuple(new_cases(runs)),
         tuple(gone_cases(runs)),
         tuple(_notes(runs)),

@@ -15,7 +15,7 @@ from voiceattack.errors import RunError
 from voiceattack.files import one_line, read_bytes
 from voiceattack.runs.record_types import Count, Number, Record, RecordError, Text, check
 
-__all__ = ["FORMAT", "CaseKey", "PastCase", "PastFigure", "PastGate", "PastRun", "PastVictim", "read_past_run"]
+__all__ = ["FORMAT", "CaseKey", "PastCase", "PastFigure", "PastGate", "PastKnown", "PastRun", "PastVictim", "read_past_run"]
 
 FORMAT = "voiceattack suite summary 1"
 CaseKey = tuple[str, str, str, str]
@@ -52,6 +52,25 @@ class PastVictim(Record):
     fingerprint: Text | None = None
 
 
+class PastKnown(Record):
+    """A known failure of the suite (``expected:``), and what became of it in the run."""
+
+    state: Text
+    """``expected``, ``fixed``, ``expired`` or ``not tried``."""
+    told: Text
+    clip: Text | None = None
+    tag: Text | None = None
+    gate: Text | None = None
+    victim: Text | None = None
+    attack: Text | None = None
+    outcome: Text | None = None
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """What it is about, to find it in other runs."""
+        return tuple(value or "" for value in (self.clip, self.tag, self.gate, self.victim, self.attack, self.outcome))
+
+
 class _Example(Record):
     id: Text
     victim: Text
@@ -79,6 +98,7 @@ class _Summary(Record):
     commit: Text | None = None
     gates: list[PastGate]
     victims: list[PastVictim] = Field(default_factory=list)
+    expected: list[PastKnown] = Field(default_factory=list)
     examples: list[_Example]
     clean: list[_Clean]
 
@@ -105,6 +125,7 @@ class PastRun:
         finished: when; of an older version, when its file was written.
         commit: of the project tested, in full; None where it is not known.
         victims, gates: in the suite's order.
+        known: the suite's known failures.
         cases: by key; a clean clip whose words nobody wrote down has none.
     """
 
@@ -115,7 +136,13 @@ class PastRun:
     commit: str | None
     victims: tuple[PastVictim, ...]
     gates: tuple[PastGate, ...]
+    known: tuple[PastKnown, ...]
     cases: dict[CaseKey, PastCase]
+
+    @property
+    def against(self) -> int:
+        """How many gates failed, were unreliable or could not be judged; known failures apart."""
+        return sum(gate.verdict not in ("passed", "expected") for gate in self.gates)
 
     @property
     def date(self) -> str:
@@ -150,7 +177,8 @@ def read_past_run(path: Path) -> PastRun:
     if found.shard:
         raise RunError(f"{path}: is of shard {found.shard}, whose gates were not judged; give the merged run's")
     cases = dict(_cases(found))
-    return PastRun(path, found.suite, found.verdict, finished, found.commit, tuple(found.victims), tuple(found.gates), cases)
+    gates, known, victims = tuple(found.gates), tuple(found.expected), tuple(found.victims)
+    return PastRun(path, found.suite, found.verdict, finished, found.commit, victims, gates, known, cases)
 
 
 def _written(path: Path) -> datetime:

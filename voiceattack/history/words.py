@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from voiceattack.history.cases import Flaky
+from voiceattack.history.cases import Flaky, KnownFailure
 from voiceattack.history.changes import Change
 from voiceattack.history.history import History, case_name
 from voiceattack.history.series import Point
 from voiceattack.report.console import number
 from voiceattack.report.markdown_text import escape, table
 
-__all__ = ["change_told", "figure_told", "flaky_told", "headline", "lines", "run_told", "to_markdown"]
+__all__ = ["change_told", "figure_told", "flaky_told", "headline", "known_told", "lines", "run_told", "to_markdown"]
 
 SHOWN = 20
-"""Cases named in a list; the JSON has all."""
+"""Cases of a kind that are named; the JSON has all."""
+RUNS_SHOWN = 10
+"""Runs in which one case changed that are named, likewise."""
 
 
 def headline(history: History) -> str:
@@ -43,14 +45,30 @@ def change_told(history: History, change: Change) -> str:
     """One sentence."""
     way = {True: "worse", False: "better", None: "other"}[change.worse]
     levels = f"{_value(change.before)} to {_value(change.after)}"
-    told = f"{change.series.name}: {way} from {run_told(history, change.run)} on: {levels}"
+    told = f"{change.series.name}: {way} from {run_told(history, change.run)} on{_between(history, change.run)}: {levels}"
     over = f"mean of {change.runs_before} and {change.runs_after} runs, p = {change.p:.2g}"
     return f"{told} ({over}){'; seen in the last run only' if change.in_last_run_only else ''}"
 
 
-def flaky_told(history: History, one: Flaky) -> str:
+def _between(history: History, place: int) -> str:
+    """What is another than in the run before: where to look."""
+    before, now = history.runs[place - 1 : place + 1]
+    facts = [f"commit {before.short_commit}" if before.commit and before.commit != now.commit else ""]
+    facts.append(before.models if before.models != now.models else "")
+    told = ", ".join(fact for fact in facts if fact)
+    return f", after {told}" if told else ""
+
+
+def known_told(one: KnownFailure) -> str:
+    """One sentence."""
+    return f"{one.known.told}; known since run {one.since + 1}"
+
+
+def flaky_told(one: Flaky) -> str:
     """One sentence."""
     places = [str(place + 1) for place in one.changed]
+    if len(places) > RUNS_SHOWN:
+        places[RUNS_SHOWN - 1 :] = [f"{len(places) - RUNS_SHOWN + 1} more"]
     runs = f"run {places[0]}" if len(places) == 1 else f"runs {', '.join(places[:-1])} and {places[-1]}"
     verdicts = ", ".join(f"{verdict.replace('_', ' ')} {count} times" for verdict, count in one.verdicts)
     return f"{case_name(one.key)}: its verdict changed in {runs}, its inputs did not: {verdicts}"
@@ -67,13 +85,18 @@ def figure_told(point: Point) -> str:
 def lines(history: History) -> Iterator[str]:
     """All that is named, one line each."""
     yield from (f"changed: {change_told(history, one)}" for one in history.changes)
-    yield from (f"flaky: {flaky_told(history, one)}" for one in history.flaky)
+    yield from _first("flaky", [flaky_told(one) for one in history.flaky])
+    yield from (f"known failure: {known_told(one)}" for one in history.known)
     yield from (f"new gate: {one.name}" for one in history.new_gates)
     yield from (f"gone gate: {one.name}: last in {run_told(history, one.points[-1].run)}" for one in history.gone_gates)
     for title, keys in (("new", history.new), ("gone", history.gone)):
-        yield from (f"{title}: {case_name(key)}" for key in keys[:SHOWN])
-        if len(keys) > SHOWN:
-            yield f"{title}: and {len(keys) - SHOWN} more"
+        yield from _first(title, [case_name(key) for key in keys])
+
+
+def _first(title: str, told: Sequence[str]) -> Iterator[str]:
+    yield from (f"{title}: {line}" for line in told[:SHOWN])
+    if len(told) > SHOWN:
+        yield f"{title}: and {len(told) - SHOWN} more"
 
 
 def to_markdown(found: Sequence[History]) -> str:
@@ -95,17 +118,12 @@ def _suite(history: History) -> str:
     facts = [
         (
             *(str(place), escape(run.date), escape(run.short_commit), escape(run.models), escape(run.verdict)),
-            _failed(history, place - 1),
+            f"{run.against} of {len(run.gates)}",
         )
         for place, run in reversed(list(enumerate(history.runs, 1)))
     ]
-    parts.append("## Runs\n\n" + table(("run", "finished (UTC)", "commit", "victims", "verdict", "gates that failed"), facts))
+    parts.append("## Runs\n\n" + table(("run", "finished (UTC)", "commit", "victims", "verdict", "gates not passed"), facts))
     return "\n".join(parts)
-
-
-def _failed(history: History, place: int) -> str:
-    gates = history.runs[place].gates
-    return f"{sum(gate.verdict != 'passed' for gate in gates)} of {len(gates)}"
 
 
 def _spark(point: Point, known: Sequence[Point]) -> str:

@@ -79,6 +79,15 @@ class _Group(Record):
     critical_term_error_rate_clean: Number = None
 
 
+class _Time(Record):
+    n: Count
+
+    @model_validator(mode="after")
+    def _figures(self) -> Self:
+        check_numbers(self.model_extra or {}, self.model_extra or {})
+        return self
+
+
 class _AudioGroup(_Group):
     victim: Text
     source_victim: Text
@@ -93,6 +102,7 @@ class _AudioGroup(_Group):
     cer: Number
     success_rate_clean_wrong: Number
     steps_total: Count
+    time: _Time | None = None
 
     @model_validator(mode="after")
     def _medians(self) -> Self:

@@ -23,6 +23,7 @@ from voiceattack.metrics import metrics
 from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.metrics.text import WordErrors, letters, normalize, word_errors
 from voiceattack.runs.record_types import Count, Number, Record, Text, check_numbers, shaped_as, unchanged
+from voiceattack.runs.timing import Timing
 
 __all__ = [
     "BASELINE_KEYS",
@@ -229,6 +230,7 @@ class Result(AnyResult):
     steps: Count
     sha256: Text | None = None
     trace: list[dict[str, Any]] = Field(default_factory=list)
+    timing: Annotated[dict[str, Any], shaped_as(Timing)] | None = None
     reference_action: Text | None = None
     clean_action: Text | None = None
     action: Text | None = None

@@ -12,11 +12,13 @@ from typing import Any, Literal
 from voiceattack.attacks import ATTACKS
 from voiceattack.attacks.base import MinimizationAttack
 from voiceattack.errors import VoiceAttackError
+from voiceattack.evaluate.timing import FIGURES
 from voiceattack.metrics import Metric, columns
 from voiceattack.metrics.error_rate import ErrorRate
 from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, poisson, wilson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import cer, letters, word_errors
+from voiceattack.runs.timing import timing_of
 from voiceattack.suite.samples import Sample, of_kind
 
 __all__ = ["UNTRIED", "Condition", "Figure", "FigureKind", "all_figures", "always"]
@@ -309,6 +311,26 @@ def _ratio_of(above: str, below: str) -> Callable[[Sequence[Sample], Condition],
     return compute
 
 
+def _of_time(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
+    """A percentile of times or tokens of the artefacts whose rows tell them."""
+    value, pick = FIGURES[name]
+
+    def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
+        timings = [(s, timing_of(s.result)) for s in of_kind(samples, "attack") if not s.result.failed and condition(s)]
+        known = [(s, found) for s, one in timings if one is not None and (found := value(one)) is not None]
+        if not known:
+            notes = dict.fromkeys(one.note for _, one in timings if one is not None and one.note)
+            why = "; ".join(notes) or "the victim does not tell, or the runs are of a version that did not record it"
+            return _nothing(f"no artefact has a {name.rpartition('_')[0]}: {why}")
+        values = [found for _, found in known]
+        against = tuple(sample for sample, _ in sorted(known, key=lambda one: -one[1]))
+        left = len(timings) - len(known)
+        note = f"{left} {'artefact' if left == 1 else 'artefacts'} without a figure left out" if left else ""
+        return Figure(float(pick(values)), bootstrap_order(values, pick), len(values), against, note)
+
+    return compute
+
+
 _OWN: dict[str, FigureKind] = {
     "wer_clean": FigureKind(_word_rate("clean"), "clean", "more", "word error rate of the clean clips, over the corpus"),
     "cer_clean": FigureKind(_letter_rate("clean"), "clean", "more", "character error rate of the clean clips"),
@@ -340,6 +362,16 @@ _OWN: dict[str, FigureKind] = {
         false_accepts_per_hour, "no-speech", "more", "times an hour that a wake word is heard in clips without speech"
     ),
     "repetition_loop_rate": FigureKind(repetition_loop_rate, "no-speech", "more", "share of transcripts that repeat themselves"),
+    "rtf_p50": FigureKind(_of_time("rtf_p50"), "attack", "more", "real-time factor of hearing the artefacts, median"),
+    "rtf_p95": FigureKind(_of_time("rtf_p95"), "attack", "more", "the same, 95th percentile"),
+    "latency_ratio_p50": FigureKind(
+        _of_time("latency_ratio_p50"), "attack", "more", "seconds of hearing an artefact over those of its clean clip, median"
+    ),
+    "latency_ratio_p95": FigureKind(_of_time("latency_ratio_p95"), "attack", "more", "the same, 95th percentile"),
+    "tokens_ratio_p50": FigureKind(
+        _of_time("tokens_ratio_p50"), "attack", "more", "tokens written on an artefact over those on its clean clip, median"
+    ),
+    "tokens_ratio_max": FigureKind(_of_time("tokens_ratio_max"), "attack", "more", "the same, the most"),
 }
 _WORSE: dict[str, Literal["more", "less", "neither"]] = {"higher": "less", "lower": "more", "neither": "neither"}
 

@@ -82,10 +82,11 @@ def suite_text(inputs: Sequence[str], victim: str, folder: Path) -> str:
     Raises:
         CorpusError: an input holds no clip.
     """
-    lines, written = [], 0
+    lines, written, known = [], 0, 0
     for given in inputs:
         clips, texts, more = _count(folder, given)
         written += texts
+        known += clips
         told = f"{clips}{' or more' if more else ''} clips" + (", with texts" if texts == clips else f", {texts} with texts")
         lines += [f"  - path: {_quoted(given)}  # {told}", f"    limit: {CLIPS}  # the first so many; remove it to take all"]
         lines.append("    tags: [speech]  # names for gates and attacks to choose these clips by")
@@ -93,7 +94,7 @@ def suite_text(inputs: Sequence[str], victim: str, folder: Path) -> str:
         "inputs": "\n".join(lines),
         "schema": SCHEMA_FILE.name,
         "trust": " --trust" if outside(victim) else "",
-        "gates": _gates(victim, written > 0),
+        "gates": _gates(victim, written > 0, known),
     }
     return TEMPLATE.format(victim=_quoted(victim), **_surrogate(victim), **parts)
 
@@ -107,10 +108,12 @@ def _surrogate(victim: str) -> dict[str, str]:
     return {"crafted_on": f"\n    crafted_on: {BUNDLED}  {told}", "surrogate": BUNDLED}
 
 
-def _gates(victim: str, texts: bool) -> str:
+def _gates(victim: str, texts: bool, clips: int) -> str:
     """The gates, with a word on those that cannot hold here: measured with this suite on the bundled samples."""
     bundled = victim == BUNDLED
+    few = f"# {clips} clips are few: a rate of fewer than five heard right is not judged. Take {CLIPS}, or set min_clips."
     lines = [
+        *([few] if clips < CLIPS else []),
         *([] if texts else ["# needs the words said, in a manifest beside the recordings (docs/reference/corpora.md):"]),
         "- wer_clean <= 0.10" if texts else "# - wer_clean <= 0.10",
         *(
@@ -212,6 +215,11 @@ attacks:
 # A gate is a sentence. By default the figure itself decides; "interval decides" asks that its whole 95% interval holds.
 gates:
 {gates}
+
+# What is known to fail, and may for now: told apart, fails nothing, and named when it fails no more. Also of a clip: or tag:,
+# with a ticket:, and until: a day.
+# expected:
+#   - {{gate: "success_rate <= 0.20 at snr_db >= 30", reason: waits for the next model}}
 
 seed: 0
 repeat: 1  # more: so many seeds; a gate whose verdict differs between them is "unreliable"

@@ -8,13 +8,16 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from voiceattack.report.junit import add_properties as _properties
-from voiceattack.report.junit import add_result as _result
-from voiceattack.report.junit import add_suite as _suite
-from voiceattack.report.junit import document, new_document
-from voiceattack.report.junit import make_case as _case
-from voiceattack.report.junit import rounded as _rounded
-from voiceattack.report.junit import xml_text as _clean
+from voiceattack.report.junit import (
+    add_properties,
+    add_result,
+    add_suite,
+    document,
+    make_case,
+    new_document,
+    rounded,
+    xml_text,
+)
 from voiceattack.suite.samples import place
 
 __all__ = ["to_junit"]
@@ -34,7 +37,7 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
     * test suite ``gates (unreliable)``: gates whose verdict differs between seeds, a ``failure`` of the type ``unreliable``;
     * a test suite an attack and victim, ``clean on VICTIM`` and ``no speech on VICTIM``: a case a clip. Only gates fail, so a
       clip that was fooled, misheard or in which words were invented is ``skipped`` with the reason; it is an ``error`` when
-      it could not be made or heard;
+      it could not be made or heard, unless that is a known failure;
     * ``known failures``: ``skipped`` while they stand, a ``failure`` of the type ``expired`` after their last day;
     * ``inputs``: those that cannot be used, ``error``.
 
@@ -46,18 +49,22 @@ def to_junit(summary: Json, folder: Path = Path()) -> str:
     """
     root = new_document(f"voiceattack {summary['suite']}")
     gates = summary["gates"]
-    _suite(root, "gates", [_gate(one, folder) for one in gates if one["verdict"] != "unreliable"], _facts(summary))
-    _suite(root, "gates (unreliable)", [_gate(one, folder) for one in gates if one["verdict"] == "unreliable"])
+    add_suite(root, "gates", [_gate(one, folder) for one in gates if one["verdict"] != "unreliable"], _facts(summary))
+    add_suite(root, "gates (unreliable)", [_gate(one, folder) for one in gates if one["verdict"] == "unreliable"])
     groups: dict[str, list[ET.Element]] = {}
+    excused = _excused(summary.get("expected", []))
     for one in summary["examples"]:
-        groups.setdefault(f"{one['attack']} on {one['victim']}", []).append(_example(one, folder))
+        reason = excused.get((one["id"], one["victim"], one["attack"]))
+        groups.setdefault(f"{one['attack']} on {one['victim']}", []).append(_example(one, folder, reason))
     for one in summary["clean"]:
         kind = "no speech" if one["kind"] == "no-speech" else "clean"
-        groups.setdefault(f"{kind} on {one['victim']}", []).append(_unharmed(one, folder))
+        groups.setdefault(f"{kind} on {one['victim']}", []).append(
+            _unharmed(one, folder, excused.get((one["id"], one["victim"], None)))
+        )
     for name, cases in groups.items():
-        _suite(root, name, cases)
-    _suite(root, "known failures", [_known(one) for one in summary.get("expected", [])])
-    _suite(root, "inputs", [_unusable(one) for one in summary["unusable"]])
+        add_suite(root, name, cases)
+    add_suite(root, "known failures", [_known(one) for one in summary.get("expected", [])])
+    add_suite(root, "inputs", [_unusable(one) for one in summary["unusable"]])
     return document(root)
 
 
@@ -68,22 +75,22 @@ def _facts(summary: Json) -> Json:
 
 
 def _gate(one: Json, folder: Path) -> ET.Element:
-    case = _case("gates", one["name"])
+    case = make_case("gates", one["name"])
     interval = one["interval"]
     facts = {key: one[key] for key in ("verdict", "figure", "value", "n", "decides", "victim", "attack", "tag")}
     if interval is not None:
         facts |= {"interval_low": interval[0], "interval_high": interval[1]}
     if len(one["seeds"]) > 1:
-        facts["values_of_seeds"] = " ".join(str(_rounded(seed["value"])) for seed in one["seeds"])
-    _properties(case, facts)
+        facts["values_of_seeds"] = " ".join(str(rounded(seed["value"])) for seed in one["seeds"])
+    add_properties(case, facts)
     if one["verdict"] == "failed":
-        _result(case, "failure", f"{one['gate']} does not hold: {one['reason']}", "gate", _clips(one["clips"], folder))
+        add_result(case, "failure", f"{one['gate']} does not hold: {one['reason']}", "gate", _clips(one["clips"], folder))
     elif one["verdict"] == "unreliable":
-        _result(case, "failure", f"unreliable: {one['reason']}", "unreliable", _clips(one["clips"], folder))
+        add_result(case, "failure", f"unreliable: {one['reason']}", "unreliable", _clips(one["clips"], folder))
     elif one["verdict"] == "error":
-        _result(case, "error", f"could not be judged: {one['reason']}", "gate")
+        add_result(case, "error", f"could not be judged: {one['reason']}", "gate")
     elif one["verdict"] == "expected":
-        _result(case, "skipped", f"known failure: {one['reason']}")
+        add_result(case, "skipped", f"known failure: {one['reason']}")
     if one["verdict"] in ("failed", "unreliable"):
         _output(case, [clip["file"] for clip in one["clips"][:ATTACHED]], folder)
     return case
@@ -115,38 +122,52 @@ def _told(said: str | None, heard_clean: str | None, heard: str | None) -> list[
     return [*lines, f"heard:       {heard or NOTHING}"]
 
 
-def _example(example: Json, folder: Path) -> ET.Element:
+def _excused(known: list[Json]) -> dict[tuple[str, str, str | None], str]:
+    """Why a clip fails as expected, by its id, victim and attack."""
+    stand = [one for one in known if one["state"] == "expected" and one["gate"] is None]
+    return {
+        (clip["id"], clip["victim"], clip["attack"]): f"known failure: {one['outcome']}, {one['reason']}"
+        for one in stand
+        for clip in one["clips"]
+    }
+
+
+def _example(example: Json, folder: Path, excuse: str | None) -> ET.Element:
     seed = f" seed {example['seed']}"
     name = f"{example['id']}{seed} on {example['victim']}"
-    case = _case(f"examples.{example['attack']}", name, example.get("seconds") or 0.0)
+    case = make_case(f"examples.{example['attack']}", name, example.get("seconds") or 0.0)
     facts = ("outcome", "snr_db", "wer_clean", "wer", "seed", "victim", "attack", "file")
-    _properties(case, {**{key: example[key] for key in facts}, "tags": " ".join(example["tags"])})
-    if example["outcome"] == "error":
-        _result(case, "error", str(example["error"]), "example")
+    add_properties(case, {**{key: example[key] for key in facts}, "tags": " ".join(example["tags"])})
+    if excuse is not None:
+        add_result(case, "skipped", excuse)
+    elif example["outcome"] == "error":
+        add_result(case, "error", str(example["error"]), "example")
     elif example["outcome"] == "clean_wrong":
-        _result(case, "skipped", "the clean clip is misheard already: not scored")
+        add_result(case, "skipped", "the clean clip is misheard already: not scored")
     elif example["outcome"] == "fooled":
         snr = "" if example["snr_db"] is None else f" at {example['snr_db']:.1f} dB SNR"
-        _result(case, "skipped", f"fooled{snr}: whether so many may be, the gates say")
+        add_result(case, "skipped", f"fooled{snr}: whether so many may be, the gates say")
     told = _told(example["reference"], example["clean_hypothesis"], example["hypothesis"])
     _output(case, [example["file"]], folder, told)
     return case
 
 
-def _unharmed(one: Json, folder: Path) -> ET.Element:
+def _unharmed(one: Json, folder: Path, excuse: str | None) -> ET.Element:
     """The case of a clean clip, or of one without speech."""
     silent = one["kind"] == "no-speech"
-    case = _case("no-speech" if silent else "clean", f"{one['id']} on {one['victim']}", one.get("seconds") or 0.0)
+    case = make_case("no-speech" if silent else "clean", f"{one['id']} on {one['victim']}", one.get("seconds") or 0.0)
     words = one["words"] if silent else None
     facts = {"words": words, "wake_ups": one.get("wake_ups"), "wer": one["wer"], "audio_seconds": one["audio_seconds"]}
-    _properties(case, {**facts, "tags": " ".join(one["tags"]), "file": one["file"]})
-    if one["error"]:
-        _result(case, "error", one["error"], "example")
+    add_properties(case, {**facts, "tags": " ".join(one["tags"]), "file": one["file"]})
+    if excuse is not None:
+        add_result(case, "skipped", excuse)
+    elif one["error"]:
+        add_result(case, "error", one["error"], "example")
     elif silent and (words or one.get("wake_ups")):
         woken = f", wake-ups: {one['wake_ups']}" if one.get("wake_ups") else ""
-        _result(case, "skipped", f"{words} words are heard where none is said{woken}: whether so many may be, the gates say")
+        add_result(case, "skipped", f"{words} words are heard where none is said{woken}: whether so many may be, the gates say")
     elif not silent and one["wer"]:
-        _result(case, "skipped", f"misheard without an attack, WER {one['wer']:.2f}: whether so many may be, the gates say")
+        add_result(case, "skipped", f"misheard without an attack, WER {one['wer']:.2f}: whether so many may be, the gates say")
     _output(case, [one["file"]], folder, _told(None if silent else one["reference"], None, one["hypothesis"]))
     return case
 
@@ -154,20 +175,20 @@ def _unharmed(one: Json, folder: Path) -> ET.Element:
 def _known(one: Json) -> ET.Element:
     """The case of a known failure: ``skipped`` while it stands, a ``failure`` when it has expired, else passed."""
     about = next(f"{kind} {one[kind]}" for kind in ("clip", "tag", "gate") if one[kind] is not None)
-    case = _case("expected", ", ".join([f"{about}: {one['outcome']}", *filter(None, (one["victim"], one["attack"]))]))
-    _properties(case, {key: one[key] or None for key in ("state", "reason", "ticket", "until")})
+    case = make_case("expected", ", ".join([f"{about}: {one['outcome']}", *filter(None, (one["victim"], one["attack"]))]))
+    add_properties(case, {key: one[key] or None for key in ("state", "reason", "ticket", "until")})
     if one["state"] == "expired":
-        _result(case, "failure", one["told"], "expired")
+        add_result(case, "failure", one["told"], "expired")
     elif one["state"] != "fixed":
-        _result(case, "skipped", one["told"])
+        add_result(case, "skipped", one["told"])
     else:
-        ET.SubElement(case, "system-out").text = _clean(one["told"])
+        ET.SubElement(case, "system-out").text = xml_text(one["told"])
     return case
 
 
 def _unusable(one: Json) -> ET.Element:
-    case = _case("inputs", one["input"])
-    _result(case, "error", one["error"], "input")
+    case = make_case("inputs", one["input"])
+    add_result(case, "error", one["error"], "input")
     return case
 
 
@@ -177,7 +198,7 @@ def _output(case: ET.Element, files: list[str | None], folder: Path, lines: list
     told = [*(lines or ()), *(f"play:        {path}" for path in paths if lines)]
     told += [f"[[ATTACHMENT|{_attachment(path)}]]" for path in paths if os.path.isfile(path) and not NO_PATH.search(path)]
     if told:
-        ET.SubElement(case, "system-out").text = _clean("\n".join(told))
+        ET.SubElement(case, "system-out").text = xml_text("\n".join(told))
 
 
 def _attachment(path: str) -> str:

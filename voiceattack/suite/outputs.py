@@ -1,4 +1,4 @@
-"""The files that a suite leaves: summary.json, junit.xml, report.md, results.csv, and those asked for elsewhere."""
+"""The files that a suite leaves: summary.json, junit.xml, report.md, report.html, results.csv, and those asked for elsewhere."""
 
 from __future__ import annotations
 
@@ -10,22 +10,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voiceattack.errors import UnknownNameError
-from voiceattack.files import inside, write_whole, writing
+from voiceattack.errors import RunError, UnknownNameError
+from voiceattack.files import inside, one_line, read_bytes, write_whole, writing
+from voiceattack.history.past import read_past_run
 from voiceattack.report import FORMATS as REPORTS
 from voiceattack.report import render
 from voiceattack.report.step_summary import append_to_step
 from voiceattack.runs.run import Run
+from voiceattack.suite.beside import Beside, Named, beside
 from voiceattack.suite.cells import directory
-from voiceattack.suite.execute import Outcome
+from voiceattack.suite.earlier import keep_last
+from voiceattack.suite.execute import MARK, Outcome
 from voiceattack.suite.junit import to_junit
 from voiceattack.suite.load import nearest
 from voiceattack.suite.markdown import to_markdown
+from voiceattack.suite.page import to_html
 from voiceattack.unicode_text import csv_cell
 
-__all__ = ["FORMATS", "append_step_summary", "check_outputs", "write_cell_reports", "write_outputs"]
+__all__ = [
+    "FORMATS",
+    "append_step_summary",
+    "check_outputs",
+    "is_suite",
+    "read_summary",
+    "suffix_of",
+    "write_cell_reports",
+    "write_outputs",
+    "write_pages",
+]
 
 Json = dict[str, Any]
+ADDED: Json = {"expected": [], "silent": {}, "earlier": {}, "cells": []}
+"""What summaries of versions before lack."""
 COLUMNS = (
     *("victim", "attack", "seed", "id", "outcome", "success", "snr_db", "wer_clean", "wer"),
     *("reference", "clean_hypothesis", "hypothesis", "tags", "file", "error"),
@@ -48,8 +64,14 @@ def to_csv(summary: Json) -> str:
     return text.getvalue()
 
 
-FORMATS: dict[str, Callable[[Json], str]] = {".json": to_json, ".xml": to_junit, ".md": to_markdown, ".csv": to_csv}
-NAMES = {".json": "summary.json", ".xml": "junit.xml", ".md": "report.md", ".csv": "results.csv"}
+FORMATS: dict[str, Callable[[Json], str]] = {
+    ".json": to_json,
+    ".xml": to_junit,
+    ".md": to_markdown,
+    ".html": to_html,
+    ".csv": to_csv,
+}
+NAMES = {".json": "summary.json", ".xml": "junit.xml", ".md": "report.md", ".html": "report.html", ".csv": "results.csv"}
 
 
 def check_outputs(paths: Sequence[Path]) -> None:
@@ -62,20 +84,81 @@ def check_outputs(paths: Sequence[Path]) -> None:
             )
 
 
-def write_outputs(summary: Json, out: Path, further: Sequence[Path] = ()) -> list[Path]:
-    """Write every format into the run directory, and those asked for elsewhere.
+def is_suite(path: Path) -> bool:
+    """Whether a folder is the run directory of a suite."""
+    return (path / MARK).is_file()
+
+
+def suffix_of(name: str) -> str:
+    """``.xml`` of ``junit`` or ``xml``, ``.html`` of ``html`` and so on.
 
     Raises:
-        RunError: a file cannot be written.
+        UnknownNameError: no such format.
+    """
+    suffix = ".xml" if name == "junit" else f".{name}"
+    if suffix not in FORMATS:
+        known = [one.removeprefix(".") for one in FORMATS]
+        raise UnknownNameError(f"format {name!r} is none of a suite's{nearest(name, known)}; there are: {', '.join(known)}")
+    return suffix
+
+
+def read_summary(out: Path) -> Json:
+    """The ``summary.json`` of a suite's run directory, as a report needs it.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = inside(out, NAMES[".json"])
+    try:
+        found = json.loads(read_bytes(path))
+        read_past_run(path)  # its gates, examples and clean clips are what they should be
+        return {**ADDED, "finished": "", "commit": None, "victims": [], **found}
+    except FileNotFoundError as error:
+        raise RunError(f"{out}: this suite has not come to its end; run it again, and it goes on") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise RunError(f"{path}: cannot be read ({one_line(error)}); run the suite again") from error
+
+
+def write_outputs(summary: Json, out: Path, further: Sequence[Path] = (), named: Named | None = None) -> list[Path]:
+    """Write every format into the run directory, and those asked for elsewhere; the summary that lay there before is kept.
+
+    Args:
+        summary: what :func:`voiceattack.suite.record.record` gives.
+        out: the suite's run directory.
+        further: files elsewhere; the suffix names the format.
+        named: what the page shows beside the run.
+
+    Raises:
+        RunError: a file cannot be written, or the baseline or history named cannot be read.
     """
     check_outputs(further)
-    own = [(inside(out, NAMES[suffix]), suffix) for suffix in FORMATS]
-    wanted = [*own, *((path, path.suffix.lower()) for path in further)]
+    keep_last(out)
+    first = inside(out, NAMES[".json"])
+    _write(first, to_json(summary))
+    written = write_pages(summary, out, [suffix for suffix in FORMATS if suffix != ".json"], further, named)
+    return [first, *written]
+
+
+def write_pages(
+    summary: Json, out: Path, suffixes: Sequence[str], further: Sequence[Path] = (), named: Named | None = None
+) -> list[Path]:
+    """Write formats of a summary that lies in the run directory already; as :func:`write_outputs`."""
+    wanted = [*((inside(out, NAMES[suffix]), suffix) for suffix in suffixes), *((path, path.suffix.lower()) for path in further)]
     formats: dict[str, Callable[[Json], str]] = {**FORMATS, ".xml": partial(to_junit, folder=out)}  # it attaches recordings
+    page = any(suffix == ".html" for _, suffix in wanted)
+    found = beside(out, named or Named()) if page and not summary["shard"] else Beside()
+    told = {**summary, "hints": [*summary["hints"], *found.notes]}
     for path, suffix in wanted:
-        with writing(path, "make room or choose another file"):
-            write_whole(path, formats[suffix](summary).encode("utf-8", "replace"))
+        if suffix == ".html":
+            _write(path, to_html(told, out, found.since, found.past, path.parent))
+        else:
+            _write(path, formats[suffix](summary))
     return [path for path, _ in wanted]
+
+
+def _write(path: Path, text: str) -> None:
+    with writing(path, "make room or choose another file"):
+        write_whole(path, text.encode("utf-8", "replace"))
 
 
 def write_cell_reports(outcome: Outcome) -> list[str]:

@@ -39,12 +39,17 @@ class Transcript:
 
     A victim that hears in several ways at once gives them all in ``details["hypotheses"]``, a dict of label to raw text; an
     attack on it has then succeeded only if it succeeds in each. ``action`` is what a victim did that acts on the clip itself, and
-    None where ``interpret`` says what it does with the text.
+    None where ``interpret`` says what it does with the text. ``remembered`` says that the victim was not asked: the answer came
+    out of a cache, and has no time of its own.
+
+    A victim that writes tokens says in ``details["tokens"]`` how many of text it wrote, the end not counted; one that hears in
+    several ways, the fewest.
     """
 
     text: str
     details: dict[str, Any] = field(default_factory=dict)
     action: Intent | None = None
+    remembered: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         # Here, where all victims pass: a server's JSON may hold what neither a file nor a terminal takes.
@@ -55,6 +60,12 @@ class Transcript:
         """Every raw text heard: one, or one for each way of hearing."""
         heard = self.details.get("hypotheses")
         return list(heard.values()) if isinstance(heard, dict) and heard else [self.text]
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens of text the victim wrote, >= 0; None where it does not tell."""
+        told = self.details.get("tokens")
+        return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
 
 
 class Victim(ABC):

@@ -26,6 +26,7 @@ SECTIONS.add("corruptions", "voiceattack.report.sections.corruptions:CORRUPTIONS
 SECTIONS.add("actions", "voiceattack.report.sections.actions:ACTIONS", "what an assistant did")
 SECTIONS.add("home", "voiceattack.report.sections.home:HOME", "what a home did")
 SECTIONS.add("terms", "voiceattack.report.sections.terms:TERMS", "critical terms that were not heard")
+SECTIONS.add("time", "voiceattack.report.sections.time:TIME", "how long the victim took, and how much it wrote")
 SECTIONS.add("apart", "voiceattack.report.sections.apart:APART", "what is counted apart, and attacks that failed")
 SECTIONS.add("examples", "voiceattack.report.sections.examples:EXAMPLES", "every example")
 SECTIONS.add("made", "voiceattack.report.sections.made:MADE", "how it was made")

@@ -102,7 +102,7 @@ class CTranslate2Whisper(Victim):
             view = self._engine.StorageView.from_array(mel.contiguous().numpy())
             (found,) = self._whisper.generate(view, [self._prompt], beam_size=self._beam_size, return_scores=True)
         words = [token for token in found.sequences_ids[0] if token < self._end]
-        return Transcript(str(self._tokenizer.decode(words)).strip(), {"score": float(found.scores[0])})
+        return Transcript(str(self._tokenizer.decode(words)).strip(), {"score": float(found.scores[0]), "tokens": len(words)})
 
     def _prompt_of(self, language: str) -> list[int]:
         prompt = [self._id("<|startoftranscript|>")]

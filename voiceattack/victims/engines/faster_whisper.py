@@ -121,7 +121,9 @@ class FasterWhisper(Victim):
             for segment in segments
         ]
         text = "".join(segment.text for segment in segments).strip()
-        return Transcript(text, {"language": str(told.language), "segments": details})
+        end = self._whisper.hf_tokenizer.token_to_id("<|endoftext|>")
+        tokens = sum(token < end for segment in segments for token in segment.tokens)
+        return Transcript(text, {"language": str(told.language), "segments": details, "tokens": tokens})
 
     def _fresh(self) -> Any:
         with engine_errors(self.spec, self._place.device):

@@ -30,10 +30,11 @@ STAMPED = DecodingMode("feature-pad", True)
 
 @dataclass(frozen=True)
 class Segment:
-    """What one window held: its first frame (10 ms each) and its words, raw."""
+    """What one window held: its first frame (10 ms each), its words, raw, and how many tokens they took."""
 
     frame: int
     text: str
+    tokens: int = 0
 
 
 def long_features(model: WhisperModel, waveform: Tensor) -> Tensor:
@@ -49,8 +50,8 @@ def hear_long(model: WhisperModel, waveform: Tensor) -> tuple[str, list[Segment]
     return _joined(found), found
 
 
-def hear_stamped(model: WhisperModel, waveform: Tensor, mode: DecodingMode) -> str:
-    """The transcript of a clip float (samples,) that fits the window, by a decoder that writes timestamps.
+def hear_stamped(model: WhisperModel, waveform: Tensor, mode: DecodingMode) -> tuple[str, int]:
+    """The transcript of a clip float (samples,) that fits the window, and its tokens' number, by a decoder writing timestamps.
 
     Where the last segment is complete and sound is left after it, decoding goes on from there, as engines do; not past the clip.
     """
@@ -59,7 +60,8 @@ def hear_stamped(model: WhisperModel, waveform: Tensor, mode: DecodingMode) -> s
         whole = features(model.log_mel, waveform[None], torch.tensor([len(waveform)]), mode.frontend)
         # Zeros past the clip are what the long-form path fills its last window with by itself.
         mel = whole[..., :frames] if mode.frontend == "feature-pad" else whole
-        return _joined([segment for segment in _windows_of(model, mel) if segment.frame < frames])
+        found = [segment for segment in _windows_of(model, mel) if segment.frame < frames]
+        return _joined(found), sum(segment.tokens for segment in found)
 
 
 def _joined(windows: Sequence[Segment]) -> str:
@@ -75,12 +77,15 @@ def _windows_of(model: WhisperModel, mel: Tensor) -> list[Segment]:
     )
     begins: dict[int, int] = {}
     words: dict[int, list[str]] = {}
+    tokens: dict[int, int] = {}
     for segment in output["segments"][0]:
         # Segments of one window share their result; a new one means that the window moved on.
         key = id(segment["result"])
         begins.setdefault(key, round(float(segment["start"]) * 100))
-        words.setdefault(key, []).append(model.words(segment["tokens"].tolist()))
-    return [Segment(begins[key], " ".join(text for text in words[key] if text)) for key in begins]
+        said: list[int] = segment["tokens"].tolist()
+        words.setdefault(key, []).append(model.words(said))
+        tokens[key] = tokens.get(key, 0) + model.count_words(said)
+    return [Segment(begins[key], " ".join(text for text in words[key] if text), tokens[key]) for key in begins]
 
 
 class LongFormSession(LossSession):

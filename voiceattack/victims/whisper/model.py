@@ -86,6 +86,10 @@ class WhisperModel:
         last = self.network.config.vocab_size if self.first_stamp is None else self.first_stamp
         return self.text_of([token for token in tokens if token < last])
 
+    def count_words(self, tokens: Sequence[int]) -> int:
+        """How many of these ids are of text: those of special tokens and timestamps lie behind end-of-text."""
+        return sum(token < self.eot for token in tokens)
+
     def text_of(self, ids: list[int]) -> str:
         """Raw text of token ids, special tokens skipped, without blanks at its ends."""
         return self._decode(ids).strip()

@@ -68,19 +68,27 @@ class WhisperVictim(DifferentiableVictim):
         heard = {mode.label: self._hear(batch, mode) for mode in self.model.modes}
         plain = next(iter(heard.values()))
         if len(heard) == 1:
-            return [Transcript(text) for text in plain]
+            return [Transcript(text, {"tokens": tokens}) for text, tokens in plain]
         return [
-            Transcript(text, {"hypotheses": {label: texts[index] for label, texts in heard.items()}})
-            for index, text in enumerate(plain)
+            Transcript(
+                text,
+                {
+                    "hypotheses": {label: said[index][0] for label, said in heard.items()},
+                    "tokens": min(said[index][1] for said in heard.values()),
+                },
+            )
+            for index, (text, _) in enumerate(plain)
         ]
 
     def _whole(self, clip: Tensor) -> Transcript:
         if len(clip) <= self.model.log_mel.samples:
             return self.transcribe(Batch.of([clip]))[0]
         text, windows = hear_long(self.model, clip.to(self.device, torch.float32))
-        return Transcript(text, {"windows": [{"seconds": window.frame / 100, "text": window.text} for window in windows]})
+        told = [{"seconds": window.frame / 100, "text": window.text} for window in windows]
+        return Transcript(text, {"windows": told, "tokens": sum(window.tokens for window in windows)})
 
-    def _hear(self, batch: Batch, mode: DecodingMode) -> list[str]:
+    def _hear(self, batch: Batch, mode: DecodingMode) -> list[tuple[str, int]]:
+        """Raw text of each clip, and how many tokens it took."""
         model = self.model
         if mode.timestamps:
             return [hear_stamped(model, clip.to(self.device, torch.float32), mode) for clip in batch.clips()]
@@ -89,7 +97,7 @@ class WhisperVictim(DifferentiableVictim):
             tokens = model.network.generate(
                 input_features=mel.to(model.network.dtype), do_sample=False, num_beams=1, **model.generate_options
             )
-        return [model.words(row.tolist()) for row in tokens]
+        return [(model.words(row), model.count_words(row)) for row in tokens.tolist()]
 
     def transcribe_prompted(self, batch: Batch, prompt: str, kind: PromptKind) -> list[Transcript]:
         """By transformers' ordinary ``generate`` with ``prompt_ids``, in the first mode; it has one place for both kinds.

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ class RememberingVictim(VictimWrapper):
         found = None if digest is None else self.cache.find(digest, self.spec)
         if found is not None:
             self.known += 1
-            return found
+            return replace(found, remembered=True)
         self.asked += 1
         (heard,) = self.inner.transcribe(Batch.of([clip], sample_rate))
         if digest is not None:

@@ -56,7 +56,9 @@ class EnsembleVictim(DifferentiableVictim):
             for member, transcript in zip(self.members, (each[row] for each in heard), strict=True):
                 for index, text in enumerate(transcript.hypotheses):
                     texts[f"{member.spec}#{index}" if index else member.spec] = text
-            transcripts.append(Transcript(first.text, {"hypotheses": texts}))
+            tokens = [count for each in heard if (count := each[row].tokens) is not None]
+            told = {"tokens": min(tokens)} if len(tokens) == len(heard) else {}
+            transcripts.append(Transcript(first.text, {"hypotheses": texts, **told}))
         return transcripts
 
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
