@@ -148,7 +148,7 @@ def _in_standard_errors(before: Side, after: Side, floor: float) -> float:
 
 
 def _pettitt(before: Side, after: Side) -> float:
-    """How far the pairs across a split are from being even (Pettitt 1979): greatest at the step, which a p-value is not."""
+    """How far the pairs across a split are from being even (Pettitt 1979): greatest at the step, to a run."""
     lower, upper = (sorted(point.value or 0.0 for point in side) for side in (before, after))
     below = sum(bisect.bisect_left(lower, value) + bisect.bisect_right(lower, value) for value in upper) / 2
     return abs(below - len(lower) * len(upper) / 2)
