@@ -9,9 +9,7 @@ from browser import chromium
 from page_check import check_page
 from speechlike import in_process
 
-CHANGED = (
-    "return [...document.querySelectorAll('th.words')].filter((one) => one.querySelector('ins')).map((one) => one.innerText)"
-)
+CHANGED = "return [...document.querySelectorAll('th.words:has(ins)')].map((one) => one.innerText)"
 SPACES = "return [...document.querySelectorAll('thead th')].map((one) => parseFloat(getComputedStyle(one).paddingLeft))"
 
 
