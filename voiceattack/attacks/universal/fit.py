@@ -93,6 +93,8 @@ def fit_universal(
     """
     if len(clips) < 3:
         raise AttackError(f"fitting needs at least three clips, got {len(clips)}")
+    if objective.slow and not victim.writes_on:
+        raise AttackError(f"objective slow is fitted on a Whisper with gradients, and victim {victim.spec!r} is none")
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(clips), generator=generator).tolist()
     held = max(1, round(len(clips) * params.validation))
