@@ -22,7 +22,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("what it would cost", "voiceattack attack clips/ --steps 200 --dry-run"),
         (
             "the smallest change that works, for a curve over SNR",
-            "voiceattack attack clips/ --attack minimum-norm --stages 5",
+            "voiceattack attack clips/ --attack minimum-norm --out run-curve",
         ),
     ),
     "fit": (
@@ -96,8 +96,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("a first look", "voiceattack corruptions clips/ --limit 5 --severities 2"),
     ),
     "curve": (
-        ("success and WER against SNR", "voiceattack curve run"),
-        ("several runs in one picture", "voiceattack curve run other-run --out curves"),
+        ("success and WER against SNR, of a run of minimum-norm", "voiceattack curve run-curve"),
+        ("several runs in one picture", "voiceattack curve run-curve other-run --out curves"),
     ),
     "init": (
         ("a suite for the clips in this folder", "voiceattack init"),
