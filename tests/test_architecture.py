@@ -180,7 +180,6 @@ OPENS = {
     "listening/bundle.py": "its own page",
     "local_server.py": "pages of the package",
     "view/server.py": "the reports' colours",
-    "report/html/text.py": "its own templates",
     "suite/fingerprint.py": "a Python module",
     "suite/init.py": "its own schema",
     "report/step_summary.py": "what GITHUB_STEP_SUMMARY names, appended to",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from voiceattack._torchaudio import MEND
-from voiceattack.extras import python_line
+from voiceattack.extras import install_command, python_line
 from voiceattack.victims import VICTIMS
 
 __all__ = ["Check", "checks", "torchaudio_mismatch"]
@@ -65,8 +65,7 @@ def _optional(package: str, extra: str) -> Check:
     try:
         return Check(package, True, version(package), required=False)
     except PackageNotFoundError:
-        mend = f"pip install 'voiceattack[{extra}]'"
-        return Check(package, False, f"not installed (extra {extra!r})", mend, required=False)
+        return Check(package, False, f"not installed (extra {extra!r})", install_command(extra), required=False)
 
 
 def torchaudio_mismatch(python: str = sys.executable) -> str | None:

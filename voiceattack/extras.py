@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+from importlib.metadata import PackageNotFoundError, requires, version
 from types import ModuleType
 
 from voiceattack.errors import MissingExtraError
 
-__all__ = ["optional_import", "python_line"]
+__all__ = ["install_command", "missing", "optional_import", "python_line"]
 
 
 def optional_import(module: str, *, extra: str, feature: str) -> ModuleType:
@@ -27,8 +29,35 @@ def optional_import(module: str, *, extra: str, feature: str) -> ModuleType:
     except ImportError as error:
         raise MissingExtraError(
             f"{feature} needs the package {module.partition('.')[0]!r}, which cannot be imported ({error}); "
-            f"install it with: pip install 'voiceattack[{extra}]'"
+            f"install it with: {install_command(extra)}"
         ) from error
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"pip install 'voiceattack[{extra}]'"
+
+
+def missing(extra: str) -> list[str]:
+    """The packages of an extra that are not installed, by what this distribution says of itself; nothing is imported.
+
+    Args:
+        extra: its name; of one that the distribution does not know nothing is missing.
+    """
+    try:
+        needed = requires("voiceattack") or []
+    except PackageNotFoundError:  # run from files that were never installed
+        return []
+    mark = re.compile(rf"""extra == ["']{re.escape(extra)}["']""")
+    names = [re.split(r"[^\w.-]", one, maxsplit=1)[0] for one in needed if mark.search(one)]
+    return [name for name in names if not _there(name)]
+
+
+def _there(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def python_line(code: str, *arguments: str, python: str = sys.executable) -> list[str]:

@@ -118,3 +118,18 @@ def test_a_registration_says_of_a_victim_whether_it_has_gradients() -> None:
         entry = VICTIMS.entry(name)
         assert entry.differentiable is ("differentiable" in entry.summary), name
     assert differentiates(load_victim("tiny")) and VICTIMS.entry("tiny").differentiable
+
+
+def test_a_victim_is_called_so_and_by_the_older_word() -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(json_schema()))
+    for entry in ({"victim": "tiny"}, {"spec": "tiny"}, "tiny"):
+        given = basic(["a.wav"], victims=[entry])
+        assert not list(validator.iter_errors(given))
+        (victim,) = Suite.model_validate(given).victims
+        assert (victim.victim, victim.spec, victim.name) == ("tiny", "tiny", "tiny")
+    both = "inputs: [a]\nvictims:\n- victim: tiny\n  spec: tiny\n"
+    with pytest.raises(SpecError, match=r"s.yaml:3: victims\[0\]: 'spec' is the older word for 'victim'; give one of them"):
+        parse_suite(both, "s.yaml")
+    assert list(validator.iter_errors(basic(["a.wav"], victims=[{"victim": "tiny", "spec": "tiny"}])))
+    with pytest.raises(SpecError, match=r"victims\[0\].victim: is missing"):
+        parse_suite("inputs: [a]\nvictims: [{name: x}]\n", "s.yaml")

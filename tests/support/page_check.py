@@ -38,6 +38,8 @@ def check_page(page: Any, path: Path) -> None:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
         assert (wider := page.execute_script(WIDER)) == [], (width, "print", wider)
         assert page.execute_script("return getComputedStyle(document.querySelector('.tools')).display") == "none"
+        paper = page.execute_script("return getComputedStyle(document.documentElement).getPropertyValue('--attack-bg')")
+        assert paper.strip() == "#fdebe2", "dark on paper"
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert page.execute_script("return document.querySelector('#theme').textContent") in ("Dark", "Light")
     assert console(page) == []

@@ -54,6 +54,7 @@ EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="voiceattack",
+    cls=usage.Program,
     help="Craft adversarial audio against speech recognition, hear it back, and measure how badly the recogniser failed.",
     no_args_is_help=True,
     add_completion=False,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voiceattack.cli.console import say
+from voiceattack.extras import install_command, missing
+
+if TYPE_CHECKING:
+    from voiceattack.registry import Entry
 
 __all__ = ["list_names"]
 
@@ -41,13 +45,22 @@ REGISTRIES = {
 
 
 def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List victims, attacks, corruptions, metrics, text perturbations, searches, speakers, report or export formats."""
+    """List what options can be given, with what is installed of it.
+
+    Victims, attacks, corruptions, metrics, text perturbations, searches, speakers, formats of reports and of exported corpora.
+    """
     module, name = REGISTRIES[kind]
     registry = getattr(importlib.import_module(module), name)
     entries = [*registry.entries(), *registry.families()]
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
-        extra = f" (needs the extra {entry.requires!r})" if entry.requires else ""
-        say(f"{entry.name:<{width}}  {entry.summary}{extra}")
+        say(f"{entry.name:<{width}}  {entry.summary}{_installed(entry, kind)}")
         if entry.options:
             say(f"{'':<{width}}  options: {', '.join(option.name for option in entry.options)}")
+
+
+def _installed(entry: Entry, kind: Kind) -> str:
+    """Whether it can be used here; said of victims always, and of others where they need more than the core."""
+    if entry.requires is None:
+        return " (installed)" if kind is Kind.victims else ""
+    return f" (not installed: {install_command(entry.requires)})" if missing(entry.requires) else " (installed)"

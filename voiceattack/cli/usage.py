@@ -1,6 +1,6 @@
-"""What all commands have in common: one check of every option's numbers, ``--threads`` beside every ``--device``, a sign of life.
+"""What all commands have in common: the help, one check of every option's numbers, ``--threads`` beside every ``--device``.
 
-Options are made when they are needed.
+At the start they give a sign of life. Options are made when they are needed.
 """
 
 from __future__ import annotations
@@ -9,19 +9,28 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from voiceattack.cli.help import show_command, show_commands
 from voiceattack.cli.progress import began
 from voiceattack.cli.threads import use_threads
 from voiceattack.numbers import usable
 
-__all__ = ["Command", "grouped"]
+__all__ = ["Command", "Program", "grouped"]
 
 
 LONG = ("export", "merge", "report", "speak")
 """Commands that load no victim and take long all the same."""
+
+
+class Program(TyperGroup):
+    """The program: its commands, by groups in ``--help``."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        show_commands(self, ctx)
 
 
 class Command(TyperCommand):
@@ -49,6 +58,10 @@ class Command(TyperCommand):
     @params.setter
     def params(self, params: list[Any]) -> None:
         self._given = _with_threads(params)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, the options by panels, and examples."""
+        show_command(self, ctx)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it, after a look at its options; heavy modules are imported after the sign of life."""

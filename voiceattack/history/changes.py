@@ -5,7 +5,7 @@ The test is the one that the figure allows.
 * A share of clips: Fisher's exact test of the clips before and after, pooled, as if each clip were drawn anew in each run. The
   same clips are heard in each, so runs of one system differ less than that, and the test errs on the side of silence.
 * A figure with another interval: the difference of the means weighed by the intervals, in standard errors.
-* A figure without one: the ranks of Mann and Whitney (1947).
+* A figure without one: the ranks, by Pettitt (1979) where and by Mann and Whitney (1947) whether.
 
 The p-value is multiplied by the number of splits tried in all series together (Bonferroni), and a change is named below 0.01: of
 a hundred histories in which nothing happened, one or fewer names a change. Each side of a change is searched again.
@@ -13,6 +13,7 @@ a hundred histories in which nothing happened, one or fewer names a change. Each
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def _test(points: Side) -> _Test:
     errors = [_standard_error(point) for point in points]
     known = sorted(error for error in errors if error)
     if not known or None in errors:
-        return _Test(lambda before, after: -_mann_whitney(before, after), _mann_whitney)
+        return _Test(_pettitt, _mann_whitney)
     # An interval of no width is one that few clips could not tell: it is taken for no narrower than the others.
     floor = known[len(known) // 2]
 
@@ -144,6 +145,13 @@ def _in_standard_errors(before: Side, after: Side, floor: float) -> float:
         means.append(sum(w * (point.value or 0.0) for w, point in zip(weights, side, strict=True)) / sum(weights))
         variances.append(1 / sum(weights))
     return abs(means[1] - means[0]) / math.sqrt(sum(variances))
+
+
+def _pettitt(before: Side, after: Side) -> float:
+    """How far the pairs across a split are from being even (Pettitt 1979): greatest at the step, to a run."""
+    lower, upper = (sorted(point.value or 0.0 for point in side) for side in (before, after))
+    below = sum(bisect.bisect_left(lower, value) + bisect.bisect_right(lower, value) for value in upper) / 2
+    return abs(below - len(lower) * len(upper) / 2)
 
 
 def _mann_whitney(before: Side, after: Side) -> float:

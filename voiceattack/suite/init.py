@@ -188,12 +188,12 @@ inputs:
 
 victims:
   - name: recogniser  # gates, reports and baselines use this name, so that the next model can take its place
-    spec: {victim}{crafted_on}
+    victim: {victim}{crafted_on}
   # A server, a program or another engine has no gradients: craft on a model like it, and let it hear.
   # Victims that run a program, a Python module or send to a server (command:, python:, wyoming://, openai+http://) are used only
   # when you vouch for the suite on the command line: voiceattack run suite.yaml --trust
   # - name: deployed
-  #   spec: "ctranslate2:whisper-tiny.en?compute_type=int8"
+  #   victim: "ctranslate2:whisper-tiny.en?compute_type=int8"
   #   crafted_on: {surrogate}
 
 attacks:

@@ -32,6 +32,7 @@ __all__ = [
     "json_schema",
 ]
 
+OLDER_WORD = "spec"
 SCHEMA_FILE = Path(__file__).with_name("suite.schema.json")
 Decides = Literal["estimate", "interval"]
 
@@ -86,9 +87,9 @@ class InputEntry(Part):
 class VictimEntry(Part):
     """A system under test; a plain text is its spec."""
 
-    short: ClassVar[str | None] = "spec"
+    short: ClassVar[str | None] = "victim"
 
-    spec: str = Field(min_length=1, description="Spec string, as --victim takes it.")
+    victim: str = Field(min_length=1, description="Spec of the victim, as --victim takes it.")
     name: str = Field("", description="Name in gates, reports and baselines; the spec when left out.")
     crafted_on: str | None = Field(
         None,
@@ -96,9 +97,34 @@ class VictimEntry(Part):
     )
     version: str = Field("", description="Your name of the model behind a server or command; a new one is heard again.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _older_word(cls, value: Any) -> Any:
+        """Suites said ``spec`` once, and may go on."""
+        if not isinstance(value, dict) or OLDER_WORD not in value:
+            return value
+        if "victim" in value:
+            raise ValueError(f"'{OLDER_WORD}' is the older word for 'victim'; give one of them")
+        return {("victim" if key == OLDER_WORD else key): inner for key, inner in value.items()}
+
     @model_validator(mode="after")
     def _named(self) -> VictimEntry:
-        return self if self.name else self.model_copy(update={"name": self.spec})
+        return self if self.name else self.model_copy(update={"name": self.victim})
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        entry = schema["anyOf"][1]
+        older = {**entry["properties"]["victim"], "description": "The older word for victim.", "deprecated": True}
+        entry["properties"][OLDER_WORD] = older
+        entry["oneOf"] = [{"required": [key]} for key in ("victim", OLDER_WORD)]
+        del entry["required"]
+        return schema
+
+    @property
+    def spec(self) -> str:
+        """The spec of the victim under test."""
+        return self.victim
 
     @property
     def hears_as(self) -> str:

@@ -59,7 +59,7 @@ def expand(suite: dict[str, Any], environment: Mapping[str, str]) -> tuple[dict[
 
 
 def in_specs(expansions: Sequence[Expansion]) -> dict[str, list[str]]:
-    """What may leave this machine with a spec: names of variables by where they stand, ``victims[0].spec``.
+    """What may leave this machine with a spec: names of variables by where they stand, ``victims[0].victim``.
 
     Who lets a suite of unknown origin run asks its user first when this is not empty.
     """

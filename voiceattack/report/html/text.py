@@ -1,17 +1,15 @@
-"""The HTML report of a run of texts: one page without scripts; each change is marked, invisible characters by number."""
+"""The HTML report of a run of texts: one page that stands alone; each change is marked, invisible characters by number."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from voiceattack.commands import command_line
 from voiceattack.files import whole_file, writing
 from voiceattack.report.commands import evaluate_command
+from voiceattack.report.html.page import page_stream
 from voiceattack.report.sections.home import deeds
-from voiceattack.report.templates import html_environment
 from voiceattack.runs.run import Run
 
 __all__ = ["pieces", "render_text_page"]
@@ -34,21 +32,17 @@ def render_text_page(run: Run, path: Path) -> Path:
     """
     path = run.output(path)
     rows, summary = run.text_results(), run.summary()
-    css = (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
-    page = (
-        html_environment()
-        .get_template("text.html.j2")
-        .stream(
-            css=Markup(css),
-            run=run,
-            again=evaluate_command(run),
-            request=run.request,
-            summary=summary,
-            sizes=SIZES,
-            deeds=deeds(rows),
-            rows=[{**row.as_json(), "pieces": pieces(row.text, row.edits)} for row in rows],
-            here=path.parent.resolve() == run.path.resolve(),
-        )
+    page = page_stream(
+        "text.html.j2",
+        styles=("text.css",),
+        run=run,
+        again=evaluate_command(run),
+        request=run.request,
+        summary=summary,
+        sizes=SIZES,
+        deeds=deeds(rows),
+        rows=[{**row.as_json(), "pieces": pieces(row.text, row.edits)} for row in rows],
+        here=path.parent.resolve() == run.path.resolve(),
     )
     with writing(path, f"make room, then: {command_line('report', run.path)}"), whole_file(path) as stream:
         page.dump(stream, encoding="utf-8", errors="replace")
