@@ -153,7 +153,7 @@ class Budget:
         if self._strict is not None:
             mask = mask.clone()
             for row, clip in zip(mask, clean.clips(), strict=True):
-                row[: len(clip)] &= self._strict.open(clip)
+                row[: len(clip)] &= self._strict.changeable(clip)
         limits = self.linf_radius(clean)
         delta = _cut(delta, clean.waveforms, mask, limits)
         if self._band is not None or self._hiding is not None or self._strict is not None:

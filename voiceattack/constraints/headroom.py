@@ -31,13 +31,13 @@ class Headroom:
 
     Attributes:
         allowed_db: float (bins, frames), dB SPL as the threshold is: the highest level of a perturbation before rounding.
-        open: bool (samples,): what may be changed; in pauses of a clean recording even rounding would stand out, however its
-            noise is shaped (:mod:`voiceattack.constraints.noise_shaping`).
+        changeable: bool (samples,): in pauses of a clean recording even rounding would stand out, however its noise is shaped
+            (:mod:`voiceattack.constraints.noise_shaping`).
         gain_db: what takes the clip's own decibels to dB SPL.
     """
 
     allowed_db: Tensor
-    open: Tensor
+    changeable: Tensor
     gain_db: float
 
     def amplitude(self) -> Tensor:

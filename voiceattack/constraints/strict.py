@@ -38,9 +38,9 @@ class Strict:
         """How far the bin of ``delta`` that stands highest over its threshold does, in dB; negative where all are hidden."""
         return float((_level_db(clip, delta) - threshold_of(clip).threshold_db[0]).max())
 
-    def open(self, clip: Tensor) -> Tensor:
+    def changeable(self, clip: Tensor) -> Tensor:
         """bool (samples,): what may be changed. In pauses of a clean recording, rounding a change to 16 bits would stand out."""
-        return headroom(clip, self._aim_db).open
+        return headroom(clip, self._aim_db).changeable
 
     def holds(self, clip: Tensor, delta: Tensor) -> bool:
         """Whether the limit is kept, with room for what rounding adds."""
