@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import slow
 import step_overhead
 import threads
 import time_to_target
@@ -24,6 +25,7 @@ REPORT = Path(__file__).resolve().parent.parent / "docs" / "reference" / "benchm
 SECTIONS: dict[str, tuple[str, Callable[..., str]]] = {
     "step_overhead": ("One attack step over the bare forward and backward pass", step_overhead.run),
     "time_to_target": ("Time to a targeted success, against a plain Adam loop", time_to_target.run),
+    "slow": ("How much longer a recogniser writes and takes, objective slow", slow.run),
     "threads": ("Threads, on an idle and on a busy machine", threads.run),
     "versus_asr_attack": ("Against asr-attack", versus_asr_attack.run),
     "versus_art": ("Against the Adversarial Robustness Toolbox", versus_art.run),

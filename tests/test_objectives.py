@@ -158,3 +158,21 @@ def test_nearness_counts_word_errors() -> None:
 def test_errors_in_a_language_without_spaces_are_of_characters() -> None:
     objective = Objective(wer_threshold=0.25, language="zh")
     assert objective.wer_against_clean("打开厨房", "打开厨窗") == 1 / 4 and objective.succeeded("打开厨房", "打开厨窗")
+
+
+def test_slow_counts_the_tokens_of_both_clips() -> None:
+    def wrote(tokens: int | None) -> Transcript:
+        return Transcript("a", {} if tokens is None else {"tokens": tokens})
+
+    slow, triple = Objective("slow"), Objective("slow:3")
+    assert (slow.slow_factor, triple.slow_factor, triple.measure) == (10.0, 3.0, ("tokens_ratio", 3.0))
+    assert slow.met(wrote(4), wrote(40)) and not slow.met(wrote(4), wrote(39)) and triple.met(wrote(4), wrote(12))
+    assert slow.met(wrote(0), wrote(10)) and not slow.met(wrote(0), wrote(9)), "no token counts as one"
+    assert not slow.met(wrote(4), wrote(None)) and not slow.met(wrote(None), wrote(99)), "a victim that does not tell"
+    assert slow.nearest(wrote(4), wrote(6)) == 1.5 and not slow.succeeded("a", "a " * 99)
+    assert wanted("slow:3") == "write at least 3 times as much as on the clean clip" and "10 times" in wanted("slow")
+    for wrong in ("slow:", "slow:x", "slow:1", "slow:-2", "slow:nan", "slow:inf"):
+        with pytest.raises(SpecError, match="a number > 1, as in slow:10"):
+            Objective(wrong)
+    with pytest.raises(SpecError, match="takes no target"):
+        Objective("slow", "text")

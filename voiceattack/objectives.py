@@ -15,12 +15,15 @@ from voiceattack.victims.intent import Intent, parse_action
 __all__ = ["KINDS", "Interpret", "Measure", "Objective", "ObjectiveKind", "action_of", "interpret_of", "wanted"]
 
 ObjectiveKind = str
-KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger")
-"""And ``action:<Intent{slot=value}>``."""
+KINDS = ("untargeted", "targeted", "mute", "wrong-action", "no-action", "evade", "false-trigger", "slow")
+"""And ``action:<Intent{slot=value}>``, ``slow:<factor>``."""
+SLOW_FACTOR = 10.0
+"""What ``slow`` alone asks for."""
 Interpret = Callable[[str], Intent]
-Measure = Literal["wer_to_target", "wer_from_clean", "words_heard"]
+Measure = Literal["wer_to_target", "wer_from_clean", "words_heard", "tokens_ratio"]
 """What tells how near a transcript is to success: its WER against the text wanted, its WER (CER in languages without spaces)
-against the clean transcript, or its number of words (of a wake-word detector: whether it was detected)."""
+against the clean transcript, its number of words (of a wake-word detector: whether it was detected), or its tokens over those of
+the clean transcript."""
 
 
 def interpret_of(victim: Victim) -> Interpret | None:
@@ -40,7 +43,8 @@ class Objective:
     Attributes:
         kind: ``untargeted`` (hear something else), ``targeted`` (hear exactly ``target``) or ``mute`` (hear nothing). Of an
             assistant: ``wrong-action`` (do something else), ``no-action`` or ``action:HassTurnOff{name=lock.front}`` (do this).
-            Of a wake-word detector: ``evade`` (said, not heard) or ``false-trigger`` (not said, heard).
+            Of a wake-word detector: ``evade`` (said, not heard) or ``false-trigger`` (not said, heard). Of one writing tokens:
+            ``slow``, or ``slow:30``, to write that many times the tokens of the clean clip (:attr:`slow_factor`).
         target: the text wanted; for ``targeted`` and ``action:`` only, where its interpretation must be that action.
         wer_threshold: ``untargeted`` succeeds when the error rate against the victim's own clean transcript is at least this,
             > 0: WER, or CER in a language whose words are not set apart (:func:`voiceattack.languages.error_unit`).
@@ -56,8 +60,11 @@ class Objective:
     language: str = "en"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS and not self.kind.startswith("action:"):
-            raise SpecError(f"unknown objective {self.kind!r}; choose {', '.join(KINDS)} or action:Intent{{slot=value}}")
+        if self.kind not in KINDS and not self.kind.startswith(("action:", "slow:")):
+            known = ", ".join(KINDS)
+            raise SpecError(f"unknown objective {self.kind!r}; choose {known}, action:Intent{{slot=value}} or slow:FACTOR")
+        if self.slow and not 1 < self.slow_factor < math.inf:
+            raise SpecError(f"objective {self.kind}: the factor must be a number > 1, as in slow:10")
         if self.kind.startswith("action:"):
             parse_action(self.kind.removeprefix("action:"))
         if self.targeted and not self._words(self.target or ""):
@@ -87,6 +94,23 @@ class Objective:
         return self.kind == "targeted" or self.kind.startswith("action:")
 
     @property
+    def slow(self) -> bool:
+        """Whether the victim is to write as long as it can."""
+        return self.kind == "slow" or self.kind.startswith("slow:")
+
+    @property
+    def slow_factor(self) -> float:
+        """How many times the tokens of the clean clip ``slow`` asks for, > 1; NaN where what was given is no number."""
+        try:
+            return SLOW_FACTOR if self.kind == "slow" else float(self.kind.partition(":")[2])
+        except ValueError:
+            return math.nan
+
+    def tokens_ratio(self, clean: Transcript, heard: Transcript) -> float:
+        """Tokens written over those of the clean clip, of which none counts as one; 0 where the victim does not tell."""
+        return (heard.tokens or 0) / max(1, clean.tokens or 0) if clean.tokens is not None else 0.0
+
+    @property
     def acts(self) -> bool:
         """Whether success is judged on actions."""
         return self.kind in ("wrong-action", "no-action") or self.kind.startswith("action:")
@@ -94,7 +118,8 @@ class Objective:
     @property
     def direction(self) -> Literal["away", "toward"]:
         """Whether the search moves away from the clean transcript or toward a text."""
-        return "away" if self.kind in ("untargeted", "wrong-action", "no-action", "evade") else "toward"
+        away = self.slow or self.kind in ("untargeted", "wrong-action", "no-action", "evade")
+        return "away" if away else "toward"
 
     def text_for(self, victim: Victim, clean_hypothesis: str) -> str:
         """The text that the search moves away from or toward."""
@@ -116,6 +141,8 @@ class Objective:
             clean_hypothesis, hypothesis: raw transcripts.
             interpret: what the victim does on a transcript; objectives on actions never succeed without it.
         """
+        if self.slow:
+            return False  # text does not tell how many tokens it took
         if self.acts:
             return interpret is not None and self._done(interpret(hypothesis), lambda: interpret(clean_hypothesis))
         if self.kind == "false-trigger":
@@ -135,6 +162,8 @@ class Objective:
             clean, heard: of the clean clip and of the perturbed one.
             interpret: what the victim does on a text.
         """
+        if self.slow:
+            return self.tokens_ratio(clean, heard) >= self.slow_factor
         if not self.acts or heard.action is None or interpret is None:
             return all(self.succeeded(clean.text, text, interpret) for text in heard.hypotheses)
         return self._done(heard.action, lambda: action_of(clean, interpret))
@@ -145,6 +174,12 @@ class Objective:
         if self.kind == "wrong-action":
             return bool(action) and action != clean_action()
         return parse_action(self.kind.removeprefix("action:")).covers(action)
+
+    def nearest(self, clean: Transcript, heard: Transcript) -> float:
+        """:meth:`nearness` of what was heard, the least over the ways in which it was; for ``slow`` the ratio of tokens."""
+        if self.slow:
+            return self.tokens_ratio(clean, heard)
+        return min(self.nearness(clean.text, text) for text in heard.hypotheses)
 
     def nearness(self, clean_hypothesis: str, hypothesis: str) -> float:
         """How near a transcript comes to success, higher is nearer: WER from clean, or less the word errors still missing."""
@@ -162,6 +197,8 @@ class Objective:
         """What the size of :meth:`nearness` counts, and the value that is a success; None where the victim's action decides."""
         if self.kind in ("mute", "evade", "false-trigger"):
             return "words_heard", float(self.kind == "false-trigger")
+        if self.slow:
+            return "tokens_ratio", self.slow_factor
         if self.direction == "away":
             return "wer_from_clean", None if self.acts else self.wer_threshold
         return "wer_to_target", 0.0
@@ -183,4 +220,6 @@ def wanted(kind: ObjectiveKind, target: str | None = None) -> str:
     }
     if kind.startswith("action:"):
         return f"bring about {kind.removeprefix('action:')} by “{target}”"
+    if kind == "slow" or kind.startswith("slow:"):
+        return f"write at least {Objective(kind).slow_factor:g} times as much as on the clean clip"
     return words.get(kind, f"be heard as “{target}”")

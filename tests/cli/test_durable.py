@@ -58,7 +58,7 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(crafted: Path, tmp_path: 
         assert in_process("evaluate", crafted, *arguments).returncode == 0
         assert server.answered(begun) == once, "each sound was answered once, whatever was killed between"
         for name in ("results.jsonl", "summary.json"):
-            assert (crafted / name).read_bytes() == (whole / name).read_bytes()
+            assert read(crafted / name) == read(whole / name)
         assert not (crafted / JOURNAL).exists()
         # What is finished is heard anew.
         assert in_process("evaluate", crafted, *arguments).returncode == 0
@@ -119,7 +119,7 @@ def test_a_killed_text_run_goes_on_and_ends_the_same(speaker: str, tmp_path: Pat
 def test_a_journal_that_was_damaged_costs_what_it_held(crafted: Path) -> None:
     victim = load_victim("tiny", "cpu")
     evaluate(Run.open(crafted), [victim])
-    right = (crafted / "results.jsonl").read_bytes()
+    right = read(crafted / "results.jsonl")
     lines: list[Any] = [
         b"nonsense",
         b'{"key": 3, "value": {}}',
@@ -129,7 +129,7 @@ def test_a_journal_that_was_damaged_costs_what_it_held(crafted: Path) -> None:
     ]
     (crafted / JOURNAL).write_bytes(b"\n".join(lines))
     evaluate(Run.open(crafted), [victim])
-    assert (crafted / "results.jsonl").read_bytes() == right
+    assert read(crafted / "results.jsonl") == right
 
 
 class Breaking(Victim):

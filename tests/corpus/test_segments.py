@@ -246,7 +246,7 @@ def test_a_suite_runs_segments_and_kaldi_names(long: Path, tmp_path: Path) -> No
         "inputs": [{"path": "data", "tags": ["speech"]}],
         "victims": ["tiny"],
         "attacks": [{"attack": "pgd", "params": {"steps": 2, "check_every": 1}, "budget": {"snr_db": 15}}],
-        "gates": ["error_rate == 0"],
+        "gates": [{"gate": "error_rate == 0", "min_clips": 1}],
     }
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     dry = in_process("run", tmp_path / "suite.yaml", "--dry-run", "--out", tmp_path / "out")

@@ -161,6 +161,23 @@ def test_bad_summaries_cost_themselves_and_patterns_find_files(tmp_path: Path) -
     assert in_process("history", folder, "-o", "x.pdf").returncode == 2
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"finished": "0001-01-01T00:00:00+14:00"},
+        {"finished": "yesterday"},
+        {"gates": [{**gate("success_rate", 1, 2), "n": 10**18}]},
+        {"gates": [{**gate("success_rate", 1, 2), "interval": ["a", "b"]}]},
+        {"victims": [{"name": 1}]},
+        {"examples": {}},
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(changes: dict[str, Any], tmp_path: Path) -> None:
+    folder = write(tmp_path / "runs", [summary(1, set(), set()), {**summary(2, set(), set()), **changes}])
+    runs, notes = read_runs([folder])
+    assert len(runs) == len(notes) == 1 and "002.json: is no summary of a suite's run that can be read" in notes[0]
+
+
 def test_without_fingerprints_nothing_is_called_flaky(tmp_path: Path) -> None:
     runs = [summary(run, {run % 2}, set()) for run in (1, 2, 3)]
     for one in runs:

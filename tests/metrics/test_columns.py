@@ -177,6 +177,7 @@ def test_a_metric_from_outside_has_gates(tmp_path: Path) -> None:
     attack = {"attack": "pgd", "params": {"steps": 2, "check_every": 1}, "budget": {"snr_db": 15}}
     gates = ["roughness_median <= 0.26", "roughness_median <= 0.9", "success_rate <= 1 at plain <= 7", "terms_told_median >= 1"]
     whole = {"inputs": ["in"], "victims": ["tiny"], "attacks": [attack], "critical_terms": ["lamp"], "gates": gates}
+    whole["min_clips"] = 1
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(whole))
     done = in_process("run", tmp_path / "suite.yaml", "--out", tmp_path / "out")
     found = {one["gate"]: one for one in json.loads(read(tmp_path / "out" / "summary.json"))["gates"]}

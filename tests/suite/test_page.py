@@ -18,7 +18,7 @@ from suite_fixture import run
 from voiceattack.suite.again import again
 from voiceattack.suite.earlier import MOST, keep_last
 from voiceattack.suite.page import to_html
-from voiceattack.suite.words import consequence, gate_sentence, headline
+from voiceattack.suite.words import consequence, found_sentence, gate_sentence, headline
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e"
 
@@ -77,7 +77,7 @@ def test_the_verdict_in_one_sentence(verdicts: list[str], told: str) -> None:
 
 
 def test_what_spoils_the_verdict_stands_beside_it() -> None:
-    known = {"state": "expired", "clips": [], "told": "expired on 2026-01-01: clip a: fooled"}
+    known = {"state": "expired", "gate": None, "clips": [], "told": "expired on 2026-01-01: clip a: fooled"}
     assert headline(summary(gate("passed"), expected=[known])) == "The gate holds, 1 known failure has expired"
     assert headline(summary(gate("passed"), incomplete=["the limit"])) == "The gate holds, not all was done"
     assert headline(summary(shard="1/2")).startswith("Shard 1/2")
@@ -95,13 +95,34 @@ def test_a_gate_in_words(asked: str, figure: str, told: str) -> None:
     assert gate_sentence({"gate": asked, "figure": figure}) == told
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("success_rate is 0.286 [0.082, 0.641] over 7 clips (1 left out)", "28.6% [8.2%, 64.1%] of 7 clips (1 left out)"),
+        ("success_rate is 1 over 1 clips", "100% of 1 clip"),
+        ("wer_clean is 0.5 [0.2, 0.8] over 6 clips", "wer_clean is 0.5 [0.2, 0.8] over 6 clips"),
+        ("too few to judge", "too few to judge"),
+    ],
+)
+def test_what_was_found_in_words(reason: str, told: str) -> None:
+    assert found_sentence({"figure": reason.split()[0], "reason": reason}) == told
+
+
 def test_what_an_assistant_did_in_words() -> None:
     turned = clip(action="HassTurnOff{name=light.lamp}", reference_action="HassTurnOn{name=light.lamp}")
-    assert consequence(turned) == "made it turn off light.lamp, not turn on light.lamp"
+    assert consequence(turned) == "turned light.lamp off"
     assert consequence(clip(action="-", reference_action="HassTurnOn{name=a}")) == "made it do nothing, not turn on a"
+    for did, meant, told in (
+        ("HassTurnOff{name=lock.front}", "HassTurnOn{name=lock.front}", "unlocked lock.front"),
+        ("HassTurnOn{domain=cover,area=garage}", "-", "opened cover garage, and should do nothing"),
+        ("HassTurnOff{name=light.a}", "HassTurnOff{name=light.b}", "turned light.a off, and should turn off light.b"),
+        ("HassStartTimer{minutes=5}", "HassStartTimer{minutes=15}", "made it start timer 5, not start timer 15"),
+        ("HassTurnOff", "HassTurnOn", "made it turn off, not turn on"),
+    ):
+        assert consequence(clip(action=did, reference_action=meant)) == told
     assert consequence(clip()) is None
     page = to_html(summary(gate(clips=[turned])))
-    assert "<b><bdi>made it turn off light.lamp, not turn on light.lamp</bdi></b>" in page
+    assert page.count("“<i><bdi>turn on the lamp</bdi></i>” <b><bdi>turned light.lamp off</bdi></b>") == 2, "on top, and its gate"
 
 
 def test_commands_that_make_it_again() -> None:
@@ -175,7 +196,7 @@ def test_the_page_on_which_a_release_is_decided(decided: Path) -> None:
     command = re.search(r"<code>voiceattack (replay cells/\S+ order\d-\S+)</code>", page)
     assert command is not None and (out / command[1].split()[1]).is_dir()
     assert "Known failures" in page and "clip order1: fooled (the lamp&#39;s name is short, VOICE-7)" in page
-    assert "Since the baseline" in page and "newly fooled" in page and "(baseline 0)" in page
+    assert "Since the baseline" in page and "newly fooled" in page and "(baseline 0%, known failures counted)" in page
     assert "Over the last 3 runs" in page and page.count('class="chart over-runs"') == 2
 
 

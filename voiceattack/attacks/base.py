@@ -81,6 +81,8 @@ class Attack(ABC):
     needs_budget: ClassVar[bool] = True
     changes_length: ClassVar[bool] = False
     """Whether an artefact may be longer or shorter than its clip. No size is defined then, so such an attack takes no limit."""
+    slows: ClassVar[bool] = False
+    """Whether it takes objective ``slow``: searches with the problem's own loss, judged by success alone, or not at all."""
     stages_db: ClassVar[float | None] = None
     """Width in dB of the bins of SNR of which the best candidate is kept too, unless the caller names one; None keeps none."""
     Params: ClassVar[type[Params]] = Params
@@ -153,6 +155,8 @@ class Attack(ABC):
             raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess-db")
         if objective.acts:
             _check_action(victim, objective)
+        if objective.slow:
+            _check_slow(self, victim)
         if objective.targeted and differentiates(victim):
             victim.check_target(str(objective.target))
 
@@ -261,6 +265,21 @@ class MinimizationAttack(Attack):
     """Finds the smallest perturbation that succeeds; a budget, if given, is the largest it may return."""
 
     needs_budget: ClassVar[bool] = False
+
+
+def _check_slow(attack: Attack, victim: Victim) -> None:
+    """Refuse objective ``slow`` of an attack that does not search for it, or on a victim that has no loss for it.
+
+    Raises:
+        AttackError: which says.
+    """
+    if not attack.slows:
+        raise AttackError(f"attack {attack.name} does not search for objective slow; use pgd, cw or minimum-norm")
+    if "differentiates" in attack.needs and not (differentiates(victim) and victim.writes_on):
+        raise AttackError(
+            f"objective slow needs a Whisper with gradients, that writes tokens; victim {victim.spec!r} is none: name "
+            "whisper-tiny.en, hf:ID or whisper:FOLDER, and evaluate the artefacts on yours"
+        )
 
 
 def _check_action(victim: Victim, objective: Objective) -> None:

@@ -23,6 +23,7 @@ class Noise(BudgetAttack):
 
     name: ClassVar[str] = "noise"
     summary: ClassVar[str] = "equal-size random noise, the control"
+    slows: ClassVar[bool] = True
     Params: ClassVar[type[Params]] = Params
 
     def search(self, problem: Problem) -> Tensor:

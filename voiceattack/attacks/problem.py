@@ -58,6 +58,9 @@ class Problem:
         self.max_steps = max_steps
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
+        self.clean_heard = [Transcript(text) for text in clean_hypotheses]
+        if objective.slow:  # texts do not tell how many tokens they took
+            self.clean_heard = [victim.transcribe(clean.select([row]))[0] for row in range(len(clean))]
         self._search: LossSession | None = None
         self._token_scores: TokenScores | None = None
         self.direction = objective.direction
@@ -77,6 +80,7 @@ class Problem:
         part = copy.copy(self)
         part.clean = self.clean.select(rows)
         part.clean_hypotheses = [self.clean_hypotheses[row] for row in rows]
+        part.clean_heard = [self.clean_heard[row] for row in rows]
         part.texts = [self.texts[row] for row in rows]
         part.seeds = [_derived(self.seeds[row], draw) for row in rows]
         part.logs = [self.logs[row] for row in rows]
@@ -95,7 +99,7 @@ class Problem:
         action. Success is judged as before. Where a clip has no such place, all keep to "away".
         """
         victim = self.victim
-        if not hallucinate or self.direction == "toward" or not differentiates(victim):
+        if not hallucinate or self.objective.slow or self.direction == "toward" or not differentiates(victim):
             return self
         texts = places_to_go(victim, self.objective, self.clean, self.clean_hypotheses)
         if texts is None:
@@ -117,10 +121,15 @@ class Problem:
         )
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], config: LossConfig) -> AttackLoss:
-        """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples)."""
+        """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples).
+
+        For objective ``slow`` it is that of writing on, whatever ``config`` asks.
+        """
         if self._search is None:
             assert differentiates(self.victim)
             self._search = self.victim.search(self.clean)
+        if self.objective.slow:
+            return self._search.writing_loss(waveforms, rows)
         result = self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
         if result.distance is not None and self.direction == self.objective.direction:
             for row, share in zip(rows, result.distance.tolist(), strict=True):
@@ -218,8 +227,8 @@ class Problem:
             candidate = Heard(
                 waveform,
                 transcript.text,
-                self.objective.met(Transcript(clean_text), transcript, interpret_of(self.victim)),
-                min(self.objective.nearness(clean_text, text) for text in texts),
+                self.objective.met(self.clean_heard[row], transcript, interpret_of(self.victim)),
+                self.objective.nearest(self.clean_heard[row], transcript),
             )
             log.take(candidate)
             if self.options.stages_db is not None and same_length:

@@ -34,6 +34,7 @@ def fit(
     mode: Annotated[str, typer.Option(help="prepend a segment, or additive over the whole clip.")] = "prepend",
     target: Annotated[str | None, typer.Option("--target", metavar="TEXT", help="Hear exactly this in every clip.")] = None,
     mute: Annotated[bool, typer.Option("--mute", help="Hear nothing in every clip.")] = False,
+    objective: Annotated[str | None, typer.Option(help="slow or slow:FACTOR: write on and on in every clip.")] = None,
     seconds: Annotated[float, typer.Option(help="Length of the perturbation.")] = 0.64,
     linf: Annotated[float, typer.Option(help="Largest amplitude, fraction of full scale.")] = 0.02,
     steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 1000,
@@ -51,23 +52,27 @@ def fit(
         raise SpecError(f"--out {out}: name a .flac or .wav file")
     if mute and target is not None:
         raise SpecError("--mute excludes --target; give one of them")
+    if objective is not None and (mute or target is not None):
+        raise SpecError("--objective excludes --mute and --target; give one of them")
     asked = {"mode": mode, "seconds": seconds, "linf": linf, "steps": steps, "batch_size": batch_size}
     params = _params({**asked, **parse_params(param)})
     from voiceattack.attacks.universal.artefact import load_artefact
     from voiceattack.objectives import Objective
 
-    objective = Objective("mute" if mute else "untargeted" if target is None else "targeted", target)
+    goal = Objective(objective or ("mute" if mute else "untargeted" if target is None else "targeted"), target)
+    if objective is not None and not goal.slow:
+        raise SpecError(f"--objective {objective}: fit takes slow or slow:FACTOR there; for others --target or --mute")
     loaded = _victim(victim, device, target)
     names, clips = _clips(inputs, loaded, 0.0 if mode == "additive" else seconds)
     earlier = None if start is None else load_artefact(start)
-    recipe = _recipe(victim, objective, params, linf, seed, names, None if earlier is None else earlier[1].sha256)
+    recipe = _recipe(victim, goal, params, linf, seed, names, None if earlier is None else earlier[1].sha256)
     with progress("fitting", quiet=quiet) as on_progress:
         tell = None if on_progress is None else partial(_tell, on_progress, f"{len(clips)} clips")
-        fitted = _fit(loaded, clips, objective, params, recipe, out, None if earlier is None else earlier[0], tell)
+        fitted = _fit(loaded, clips, goal, params, recipe, out, None if earlier is None else earlier[0], tell)
     say(f"{fitted.fooled} of {fitted.validated} clips held out from fitting fell to it", quiet=quiet)
     say(f"written: {out} and {out.with_suffix('.json')}", quiet=quiet)
-    goal = ["--mute"] if mute else [] if target is None else ["--target", target]
-    say(f"next: {command_line('attack', 'RECORDINGS', '--attack', 'universal', '--artefact', out, *goal)}", quiet=quiet)
+    same = ["--objective", objective] if objective else ["--mute"] if mute else [] if target is None else ["--target", target]
+    say(f"next: {command_line('attack', 'RECORDINGS', '--attack', 'universal', '--artefact', out, *same)}", quiet=quiet)
 
 
 def _params(given: dict[str, Any]) -> FitParams:

@@ -317,6 +317,8 @@ def _judge(
 
 def _misheard(objective: Objective, reference: str, clean: Transcript, words_differ: bool, interpret: Interpret | None) -> bool:
     """Whether the clean clip goes wrong already: its words, its action where actions count, its detection of a wake word."""
+    if objective.slow:
+        return False  # it is the length that counts, against the clean clip's own
     if objective.acts and interpret is not None:
         return reference != clean.text and action_of(clean, interpret) != interpret(reference)
     if objective.kind in ("evade", "false-trigger"):

@@ -18,6 +18,8 @@ from voiceattack.runs.record_types import Count, Number, Record, RecordError, Te
 __all__ = ["FORMAT", "CaseKey", "PastCase", "PastFigure", "PastGate", "PastKnown", "PastRun", "PastVictim", "read_past_run"]
 
 FORMAT = "voiceattack suite summary 1"
+MOST_CLIPS = 10_000_000
+"""Of one figure: an exact test of more would take for ever."""
 CaseKey = tuple[str, str, str, str]
 """Victim, attack (empty for clean clips and those without speech), seed, id: what ties a case of one run to that of another."""
 
@@ -27,7 +29,7 @@ class PastFigure(Record):
 
     value: Number = None
     interval: list[float | None] | None = None
-    n: Count = 0
+    n: int = Field(0, ge=0, le=MOST_CLIPS)
 
 
 class PastGate(PastFigure):
@@ -122,7 +124,7 @@ class PastRun:
         path: its summary.json.
         suite: name of the suite.
         verdict: ``passed``, ``failed`` or ``error``.
-        finished: when; of an older version, when its file was written.
+        finished: when, UTC; of an older version, when its file was written.
         commit: of the project tested, in full; None where it is not known.
         victims, gates: in the suite's order.
         known: the suite's known failures.
@@ -147,7 +149,7 @@ class PastRun:
     @property
     def date(self) -> str:
         """Day and minute, UTC."""
-        return self.finished.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M")
+        return self.finished.strftime("%Y-%m-%d %H:%M")
 
     @property
     def short_commit(self) -> str:
@@ -172,7 +174,8 @@ def read_past_run(path: Path) -> PastRun:
         finished = datetime.fromisoformat(found.finished) if found.finished else _written(path)
         if finished.tzinfo is None:
             finished = finished.replace(tzinfo=timezone.utc)
-    except (OSError, ValueError, RecursionError, RecordError) as error:
+        finished = finished.astimezone(timezone.utc)
+    except (OSError, OverflowError, ValueError, RecursionError, RecordError) as error:
         raise RunError(f"{path}: is no summary of a suite's run that can be read ({one_line(error)})") from error
     if found.shard:
         raise RunError(f"{path}: is of shard {found.shard}, whose gates were not judged; give the merged run's")

@@ -19,7 +19,7 @@ from voiceattack.history.html import gates_section, told_section
 from voiceattack.history.past import PastRun
 from voiceattack.report.html.page import render_page
 from voiceattack.suite.again import again
-from voiceattack.suite.words import consequence, gate_sentence, headline
+from voiceattack.suite.words import consequence, figure_text, found_sentence, gate_sentence, headline
 
 __all__ = ["to_html"]
 
@@ -41,10 +41,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Row:
-    """A gate: what it asks, the figure that the baseline or the run before had, its clips."""
+    """A gate: what it asks, what was found, the figure that the baseline or the run before had, its clips."""
 
     gate: Json
     asks: str
+    found: str
     before: str
     clips: list[Clip]
     more: int
@@ -69,13 +70,16 @@ def to_html(
     here = _Here(folder, folder if place is None else place, {one["name"]: one["spec"] for one in summary["victims"]})
     history = history_of(past) if len(past) > 1 else None
     gates = sorted(summary["gates"], key=lambda one: ORDER.index(one["verdict"]))
+    excused = any(one["state"] == "expected" and one["gate"] is None for one in summary["expected"])
+    rows = [_row(one, here, _before(one, since, past, excused)) for one in gates]
     return render_page(
         "suite.html.j2",
         styles=(*HISTORY_STYLES, *COMPARE_STYLES, "suite.css"),
         summary=summary,
         headline=headline(summary),
         verdict="SHARD" if summary["shard"] else {"passed": "PASS", "failed": "FAIL"}.get(summary["verdict"], "ERROR"),
-        rows=[_row(one, here, _before(one, since, past)) for one in gates],
+        rows=rows,
+        worst=next((one for row in rows if row.gate["verdict"] == "failed" for one in row.clips if one.consequence), None),
         known=[(one, [_clip(clip, here) for clip in one["clips"][:PLAYED]]) for one in summary["expected"]],
         attacks=_attacks(summary["examples"]),
         clean=_clean(summary["clean"]),
@@ -99,7 +103,7 @@ class _Here:
 def _row(gate: Json, here: _Here, before: str) -> Row:
     shown = [] if gate["verdict"] == "passed" else gate["clips"][:PLAYED]
     clips = [_clip(one, here) for one in shown]
-    return Row(gate, gate_sentence(gate), before, clips, len(gate["clips"]) - len(clips) if shown else 0)
+    return Row(gate, gate_sentence(gate), found_sentence(gate), before, clips, len(gate["clips"]) - len(clips) if shown else 0)
 
 
 def _clip(clip: Json, here: _Here) -> Clip:
@@ -110,17 +114,22 @@ def _clip(clip: Json, here: _Here) -> Clip:
     return Clip(clip, sound, again(clip, here.specs), consequence(clip))
 
 
-def _before(gate: Json, since: Judged | None, past: Sequence[PastRun]) -> str:
-    """The figure that the baseline had, where it has one of this name, else the last run's."""
+def _before(gate: Json, since: Judged | None, past: Sequence[PastRun], excused: bool) -> str:
+    """The figure that the baseline had, where it has one of this name, else the last run's.
+
+    A baseline knows of no known failures: where this run leaves some out (``excused``), its figure says that they are in it.
+    """
+    counted = ", known failures counted" if excused else ""
     for group in since.comparison.groups if since is not None else ():
         if (group.victim, group.attack) == (gate["victim"] or "", gate["attack"] or ""):
             for each in group.differences if "at" not in gate["gate"].split() else ():
                 if each.figure == gate["figure"]:
-                    return f"baseline {each.before:.3g}"
+                    return f"baseline {figure_text(each.figure, each.before)}{counted}"
     for run in reversed(past[:-1]):
         for one in run.gates:
             if one.name == gate["name"]:
-                return "last run: could not be judged" if one.value is None else f"last run {one.value:.3g}"
+                figure = "could not be judged" if one.value is None else figure_text(gate["figure"], one.value)
+                return f"last run: {figure}"
     return ""
 
 

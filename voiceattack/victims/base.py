@@ -205,6 +205,11 @@ class DifferentiableVictim(Victim):
     capabilities: ClassVar[frozenset[str]] = frozenset({"hears", "scores", "differentiates"})
 
     @property
+    def writes_on(self) -> bool:
+        """Whether its sessions know :meth:`LossSession.writing_loss`, which objective ``slow`` needs."""
+        return False
+
+    @property
     def device(self) -> torch.device:
         """Where the model's parameters live."""
         return torch.device("cpu")
@@ -288,6 +293,14 @@ class LossSession:
             config: the loss wanted.
         """
         return self.victim.attack_loss(self.clean.select(rows).replace(waveforms), texts, config)
+
+    def writing_loss(self, waveforms: Tensor, rows: Sequence[int]) -> AttackLoss:
+        """What is to be minimised so that the victim writes on and on, without a cheap check; arguments as above.
+
+        Raises:
+            AttackError: this victim has no such loss; see :attr:`DifferentiableVictim.writes_on`.
+        """
+        raise AttackError(f"victim {self.victim.spec!r} has no end-of-text to hold down here, so objective slow has no loss")
 
     def stale(self) -> None:
         """Told when the cheap check and the ear disagreed: what is remembered is to be computed anew."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from speechlike import ROOT, tones, write_clips
+from speechlike import ROOT, in_process, tones, write_clips
 
 from voiceattack.attacks import build_attack
 from voiceattack.attacks.universal.artefact import load_artefact
@@ -135,3 +135,14 @@ def test_the_muting_segment_of_the_samples_mutes_speech_it_never_saw(whisper: Wh
         muted += Objective("mute").succeeded("words", heard)
         noisy += Objective("mute").succeeded("words", control)
     assert muted == len(names) and noisy == 0
+
+
+def test_slow_is_fitted_on_a_victim_that_writes(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "in", 3)
+    for asked, why in (
+        (("--objective", "slow"), "objective slow is fitted on a Whisper with gradients, and victim 'tiny' is none"),
+        (("--objective", "evade"), "fit takes slow or slow:FACTOR"),
+        (("--objective", "slow", "--mute"), "--objective excludes --mute and --target"),
+    ):
+        done = in_process("fit", *clips, "--victim", "tiny", *asked, "--steps", "1", "--out", tmp_path / "x.flac")
+        assert done.returncode == 2 and why in done.stderr, done.stderr

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from killing import read
 from speechlike import ROOT, environment, in_process, tones, write_clips
 from thief import thief
 from tls import make_certificate, relayed
@@ -162,9 +163,10 @@ def test_an_action_from_the_cache_is_the_action_seen(home: SmallHome, tmp_path: 
     for _ in range(2):
         done = in_process("evaluate", out, "--victim", spec(home), "--cache", tmp_path / "cache")
         assert done.returncode == 0, done.stderr
-        rows.append((out / "results.jsonl").read_text())
+        rows.append(read(out / "results.jsonl"))
         served.append(home.served)
-    assert rows[0] == rows[1] and f'"action": "{ON}"' in rows[0] and '"after": "on"' in rows[0]
+    told = json.dumps(rows[0])
+    assert rows[0] == rows[1] and f'"action": "{ON}"' in told and '"after": "on"' in told
     assert served[0] == served[1] > 0, "nothing is said to the home a second time, as text neither"
 
 

@@ -36,6 +36,7 @@ class CarliniWagner(base.MinimizationAttack):
     name: ClassVar[str] = "cw"
     summary: ClassVar[str] = "the quietest success by a shrinking bound (Carlini & Wagner 2018)"
     needs: ClassVar[frozenset[str]] = frozenset({"hears", "differentiates"})
+    slows: ClassVar[bool] = True
 
     class Params(base.Params):
         """Parameters of ``cw``."""

@@ -138,7 +138,8 @@ class _Search:
                 loss = float(losses[rows.index(row)]) if losses is not None else None
                 snr = self.problem.snr(row, heard.waveform)
                 self.problem.note(row, step=self.done, loss=loss, snr_db=snr, heard=heard.text, success=heard.success)
-                away = self.problem.objective.direction == "away"
+                objective = self.problem.objective
+                away = objective.direction == "away" and not objective.slow
                 finished = heard.nearness >= self.settings.stop_at if away else heard.success
                 if finished and not self.settings.past_success and row in self.active:
                     self.active.remove(row)

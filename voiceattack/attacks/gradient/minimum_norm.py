@@ -75,6 +75,7 @@ class MinimumNorm(base.MinimizationAttack):
     name: ClassVar[str] = "minimum-norm"
     summary: ClassVar[str] = "the quietest perturbation that works, per clip, as a curve"
     needs: ClassVar[frozenset[str]] = frozenset({"hears", "differentiates"})
+    slows: ClassVar[bool] = True
     stages_db: ClassVar[float | None] = 5.0
 
     class Params(base.Params):

@@ -29,6 +29,7 @@ class PGD(base.BudgetAttack):
     name: ClassVar[str] = "pgd"
     summary: ClassVar[str] = "projected gradient descent within a budget (Madry et al. 2018)"
     needs: ClassVar[frozenset[str]] = frozenset({"hears", "differentiates"})
+    slows: ClassVar[bool] = True
 
     class Params(base.Params):
         """Parameters of ``pgd``; steps are fractions of the budget's radius."""

@@ -31,6 +31,7 @@ class Universal(base.Attack):
     name: ClassVar[str] = "universal"
     summary: ClassVar[str] = "one fitted perturbation for any clip"
     needs: ClassVar[frozenset[str]] = frozenset({"hears"})
+    slows: ClassVar[bool] = True
     needs_budget: ClassVar[bool] = False
 
     class Params(base.Params):

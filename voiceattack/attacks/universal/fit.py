@@ -93,6 +93,8 @@ def fit_universal(
     """
     if len(clips) < 3:
         raise AttackError(f"fitting needs at least three clips, got {len(clips)}")
+    if objective.slow and not victim.writes_on:
+        raise AttackError(f"objective slow is fitted on a Whisper with gradients, and victim {victim.spec!r} is none")
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(clips), generator=generator).tolist()
     held = max(1, round(len(clips) * params.validation))
@@ -176,6 +178,7 @@ class _Draw:
             _applied(blank, self.clean.waveforms, params) if extra else self.clean.waveforms, self.clean.lengths + extra
         )
         self.search = victim.search(padded)
+        self.slow = objective.slow
         heard = [""] * len(parts)
         if objective.direction == "away":
             heard = [transcript.text for transcript in victim.transcribe(self.clean)]
@@ -183,6 +186,8 @@ class _Draw:
 
     def loss(self, segment: Tensor, config: LossConfig) -> Tensor:
         waveforms = _applied(segment, self.clean.waveforms, self.params)
+        if self.slow:
+            return self.search.writing_loss(waveforms, self.rows).loss.mean()
         return self.search.attack_loss(waveforms, self.rows, self.texts, config).loss.mean()
 
 
@@ -192,8 +197,8 @@ class _Validation:
     def __init__(self, victim: DifferentiableVictim, clips: Sequence[Tensor], objective: Objective, params: FitParams) -> None:
         self.victim, self.objective, self.params = victim, objective.of(victim), params
         self.clips = [quantize16(clip) for clip in clips]
-        self.heard = [victim.transcribe(Batch.of([clip]))[0].text for clip in self.clips]
-        if not objective.targeted and not any(self.heard):
+        self.heard = [victim.transcribe(Batch.of([clip]))[0] for clip in self.clips]
+        if not objective.targeted and not any(clean.text for clean in self.heard):
             raise AttackError("the victim hears nothing in any clip held out, so nothing can be validated; give speech")
 
     def listen(self, segment: Tensor, steps: int) -> Fitted:
@@ -201,5 +206,5 @@ class _Validation:
         for clip, clean in zip(self.clips, self.heard, strict=True):
             waveform = quantize16(_applied(segment.cpu(), clip[None], self.params)[0])
             heard = self.victim.transcribe(Batch.of([waveform]).to(self.victim.device))[0]
-            fooled += all(self.objective.succeeded(clean, text, interpret_of(self.victim)) for text in heard.hypotheses)
+            fooled += self.objective.met(clean, heard, interpret_of(self.victim))
         return Fitted(segment.cpu(), steps, fooled, len(self.clips))

@@ -147,6 +147,26 @@ class WhisperModel:
             parts.append(seq2seq_losses.attack_loss(logits, labels, config))
         return AttackLoss.together(parts, toward)
 
+    def writing_loss(
+        self, batch: Batch, scripts: dict[str, list[list[int]]], contexts: dict[str, Context] | None = None
+    ) -> AttackLoss:
+        """Holds end-of-text down at every place of what is written, the mean over the modes; see :mod:`.writing`.
+
+        Args:
+            batch: clips that fit the window.
+            scripts: by front end, the token ids that each clip's decoder writes, all of one length.
+            contexts: as for :meth:`attack_loss`.
+        """
+        parts = []
+        for mode in self.modes:
+            context = None if contexts is None else contexts[mode.frontend]
+            states = self._states(batch, mode.frontend, context)
+            said = torch.tensor(scripts[mode.frontend], dtype=torch.int64, device=self.device)
+            prompt = torch.tensor(self.prompt, device=self.device).expand(len(said), -1)
+            logits = decode(self.network, states, torch.cat([prompt, said], dim=1), len(self.prompt) - 1, context)
+            parts.append(seq2seq_losses.writing_on(self.plain_rules(logits), self.eot))
+        return AttackLoss(torch.stack(parts).mean(dim=0))
+
     def window_loss(
         self, mel: Tensor, lengths: Tensor, texts: Sequence[str], mode: DecodingMode, config: LossConfig
     ) -> AttackLoss:

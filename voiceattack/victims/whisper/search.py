@@ -12,6 +12,7 @@ from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfi
 from voiceattack.victims.whisper.frontends import features
 from voiceattack.victims.whisper.model import WhisperModel
 from voiceattack.victims.whisper.window import Context, front_of, remember
+from voiceattack.victims.whisper.writing import REWRITE, write_on
 
 __all__ = ["WhisperSession"]
 
@@ -35,9 +36,34 @@ class WhisperSession(LossSession):
         self._rows: list[int] = []
         self._ends: dict[str, dict[int, int]] = {}
         self._age = 0
+        self._scripts: dict[str, dict[int, list[int]]] = {}
+        self._script_age = 0
 
     def stale(self) -> None:
         self._age = REFRESH
+
+    def writing_loss(self, waveforms: Tensor, rows: Sequence[int]) -> AttackLoss:
+        batch = self.clean.select(rows).replace(waveforms)
+        self._write_on(batch, rows)
+        scripts = {frontend: [script[row] for row in rows] for frontend, script in self._scripts.items()}
+        if self.front >= int(self.model.network.config.max_source_positions):
+            return self.model.writing_loss(batch, scripts)
+        places = self._refreshed(batch, rows)
+        self._age += 1
+        return self.model.writing_loss(batch, scripts, {name: kept.select(places) for name, kept in self._contexts.items()})
+
+    def _write_on(self, batch: Batch, rows: Sequence[int]) -> None:
+        """Bring up to date what each clip's decoder writes when it may not stop."""
+        known = self._scripts and all(set(rows) <= set(script) for script in self._scripts.values())
+        if known and self._script_age < REWRITE:
+            self._script_age += 1
+            return
+        with torch.no_grad():
+            waveforms = (batch.waveforms * batch.mask()).to(self.model.device)
+            for frontend in {mode.frontend: None for mode in self.model.modes}:
+                scripts = write_on(self.model, features(self.model.log_mel, waveforms, batch.lengths, frontend))
+                self._scripts.setdefault(frontend, {}).update(zip(rows, scripts, strict=True))
+        self._script_age = 1
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
         batch = self.clean.select(rows).replace(waveforms)

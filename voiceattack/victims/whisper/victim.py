@@ -55,6 +55,10 @@ class WhisperVictim(DifferentiableVictim):
         return self
 
     @property
+    def writes_on(self) -> bool:
+        return self.short_window and not any(mode.timestamps for mode in self.model.modes)
+
+    @property
     def device(self) -> torch.device:
         return self.model.device
 
