@@ -134,7 +134,7 @@ def test_a_command_tells_on_stderr_and_its_results_on_stdout_alone(tmp_path: Pat
     silent = in_process(*run, tmp_path / "a")
     monkeypatch.setattr(PACE, "every", 0.01)
     told = in_process(*run, tmp_path / "b")
-    assert silent.stderr == "" and told.stdout.replace(f"{tmp_path}/b/", f"{tmp_path}/a/") == silent.stdout
+    assert silent.stderr == "" and told.stdout.replace(f"{tmp_path}/b", f"{tmp_path}/a") == silent.stdout
     for words in ("attacking: ", "; clip 2 of 2: clip1", "hearing back: ", "; measuring 1 of 4: ", "; drawing 2 of 2: "):
         assert words in told.stderr, told.stderr
     assert all(line.startswith("voiceattack: ") for line in told.stderr.splitlines())

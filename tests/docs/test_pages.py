@@ -77,6 +77,8 @@ def parsed(line: str) -> tuple[str, dict[str, Any]]:
     """
     group: Any = typer.main.get_command(app)
     name, *arguments = shlex.split(line, comments=True)[1:]
+    if name in {option for param in group.params for option in param.opts}:
+        return name, {}
     if name not in group.commands:
         raise ValueError(f"no command {name!r}")
     try:

@@ -57,7 +57,6 @@ app = typer.Typer(
     cls=usage.Program,
     help="Craft adversarial audio against speech recognition, hear it back, and measure how badly the recogniser failed.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a comparison failed, 2 nothing could run, 130 interrupted.",

@@ -20,6 +20,7 @@ from voiceattack.cli.console import (
     hold,
     progress,
     say,
+    say_next,
     stdout,
     warn,
     write_reports,
@@ -108,7 +109,11 @@ def attack(
     loaded = remembering(load_victim(request.victim, device), cache)
     run = _craft(request, out, loaded, keep_answers=not no_cache, quiet=quiet)
     if beside.evaluate:
-        evaluate_and_show(run, [loaded], formats=["md"] if beside.report else [], outputs=outputs, quiet=quiet, terms=terms)
+        formats = ["md", "html"] if beside.report else []
+        evaluate_and_show(run, [loaded], formats=formats, outputs=outputs, quiet=quiet, terms=terms)
+        say_next("look through it, listen side by side", "view", out, quiet=quiet)
+    else:
+        say_next("hear what was crafted, and score it", "evaluate", out, quiet=quiet)
 
 
 def _victim(victims: list[str] | None) -> str:
@@ -122,13 +127,19 @@ def _craft(request: AttackRequest, out: Path, victim: Victim, *, keep_answers: b
     Raises:
         RunError: every example failed.
     """
-    from voiceattack.craft.run import craft
+    from voiceattack.corpus import read_corpus
+    from voiceattack.craft.run import craft, other_clips
 
+    items = list(read_corpus(request.inputs))
+    if others := other_clips(out, items):
+        held = f"{others} clip{'s' * (others != 1)} that {'is' if others == 1 else 'are'} not among the inputs"
+        say(f"note: {out} holds {held}; kept, heard and reported too: choose another --out to keep runs apart", quiet=quiet)
     notes: list[str] = []
     with progress("attacking", quiet=quiet) as on_progress:
         run = craft(
             request,
             out,
+            items=items,
             victim=victim,
             keep_answers=keep_answers,
             on_progress=on_progress,

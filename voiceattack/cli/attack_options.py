@@ -133,5 +133,5 @@ class OutputOptions(_Group):
 
     control: bool = Field(default=True, description="Leave out the equal-SNR noise controls.")
     evaluate: bool = Field(default=True, description="Only craft; see: voiceattack evaluate.")
-    report: bool = Field(default=True, description="Write no report.md.")
+    report: bool = Field(default=True, description="Write no report.md and report.html.")
     keep_format: bool = Field(default=False, description="Also save at each file's own rate and channels.")

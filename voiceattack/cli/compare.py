@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, say, warn
+from voiceattack.cli.console import QuietOption, coloured, say, warn
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError
+from voiceattack.unicode_text import visible
 
 if TYPE_CHECKING:
     from voiceattack.compare.judged import Judged
@@ -90,8 +91,9 @@ def _show(one: Judged, by_name: bool, quiet: bool) -> None:
     for line in (*differences(one.comparison), *changes(one.comparison)):
         say(line)
     for each in one.failed:
-        say(f"WORSE      {each.group.name}: {each.reason} (rule: {each.rule.text})")
-    say(f"{one.run}: {one.verdict}" if by_name else one.verdict)
+        say(f"      {each.group.name}: {each.reason} (rule: {each.rule.text})", mark=coloured("WORSE", "red"))
+    told = visible(f"{one.run}: {one.verdict}" if by_name else one.verdict)
+    say("", mark=coloured(told, "red" if one.failed else "green"))
 
 
 def bless(

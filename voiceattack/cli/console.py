@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,7 @@ __all__ = [
     "RunArgument",
     "TermsOption",
     "TrustOption",
+    "coloured",
     "distinct",
     "formats_of",
     "hold",
@@ -41,6 +42,7 @@ __all__ = [
     "parse_params",
     "progress",
     "say",
+    "say_next",
     "stdout",
     "tell_warnings",
     "tell_writer",
@@ -73,6 +75,8 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors o
 
 _held = contextlib.ExitStack()
 
+Colour = Literal["green", "yellow", "red"]
+COLOURS: dict[Colour, int] = {"red": 31, "green": 32, "yellow": 33}
 SNR_RANGE = (-100.0, 200.0)
 """dB; beyond it nothing is left of the sound, or of the noise."""
 
@@ -85,11 +89,23 @@ def stdout() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
 
 
-def say(text: str, *, quiet: bool = False) -> None:
-    """One line on stdout."""
+def say(text: str, *, mark: str = "", quiet: bool = False) -> None:
+    """One line on stdout, after a ``mark`` of :func:`coloured`."""
     if not quiet:
         hush()
-        print(visible(text), flush=True)
+        print(mark + visible(text), flush=True)
+
+
+def coloured(word: str, colour: Colour) -> str:
+    """A word in a colour on a terminal; as it is elsewhere, and where ``NO_COLOR`` is set (see no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
+        return word
+    return f"\x1b[1;{COLOURS[colour]}m{word}\x1b[0m"
+
+
+def say_next(why: str, *words: str | Path, quiet: bool = False) -> None:
+    """The command that comes next, as a line to copy; what it is for follows as a comment of the shell."""
+    say(f"next: {command_line(*words)}  # {why}", quiet=quiet)
 
 
 def warn(text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.cli.attack import fail_if_nothing_worked
-from voiceattack.cli.console import DeviceOption, QuietOption, hold, progress, say, stdout, warn
+from voiceattack.cli.console import DeviceOption, QuietOption, hold, progress, say, say_next, stdout, warn
 from voiceattack.errors import CorpusError
 from voiceattack.progress import showing
 
@@ -69,12 +69,14 @@ def demo(
         with progress(f"hearing back ({name})", quiet=quiet) as on_progress:
             evaluate(runs[name], [victim], on_progress=on_progress)
         with progress(f"writing the report ({name})", quiet=quiet) as on_progress, showing(on_progress):
-            render(runs[name], ["md"])
+            render(runs[name], ["md", "html"])
     if not quiet:
         _show_paths(list(runs.values()))
         stdout().print(_table(runs["pgd"], runs["targeted"]))
         for run in runs.values():
             say(f"report: {run.path / 'report.md'}")
+            say(f"report: {run.path / 'report.html'}")
+        say_next("listen to all of it, side by side", "view", out)
 
 
 def _samples() -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from voiceattack.cli.console import say
+from voiceattack.cli.console import coloured, say
 
 __all__ = ["doctor"]
 
@@ -16,7 +16,8 @@ def doctor() -> None:
     results = list(checks())
     width = max((len(check.name) for check in results), default=0)
     for check in results:
-        say(f"{'ok  ' if check.ok else 'no  '}  {check.name:<{width}}  {check.detail}")
+        mark = coloured("ok", "green") if check.ok else coloured("no", "red" if check.required else "yellow")
+        say(f"    {check.name:<{width}}  {check.detail}", mark=mark)
         if not check.ok and check.fix:
             say(f"      {'':<{width}}  mend: {check.fix}")
     if any(not check.ok and getattr(check, "required", False) for check in results):

@@ -18,6 +18,7 @@ from voiceattack.cli.console import (
     distinct,
     formats_of,
     hold,
+    say_next,
 )
 
 __all__ = ["evaluate"]
@@ -56,3 +57,4 @@ def evaluate(
         ask_and_show(TextRun.open(run), victims, trust=trusted, formats=[], outputs=outputs, quiet=quiet, terms=terms)
         return
     evaluate_and_show(opened, victims, formats=[], outputs=outputs, quiet=quiet, terms=terms)
+    say_next("the page of it", "report", run, "--format", "html", quiet=quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,9 @@ from voiceattack.cli.console import say
 from voiceattack.extras import install_command, missing
 
 if TYPE_CHECKING:
-    from voiceattack.registry import Entry
+    from voiceattack.registry import Entry, Registry
 
-__all__ = ["list_names"]
+__all__ = ["Kind", "list_names", "registry_of"]
 
 
 class Kind(str, Enum):
@@ -44,13 +44,19 @@ REGISTRIES = {
 }
 
 
+def registry_of(kind: Kind) -> Registry[Any]:
+    """The registry of what is listed; imported here."""
+    module, name = REGISTRIES[kind]
+    found: Registry[Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
 def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     """List what options can be given, with what is installed of it.
 
     Victims, attacks, corruptions, metrics, text perturbations, searches, speakers, formats of reports and of exported corpora.
     """
-    module, name = REGISTRIES[kind]
-    registry = getattr(importlib.import_module(module), name)
+    registry = registry_of(kind)
     entries = [*registry.entries(), *registry.families()]
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voiceattack.cli.console import DeviceOption, QuietOption, TrustOption, hold, progress, say, warn
+from voiceattack.cli.gates import show_gates, show_next
 from voiceattack.commands import command_line
 from voiceattack.errors import RunError, SpecError
 from voiceattack.progress import showing
@@ -207,38 +208,12 @@ def _finish(outcome: Outcome, further: Sequence[Path], named: Named, quiet: bool
     for line in outcome.incomplete:
         warn(f"not finished: {line}; the same command goes on")
     if not quiet:
-        _show(summary, outcome)
+        show_gates(summary, outcome.out)
         for path in written:
             say(f"written: {path}")
+        show_next(summary, outcome.out)
     if outcome.exit_code == 2:
         warn("some gates could not be judged" if outcome.judgements else "the run is not complete")
     if all(sample.row.failed for sample in outcome.samples):
         raise RunError(f"nothing was heard; the first reason: {outcome.samples[0].row.error if outcome.samples else 'no clips'}")
     raise typer.Exit(outcome.exit_code)
-
-
-def _show(summary: dict[str, Any], outcome: Outcome) -> None:
-    counts = summary["counts"]
-    say(f"{counts['crafted']} artefacts crafted, {counts['reused']} from before; {counts['seconds']:.1f} s")
-    for gate in summary["gates"]:
-        say(f"{gate['verdict'].upper():<10} {gate['name']}: {gate['reason']}")
-        if gate["verdict"] in ("failed", "unreliable") and gate["worst"] is not None:
-            say(f"           worst: {_worst(gate['worst'], outcome.out)}")
-    for known in summary["expected"]:
-        say(f"known: {known['told']}")
-    for line in [*summary["hints"], *(f"stale: {name} (--prune deletes it)" for name in summary["stale"])]:
-        say(f"note: {line}")
-    if summary["shard"]:
-        say(f"shard {summary['shard']}: gates are judged by voiceattack merge")
-    else:
-        say(f"suite {summary['suite']}: {summary['verdict']}")
-
-
-def _worst(worst: dict[str, Any], out: Path) -> str:
-    """The example that speaks most against the victim; one that failed left no file to play, only its reason."""
-    if worst["file"] is None or "error" in worst:
-        return f"{worst['id']}: {worst.get('error', 'no file')}"
-    from voiceattack.suite.samples import place
-
-    snr = "" if worst["snr_db"] is None else f", {worst['snr_db']:.1f} dB SNR"
-    return f"{worst['id']}{snr}: said {worst['said']!r}, heard {str(worst['heard']).strip()!r}; play {place(worst['file'], out)}"

@@ -20,6 +20,7 @@ from voiceattack.cli.console import (
     parse_params,
     progress,
     say,
+    say_next,
     stdout,
     warn,
     write_reports,
@@ -132,6 +133,7 @@ def text(
     run = _craft(request, out, asked[0] if asked else None, keep_answers=not no_cache, quiet=quiet)
     own = Trust(everything=True)  # of this command line
     ask_and_show(run, asked, trust=own, formats=["md"], outputs=outputs, quiet=quiet, terms=terms)
+    say_next("the page of it", "report", out, "--format", "html", quiet=quiet)
 
 
 def _craft(request: TextRequest, out: Path, victim: Victim | None, *, keep_answers: bool, quiet: bool) -> TextRun:

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from voiceattack.cli.completion import complete
 from voiceattack.cli.help import show_command, show_commands
 from voiceattack.cli.progress import began
 from voiceattack.cli.threads import use_threads
@@ -94,7 +95,9 @@ def _threads(
 
 
 def _with_threads(params: list[Any]) -> list[Any]:
-    """The options with ``--threads`` after ``--device``, where that is one of them."""
+    """The options, whose values a shell completes, with ``--threads`` after ``--device``, where that is one of them."""
+    for param in params:
+        complete(param)
     names = [param.name for param in params]
     if "device" not in names or "threads" in names:
         return params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from voiceattack.runs.run import Run
 from voiceattack.victims import Victim, load_victim
 from voiceattack.victims.wrappers.cache import RememberingVictim, remembering
 
-__all__ = ["AttackRequest", "craft", "craft_clips"]
+__all__ = ["AttackRequest", "craft", "craft_clips", "other_clips"]
 
 
 @locking("out")
@@ -74,3 +75,15 @@ def craft(
     if isinstance(victim, RememberingVictim) and on_note is not None:
         on_note(victim.told())
     return run
+
+
+def other_clips(out: Path, items: Sequence[Utterance | BadItem]) -> int:
+    """How many clips a run directory holds that are not among ``items``, by where they lie; 0 where there is no run yet.
+
+    Raises:
+        RunError: the run there is damaged.
+    """
+    if not (out / "run.json").exists():
+        return 0
+    asked = {os.path.realpath(item.where if isinstance(item, BadItem) else item.place) for item in items}
+    return len({os.path.realpath(example.source) for example in Run.open(out).examples()} - asked)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal
 
 from voiceattack.errors import MissingExtraError, SpecError, as_error
 from voiceattack.metrics.metric import Column, Metric, Place
 from voiceattack.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["METRICS", "OF_TEXTS", "Column", "Metric", "Place", "columns", "measure", "measure_texts", "metrics"]
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from voiceattack._torchaudio import mismatch
 from voiceattack.errors import MissingExtraError, SpecError, VictimError
 from voiceattack.files import check_folder, one_line
 from voiceattack.languages import language_code
 from voiceattack.registry import Option, Outside, Registry
-from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim, differentiates
 from voiceattack.victims.options import refuse_unknown
 from voiceattack.victims.specs import OUTSIDE, parse_spec, without_patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript, Victim, differentiates
+
+    Factory = Callable[[str, dict[str, str], torch.device], Victim]
 
 __all__ = [
     "VICTIMS",
@@ -29,7 +35,6 @@ __all__ = [
     "pick_device",
 ]
 
-Factory = Callable[[str, dict[str, str], torch.device], Victim]
 VICTIMS: Registry[Factory] = Registry("victim", group="voiceattack.victims")
 
 # Those whose spec names a folder that a library opens, file by file.
@@ -263,12 +268,26 @@ VICTIMS.add(
 )
 
 
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """What lies in :mod:`voiceattack.victims.base`, which imports torch: a shell that completes names cannot wait for it."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from voiceattack.victims import base
+
+        found = globals()[name] = getattr(base, name)
+        return found
+
+
 def pick_device(name: str | None = None) -> torch.device:
     """``name`` as a device, or CUDA when there, else the CPU.
 
     Raises:
         SpecError: no such device here.
     """
+    import torch
+
     if name in (None, "", "auto"):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
