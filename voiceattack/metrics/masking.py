@@ -86,6 +86,7 @@ MASKING_EXCESS_DB = Metric(
     masking_excess_db,
     "masking excess",
     unit="dB",
+    meaning="How far the change stands above what the speech hides from a listener, mean over time and frequency: 0 is hidden.",
     better="lower",
     shows=EVERYWHERE - {"console", "examples", "gates"},
     columns={"html": Column("Masking excess dB"), "list": Column("Excess dB"), "facts": Column(digits=3)},

@@ -40,6 +40,7 @@ class Metric:
         unit: follows a value, ``""`` for none.
         heading: of columns; label and unit when left out.
         digits: decimals shown.
+        meaning: one sentence for who has never met it, which pages show on hover.
         better: which values are, of the perturbed sound; ``neither`` where nobody can say.
         shows: where it is seen. ``results``: in every line of results.jsonl, null where nothing was measured (elsewhere only
             where it was); ``summary``: its median; ``figures``, ``console``, ``html``: the tables of figures of report.md, the
@@ -58,6 +59,7 @@ class Metric:
     unit: str = ""
     heading: str = ""
     digits: int = 2
+    meaning: str = ""
     better: Literal["higher", "lower", "neither"] = "neither"
     shows: frozenset[Place] = EVERYWHERE
     columns: Mapping[Place, Column] = field(default_factory=dict)

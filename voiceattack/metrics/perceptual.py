@@ -69,6 +69,8 @@ PESQ = Metric(
     pesq,
     "PESQ",
     unit="of 4.64",
+    meaning="Quality beside the clean recording as a model of listeners rates it: 4.64 is the same, below 3 the change is "
+    "audible, below 2 clearly so.",
     heading="PESQ",
     better="higher",
     shows=EVERYWHERE - {"examples"},
@@ -77,6 +79,7 @@ STOI = Metric(
     "stoi",
     stoi,
     "STOI",
+    meaning="How intelligible the speech stays to people, by a model: 1 is as the clean recording.",
     digits=3,
     better="higher",
     shows=EVERYWHERE - {"console", "html", "examples", "list", "datasheet"},

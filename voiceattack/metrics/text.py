@@ -195,7 +195,10 @@ def cer(reference: str, hypothesis: str, language: str = "en") -> float:
     return float(jiwer.cer(reference, hypothesis))
 
 
-WER = Metric("wer", wer, "WER", of="transcripts", over="corpus", better="lower", shows=frozenset({"examples", "list"}))
+OF_WORDS = "Word error rate: words misheard, missed or invented, as a share of those said; 0 is all heard right."
+WER = Metric(
+    "wer", wer, "WER", of="transcripts", over="corpus", meaning=OF_WORDS, better="lower", shows=frozenset({"examples", "list"})
+)
 CER = Metric("cer", cer, "CER", of="transcripts", over="corpus", better="lower", shows=frozenset())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from voiceattack.evaluate.wakeword import Sweep
 from voiceattack.files import whole_text, writing
@@ -17,6 +18,7 @@ from voiceattack.unicode_text import csv_cell
 
 __all__ = ["SUFFIXES", "write_sweep"]
 
+NOT_HEARD = "no sound without the phrase was heard:\nfalse accepts were not counted"
 INTERVALS = ("miss_ci95", "false_accepts_ci95")
 
 
@@ -46,6 +48,8 @@ def write_png(found: Sweep, path: Path) -> None:
         if hours:
             # A logarithm has no zero; below one false accept in all that was heard the axis is linear.
             getattr(axis, f"set_{which}scale")("symlog", linthresh=1 / hours)
+            # matplotlib's own labels are of its mathematics, which is off: names may hold dollar signs.
+            getattr(axis, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         getattr(axis, f"set_{which}label")("false accepts an hour")
     for axis in (trade, misses):
         axis.set_ylabel("share of phrases missed")
@@ -57,6 +61,10 @@ def write_png(found: Sweep, path: Path) -> None:
     wrongs.set_ylim(bottom=-0.1 / hours if hours else 0)
     for axis in (trade, misses, wrongs):
         axis.grid(alpha=0.25)
+        if not axis.lines:  # nothing was heard without the phrase, so no false accept was counted
+            axis.text(0.5, 0.5, NOT_HEARD, ha="center", va="center", transform=axis.transAxes, color="#565c66")
+            axis.set_xticks([])
+            axis.set_yticks([])
     said, minutes = points[0]["n"], 60 * hours
     trade.set_title(f"{found.victim}: {said} phrases, {minutes:.1f} minutes without", fontsize="medium", loc="left")
     misses.set_title(f"circle: its own threshold, {found.own_threshold:g}", fontsize="medium", loc="left")

@@ -42,8 +42,9 @@ def draw_example(clean_path: Path, audio_path: Path, title: str, out: Path) -> P
     for axis in axes[1:]:
         axis.sharex(axes[0])
     times = np.arange(len(clean)) / SAMPLE_RATE
-    axes[0].plot(times, adversarial, linewidth=0.6, color="#c2410c", label="adversarial")
-    axes[0].plot(times, clean, linewidth=0.6, color="#1d4ed8", label="clean")
+    # The clean trace lies behind, wide and pale: what the other adds stands out at its edges.
+    axes[0].plot(times, clean, linewidth=1.6, color="#93b4f5", label="clean")
+    axes[0].plot(times, adversarial, linewidth=0.5, color="#c2410c", label="adversarial")
     axes[0].plot(times, delta, linewidth=0.6, color="#111827", label="perturbation")
     axes[0].set_ylabel("amplitude\n(full scale 1)")
     axes[0].legend(loc="upper right", ncols=3, fontsize="small", framealpha=0.9)

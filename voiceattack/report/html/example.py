@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-import jiwer
 import torch
 from torch import Tensor
 
@@ -15,31 +14,16 @@ from voiceattack.errors import AudioError, RunError
 from voiceattack.files import read_bytes
 from voiceattack.metrics import columns
 from voiceattack.objectives import wanted
+from voiceattack.report.alignment import align
 from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number
 from voiceattack.report.masking_curve import masking_curve
 from voiceattack.runs.records import Result
 from voiceattack.runs.run import Run
 
-__all__ = ["align", "example_data"]
+__all__ = ["example_data"]
 
 CURVE_POINTS = 128
-
-
-def align(said: str, heard: str) -> list[tuple[str, str, str]]:
-    """Word alignment by jiwer of two texts, as they are: (``equal|substitute|delete|insert``, words said, words heard)."""
-    before, after = said.split(), heard.split()
-    if not before or not after:
-        return [("delete", said, "")] if before else [("insert", "", heard)] if after else []
-    chunks = jiwer.process_words(said, heard).alignments[0]
-    return [
-        (
-            chunk.type,
-            " ".join(before[chunk.ref_start_idx : chunk.ref_end_idx]),
-            " ".join(after[chunk.hyp_start_idx : chunk.hyp_end_idx]),
-        )
-        for chunk in chunks
-    ]
 
 
 def example_data(run: Run, source: str, heard: Sequence[Result], controls: Sequence[Result]) -> dict[str, Any]:
@@ -72,20 +56,21 @@ def example_data(run: Run, source: str, heard: Sequence[Result], controls: Seque
     return data
 
 
-def _corruption(row: Result) -> list[tuple[str, str]]:
+def _corruption(row: Result) -> list[tuple[str, str, str]]:
     """What a corruption's severity stands for, and what was drawn."""
     drawn = row.recipe.get("draws", {})
     if "value" not in drawn:
         return []
     rest = {name: value for name, value in drawn.items() if name not in ("value", "unit", "random")}
-    facts = [("severity", f"{row.params.get('severity')}: {drawn['value']:g} {drawn['unit']}")]
-    return facts + ([("drawn", ", ".join(f"{name} {value}" for name, value in rest.items()))] if rest else [])
+    facts = [("severity", f"{row.params.get('severity')}: {drawn['value']:g} {drawn['unit']}", "")]
+    return facts + ([("drawn", ", ".join(f"{name} {value}" for name, value in rest.items()), "")] if rest else [])
 
 
-def _measured(row: Result) -> list[tuple[str, str]]:
+def _measured(row: Result) -> list[tuple[str, str, str]]:
+    """Each metric's name, its value for people, and what it means."""
     shown = [(metric, row.value(metric.name)) for metric in columns("facts")]
     return [
-        (metric.label, f"{number(value, metric.digits_in('facts'))} {metric.unit}".strip())
+        (metric.label, f"{number(value, metric.digits_in('facts'))} {metric.unit}".strip(), metric.meaning)
         for metric, value in shown
         if value is not None
     ]

@@ -11,6 +11,7 @@ from voiceattack.errors import AudioError
 from voiceattack.files import inside
 from voiceattack.metrics import OF_TEXTS, Metric, columns
 from voiceattack.progress import each
+from voiceattack.report.alignment import align
 from voiceattack.report.commands import replay_command, run_name
 from voiceattack.report.console import number
 from voiceattack.report.markdown_text import code, escape, link, table
@@ -101,20 +102,31 @@ def _picture(run: Run, row: Result, folder: Path) -> str:
 
 
 def _html(material: Material) -> Markup:
-    shown = [row for row in material.rows if not row.is_control]
+    order = list(OUTCOMES)
+    shown = sorted(
+        (row for row in material.rows if not row.is_control),
+        key=lambda row: order.index(row.outcome) if row.outcome in order else len(order),
+    )
     noise = {(row.control_for, row.victim): row for row in material.rows if row.is_control}
     rates, sizes = columns("list", *OF_TEXTS), columns("list", "signals")
-    names = [name for metric in rates for name in (metric.heading_in("list"), f"Noise {metric.heading_in('list')}")]
-    names += [metric.heading_in("list") for metric in sizes]
+    names = [
+        (name, metric.meaning) for metric in rates for name in (metric.heading_in("list"), f"Noise {metric.heading_in('list')}")
+    ]
+    names += [(metric.heading_in("list"), metric.meaning) for metric in sizes]
     return fill(
         "sections/examples.html.j2",
-        rows=[(row, _measured(row, noise.get((row.id, row.victim)), rates, sizes)) for row in shown],
-        measured=[(name, "num") for name in names],
+        rows=[(row, _difference(row), _measured(row, noise.get((row.id, row.victim)), rates, sizes)) for row in shown],
+        measured=names,
         outcomes=[(name, label, sum(row.outcome == name for row in shown)) for name, label in OUTCOMES.items()],
         labels=OUTCOMES,
         victims=sorted({row.victim for row in shown}),
         attacks=sorted({row.attack for row in shown}),
     )
+
+
+def _difference(row: Result) -> list[tuple[str, str, str]]:
+    """What was said and heard, word by word, as :func:`~voiceattack.report.alignment.align` gives it."""
+    return align(row.normalized_reference, row.normalized_hypothesis)
 
 
 def _measured(row: Result, noise: Result | None, rates: Sequence[Metric], sizes: Sequence[Metric]) -> list[str]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from markupsafe import Markup
 
+from voiceattack.attacks import ATTACKS
 from voiceattack.craft.corruptions import ALL
+from voiceattack.errors import VoiceAttackError
+from voiceattack.metrics import metrics
 from voiceattack.objectives import wanted
 from voiceattack.report.console import normalizer_of, rate_label
 from voiceattack.report.markdown_text import code, escape, table
@@ -21,7 +26,7 @@ def _markdown(material: Material) -> str:
     request = run.request
     budget = request.get("budget", {}).items()
     limits = ", ".join(f"{name} {limit if isinstance(limit, str) else format(limit, 'g')}" for name, limit in budget) or "none"
-    params = ", ".join(f"{name}={value}" for name, value in request.get("params", {}).items()) or "none"
+    params = ", ".join(f"{name}={value}" for name, value in _telling(request).items()) or "as by default"
     goal = escape(request.get("objective", "untargeted")) + (
         f', target "{escape(request["target"])}"' if request.get("target") else ""
     )
@@ -38,6 +43,16 @@ def _markdown(material: Material) -> str:
     return f"# voiceattack report\n\n{warning}\n" + table(("asked", ""), facts)
 
 
+def _telling(request: dict[str, Any]) -> dict[str, Any]:
+    """The attack's parameters that are not as by default; all of an attack that is not installed here."""
+    given: dict[str, Any] = request.get("params", {})
+    try:
+        defaults = ATTACKS.get(str(request.get("attack")))().params
+    except VoiceAttackError:
+        return given
+    return {name: value for name, value in given.items() if name not in defaults or defaults[name] != value}
+
+
 def _html(material: Material) -> Markup:
     request, groups = material.run.request, material.once(groups_of)
     return fill(
@@ -47,6 +62,7 @@ def _html(material: Material) -> Markup:
         lead=groups[0] if groups and request.get("attack") != ALL else None,
         rate=rate_label(material.summary["groups"]),
         corruptions=material.once(facts_of),
+        meaning={metric.name: metric.meaning for metric in metrics()},
     )
 
 

@@ -59,7 +59,20 @@ function drawWave(canvas, samples, paint) {
     pen.fillRect(x, top, 1, Math.max(1, ((high - low) / most) * (height / 2 - 1)));
   }
 }
-function drawSpectrogram(canvas, found, top) {
+function label(pen, text, x, y, align, baseline) { // light on dark, and readable on light
+  pen.textAlign = align; pen.textBaseline = baseline;
+  pen.lineWidth = 3 * (devicePixelRatio || 1); pen.strokeStyle = "rgb(0 0 0 / .75)"; pen.fillStyle = "#fff";
+  pen.strokeText(text, x, y); pen.fillText(text, x, y);
+}
+function drawAxes(canvas, pen, seconds) { // kHz upward, seconds to the right
+  const scale = devicePixelRatio || 1, { width, height } = canvas, edge = 3 * scale;
+  pen.font = `${11 * scale}px system-ui, sans-serif`;
+  label(pen, "8 kHz", edge, edge, "left", "top");
+  label(pen, "4 kHz", edge, height / 2, "left", "middle");
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].find((one) => seconds / one <= Math.max(2, width / scale / 90)) || 120;
+  for (let at = step; at < seconds * 0.98; at += step) label(pen, `${Number(at.toFixed(1))} s`, (at / seconds) * width, height - edge, "center", "bottom");
+}
+function drawSpectrogram(canvas, found, top, seconds) {
   const picture = new OffscreenCanvas(found.frames, found.bins), data = new ImageData(found.frames, found.bins);
   for (let frame = 0; frame < found.frames; frame += 1) {
     for (let bin = 0; bin < found.bins; bin += 1) {
@@ -70,6 +83,7 @@ function drawSpectrogram(canvas, found, top) {
   picture.getContext("2d").putImageData(data, 0, 0);
   const pen = sized(canvas, 104);
   pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  drawAxes(canvas, pen, seconds);
 }
 const svg = (tag, attributes, ...children) => {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);

@@ -60,9 +60,10 @@ async function sounds(data) {
   const draw = () => tracks.forEach((track, place) => {
     if (!track.wave.isConnected) return;
     drawWave(track.wave, track.samples, paints[track.name]);
-    drawSpectrogram(track.picture, spectra[place], spectra[0].top);
+    drawSpectrogram(track.picture, spectra[place], spectra[0].top, track.samples.length / 16000);
   });
-  const box = make("div", { class: "tracks" }, ...boxes);
+  const scale = make("p", { class: "scale" }, "80 dB softer ", make("i", { "aria-hidden": "true" }), " the loudest of the clean clip");
+  const box = make("div", { class: "tracks" }, ...boxes, scale);
   let width = 0;
   new ResizeObserver(() => { if (box.clientWidth !== width) { width = box.clientWidth; draw(); } }).observe(box);
   document.addEventListener("theme", draw);
@@ -74,7 +75,7 @@ function facts(data) {
   button.addEventListener("click", () => copy(data.replay, button));
   const pairs = [["goal", data.goal], ["source", data.source], ...data.facts, ["cost", data.cost], ["SHA-256", data.sha256 || ""]];
   return make("div", {},
-    make("dl", { class: "facts" }, ...pairs.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, isolated(text))])),
+    make("dl", { class: "facts" }, ...pairs.flatMap(([name, text, meaning]) => [make("dt", meaning ? { title: meaning } : {}, name), make("dd", {}, isolated(text))])),
     data.warnings.length || data.nulls.length ? make("ul", { class: "quiet" }, ...[...data.warnings, ...data.nulls].map((text) => make("li", {}, isolated(text)))) : null,
     make("h3", {}, "Make it again"), make("div", { class: "command" }, code, button));
 }
@@ -89,7 +90,9 @@ async function open(row) {
     row.classList.remove("opened");
     return;
   }
-  const cell = make("td", { colspan: String(row.cells.length) }, make("p", { class: "quiet" }, "Loading …"));
+  // As wide as what is seen of the table, wherever that is scrolled to.
+  const inside = make("div", { class: "inside" }, make("p", { class: "quiet" }, "Loading …"));
+  const cell = make("td", { colspan: String(row.cells.length) }, inside);
   const detail = make("tr", { class: "detail" }, cell);
   row.after(detail);
   row.classList.add("opened");
@@ -97,10 +100,10 @@ async function open(row) {
   try {
     const data = await load(row.dataset.id);
     const heard = await sounds(data);
-    cell.replaceChildren(...heard, ...transcripts(data), make("h3", {}, "Size and cost"), make("div", { class: "two" }, facts(data), data.masking ? maskingFigure(data.masking) : ""));
+    inside.replaceChildren(...heard, ...transcripts(data), make("h3", {}, "Size and cost"), make("div", { class: "two" }, facts(data), data.masking ? maskingFigure(data.masking) : ""));
     detail.dataset.ready = "true";
   } catch (error) {
-    cell.replaceChildren(make("p", {}, `This example cannot be shown: ${error.message}`));
+    inside.replaceChildren(make("p", {}, `This example cannot be shown: ${error.message}`));
   }
 }
 body.addEventListener("click", (event) => {
@@ -110,7 +113,8 @@ body.addEventListener("click", (event) => {
 });
 function follow() {
   const row = location.hash.startsWith("#x-") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (row && !row.classList.contains("opened")) open(row);
+  if (row && !row.classList.contains("opened")) { showRow(row); open(row); row.scrollIntoView(); }
 }
+new ResizeObserver(([entry]) => body.style.setProperty("--seen", `${entry.contentRect.width}px`)).observe(find(".listed"));
 addEventListener("hashchange", follow);
 follow();

@@ -25,22 +25,55 @@ function sort(heading) {
     if (detail) ordered.append(detail);
   }
   body.append(ordered);
+  first = 0;
+  paged();
 }
 all("#table thead th").forEach((heading) => find("button", heading).addEventListener("click", () => sort(heading)));
+const PAGE = 50;
+let first = 0, fitting = new Set(rows), whole = false;
+const hide = (row, hidden) => {
+  row.hidden = hidden;
+  if (row.nextElementSibling?.classList.contains("detail")) row.nextElementSibling.hidden = hidden;
+};
+function paged() {
+  const ordered = all("tr.row", body).filter((row) => fitting.has(row));
+  if (first >= ordered.length) first = 0;
+  rows.forEach((row) => hide(row, true));
+  const shown = whole ? ordered : ordered.slice(first, first + PAGE);
+  shown.forEach((row) => hide(row, false));
+  find("#pager").hidden = ordered.length <= PAGE;
+  find("#place").textContent = `${first + 1} to ${Math.min(first + PAGE, ordered.length)} of ${ordered.length}`;
+  find("#before").disabled = first === 0;
+  find("#next").disabled = first + PAGE >= ordered.length;
+}
+function turn(step) {
+  first = Math.max(0, first + step);
+  paged();
+  find("#examples").scrollIntoView();
+}
+find("#before").addEventListener("click", () => turn(-PAGE));
+find("#next").addEventListener("click", () => turn(PAGE));
+// On paper there is but one page of them.
+addEventListener("beforeprint", () => { whole = true; paged(); });
+addEventListener("afterprint", () => { whole = false; paged(); });
+function showRow(row) { // turns to the page that it is on
+  const place = all("tr.row", body).filter((one) => fitting.has(one)).indexOf(row);
+  if (place >= 0) { first = Math.floor(place / PAGE) * PAGE; paged(); }
+}
 function filter() {
   const words = find("#find").value.toLowerCase().split(/\s+/).filter(Boolean);
   const outcomes = new Set(all(".chip[aria-pressed=true]").map((chip) => chip.dataset.outcome));
   const victim = find("#victim")?.value;
   const attack = find("#attack")?.value;
-  let shown = 0;
+  fitting = new Set();
   for (const row of rows) {
     const fits = words.every((word) => texts.get(row).includes(word)) && (!outcomes.size || outcomes.has(row.dataset.outcome))
       && (!victim || row.dataset.victim === victim) && (!attack || row.dataset.attack === attack);
-    row.hidden = !fits;
-    if (row.nextElementSibling?.classList.contains("detail")) row.nextElementSibling.hidden = !fits;
-    shown += fits;
+    if (fits) fitting.add(row);
   }
-  find("#count").textContent = shown === rows.length ? `${rows.length} shown` : `${shown} of ${rows.length} shown`;
+  first = 0;
+  paged();
+  find("#count").textContent = fitting.size === rows.length ? `${rows.length} shown` : `${fitting.size} of ${rows.length} shown`;
 }
 all(".chip").forEach((chip) => chip.addEventListener("click", () => {
   chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
