@@ -50,7 +50,7 @@ OPTIONS = {
     "objective": ("objective", "mute"),
     "target": ("target",),
     "wer_threshold": ("wer_threshold",),
-    "budget": ("snr_db", "linf", "l2", "db_x", "masking_excess_db", "band", "window"),
+    "budget": ("snr_db", "linf", "l2", "db_x", "masking_excess_db", "masking_excess_max_db", "band", "window"),
     **{name: (name,) for name in SearchOptions.model_fields},
     "seed": ("seed",),
     "control": ("no_control",),

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from speechlike import tones
 
+from voiceattack.attacks.rounding import rounded_within
 from voiceattack.audio import Batch, quantize16
 from voiceattack.constraints import Budget
 from voiceattack.errors import SpecError
-from voiceattack.metrics.masking import masking_excess_db
+from voiceattack.metrics.masking import masking_excess_db, masking_excess_max_db, strictly_masked
 from voiceattack.metrics.signal import db_x
 
 SHAPED = [
@@ -26,6 +27,9 @@ SHAPED = [
     Budget(masking_excess_db=0.5),
     Budget(masking_excess_db=2.0, band="200-4000"),
     Budget(masking_excess_db=1.0, window="0.05-", snr_db=15, db_x=-15),
+    Budget(masking_excess_max_db=0.1),
+    Budget(masking_excess_max_db=3.0, window="0.05-", linf=0.02),
+    Budget(masking_excess_max_db=0.5, masking_excess_db=0.1, band="300-7000", snr_db=15),
     Budget(masking_excess_db=1.0, band="300-7000", window="0-0.4", snr_db=15, linf=0.02, l2=1.0, db_x=-15),
 ]
 
@@ -118,6 +122,7 @@ def test_each_limit_means_what_its_name_says() -> None:
 
     assert db_x(clean, clean + projected(db_x=-25)) == pytest.approx(-25, abs=0.01)
     assert masking_excess_db(clean, clean + projected(masking_excess_db=0.7)) <= 0.72
+    assert 0.0 < masking_excess_max_db(clean, clean + projected(masking_excess_max_db=0.7)) <= 0.7
     windowed = projected(window="0.1-0.25")
     changed = windowed.nonzero()
     assert int(changed.min()) == 1600 and int(changed.max()) == 3999
@@ -144,8 +149,24 @@ def test_band_and_window_alone_bound_no_size() -> None:
         ({"window": "always"}, "speech"),
         ({"db_x": -500.0}, "db_x"),
         ({"masking_excess_db": 0.0}, "masking_excess_db"),
+        ({"masking_excess_max_db": -80.0}, "masking_excess_max_db"),
     ],
 )
 def test_wrong_shapes_are_refused(limits: dict[str, Any], match: str) -> None:
     with pytest.raises(SpecError, match=match):
         Budget(**limits)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**16), loudness=st.floats(0.003, 0.9), size=st.floats(1e-4, 0.5), quiet=st.floats(0.0, 1.0))
+def test_what_is_strictly_masked_stays_so_when_it_is_rounded(seed: int, loudness: float, size: float, quiet: float) -> None:
+    """Also in soft recordings and in their pauses, where rounding alone is louder than what hides."""
+    clip = tones(seed % 5)
+    clip[3000:5000] *= quiet
+    batch = Batch.of([quantize16(clip * loudness / float(clip.abs().max()))])
+    delta = torch.randn(batch.waveforms.shape, generator=torch.Generator().manual_seed(seed)) * size
+    rounded = rounded_within(Budget(masking_excess_max_db=0.1), delta, batch)
+    assert torch.equal(rounded, quantize16(rounded))
+    assert strictly_masked(batch.waveforms[0], rounded[0]) == 1.0
+    if loudness > 0.1:
+        assert not torch.equal(rounded, batch.waveforms), "nothing is left"

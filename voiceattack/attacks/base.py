@@ -152,7 +152,9 @@ class Attack(ABC):
                 f"leave out {', '.join('--' + name.replace('_', '-') for name in budget.as_dict())}"
             )
         if self.needs_budget and not budget:
-            raise AttackError(f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess-db")
+            raise AttackError(
+                f"attack {self.name} needs a budget: give --snr-db, --linf, --l2, --db-x or --masking-excess(-max)-db"
+            )
         if objective.acts:
             _check_action(victim, objective)
         if objective.slow:

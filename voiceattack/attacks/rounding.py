@@ -29,13 +29,14 @@ def rounded_within(budget: Budget, delta: Tensor, clean: Batch) -> Tensor:
     for index in range(len(clean)):
         length = int(clean.lengths[index])
         original = clean.waveforms[index, :length]
+        rounded[index, :length] = budget.rounded(delta[index, :length], original)
         shrink = 1.0
         for _ in range(TRIES):
             excess = budget.excess(original, rounded[index, :length])
             if excess <= 1.0:
                 break
             shrink *= 0.9999 / excess
-            rounded[index] = quantize16(clean.waveforms[index] + delta[index] * shrink)
+            rounded[index, :length] = budget.rounded(delta[index, :length] * shrink, original)
         else:
             inward = (delta[index] * 32768.0).trunc() / 32768.0
             rounded[index] = quantize16(clean.waveforms[index] + inward)

@@ -70,6 +70,9 @@ class LimitOptions(_Group):
     masking_excess_db: float | None = Field(
         default=None, description="Most excess over the masking threshold, mean over bins, dB."
     )
+    masking_excess_max_db: float | None = Field(
+        default=None, description="The same in any one bin, dB; 0.1 is strictly masked: nobody should hear it."
+    )
     band: Annotated[str | None, CommandOption(metavar="LOW-HIGH")] = Field(
         default=None, description="Change these frequencies only, Hz."
     )

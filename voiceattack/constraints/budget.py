@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voiceattack.audio.clips import Batch
+from voiceattack.audio.clips import Batch, quantize16
 from voiceattack.constraints.band import Band
 from voiceattack.constraints.masking import Hiding
+from voiceattack.constraints.strict import Strict
 from voiceattack.constraints.window import Window
 from voiceattack.errors import SpecError
 
@@ -33,6 +34,8 @@ class Budget:
         db_x: highest peak of the perturbation relative to the clip's peak, in dB (Carlini & Wagner 2018).
         masking_excess_db: most excess over the masking threshold, mean over time-frequency bins, in dB, > 0. What rounding to 16
             bits adds alone can exceed limits under some hundredths of a dB.
+        masking_excess_max_db: most excess over the masking threshold of any time-frequency bin, in dB; 0.1 is strictly masked, -3
+            hidden 3 dB under the threshold. Where a pause hides not even what rounding to 16 bits adds, nothing is changed.
         band: ``"LOW-HIGH"`` in Hz: where in the spectrum the perturbation may lie. Outside, -20 dB of it are tolerated (a time
             window spreads it), and what rounding to 16 bits adds.
         window: ``"speech"``, ``"START-END"`` or ``"START-"`` in seconds: when the perturbation may be on.
@@ -46,6 +49,7 @@ class Budget:
     l2: float | None = None
     db_x: float | None = None
     masking_excess_db: float | None = None
+    masking_excess_max_db: float | None = None
     band: str | None = None
     window: str | None = None
 
@@ -60,6 +64,8 @@ class Budget:
             raise SpecError(f"db_x must lie in [-120, 20] dB, got {self.db_x}; -30 is a peak 30 dB under the clip's")
         if self.masking_excess_db is not None and not 0.0 < self.masking_excess_db <= 100.0:
             raise SpecError(f"masking_excess_db must lie in (0, 100] dB, got {self.masking_excess_db}")
+        if self.masking_excess_max_db is not None and not -60.0 <= self.masking_excess_max_db <= 100.0:
+            raise SpecError(f"masking_excess_max_db must lie in [-60, 100] dB, got {self.masking_excess_max_db}")
         if self.band is not None:
             Band.parse(self.band)
         if self.window is not None:
@@ -67,7 +73,8 @@ class Budget:
 
     def __bool__(self) -> bool:
         """Whether it bounds how large the perturbation is; a band or a window alone does not."""
-        return any(limit is not None for limit in (self.snr_db, self.linf, self.l2, self.db_x, self.masking_excess_db))
+        sizes = (self.snr_db, self.linf, self.l2, self.db_x, self.masking_excess_db, self.masking_excess_max_db)
+        return any(limit is not None for limit in sizes)
 
     @cached_property
     def _band(self) -> Band | None:
@@ -80,6 +87,10 @@ class Budget:
     @cached_property
     def _hiding(self) -> Hiding | None:
         return None if self.masking_excess_db is None else Hiding(self.masking_excess_db)
+
+    @cached_property
+    def _strict(self) -> Strict | None:
+        return None if self.masking_excess_max_db is None else Strict(self.masking_excess_max_db)
 
     @property
     def support(self) -> Budget:
@@ -139,9 +150,13 @@ class Budget:
             mask = mask.clone()
             for row, clip in zip(mask, clean.clips(), strict=True):
                 row[: len(clip)] &= self._window.mask(clip)
+        if self._strict is not None:
+            mask = mask.clone()
+            for row, clip in zip(mask, clean.clips(), strict=True):
+                row[: len(clip)] &= self._strict.changeable(clip)
         limits = self.linf_radius(clean)
         delta = _cut(delta, clean.waveforms, mask, limits)
-        if self._band is not None or self._hiding is not None:
+        if self._band is not None or self._hiding is not None or self._strict is not None:
             delta = delta.clone()
             for row, length in enumerate(clean.lengths.tolist()):
                 limit = None if limits is None else limits[row]
@@ -155,19 +170,24 @@ class Budget:
         return delta
 
     def _shape(self, delta: Tensor, clip: Tensor, mask: Tensor, limit: Tensor | None) -> Tensor:
-        """Band and masking limit of one clip, float (samples,), without leaving the window or the cube."""
-        band, hiding = self._band, self._hiding
+        """Band and masking limits of one clip, float (samples,), without leaving the window or the cube."""
+        band, masked = self._band, [limit for limit in (self._hiding, self._strict) if limit is not None]
         for _ in range(ROUNDS):
-            if (band is None or band.holds(delta)) and (hiding is None or hiding.holds(clip, delta)):
+            before = delta
+            for one in masked:
+                delta = one.attenuate(clip, delta)
+            if delta is before and (band is None or band.holds(delta)):
                 return delta
-            if hiding is not None:
-                delta = hiding.attenuate(clip, delta)
             if band is not None:
                 delta = band.inside(delta)
             delta = _cut(delta, clip, mask, limit)
         if band is not None and not band.holds(delta):
             return torch.zeros_like(delta)
-        return delta if hiding is None else delta * hiding.scale(clip, delta)
+        return delta * min((one.scale(clip, delta) for one in masked), default=1.0)
+
+    def rounded(self, delta: Tensor, clip: Tensor) -> Tensor:
+        """One clip with what fits, float (samples,), on the 16-bit grid; rounding may break all limits but the strict one."""
+        return quantize16(clip + delta) if self._strict is None else self._strict.rounded(clip, delta)
 
     def excess(self, clean: Tensor, adversarial: Tensor) -> float:
         """How many times over its tightest limit the perturbation of one clip is; at most 1 means within budget.
@@ -195,6 +215,8 @@ class Budget:
             ratios.append(self._band.excess(delta))
         if self._hiding is not None:
             ratios.append(self._hiding.excess_db(clean, delta.to(clean)) / self._hiding.limit_db)
+        if self._strict is not None:
+            ratios.append(10.0 ** ((self._strict.excess_db(clean, delta.to(clean)) - self._strict.limit_db) / 20.0))
         return max(ratios)
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from voiceattack.metrics.psychoacoustics import HOP, N_FFT, Masking, masking
+from voiceattack.constraints.thresholds import threshold_of
+from voiceattack.metrics.psychoacoustics import HOP, N_FFT
 
 __all__ = ["Hiding"]
 
-KEPT = 64  # thresholds remembered, a few MB each
 HALVINGS, SCALE_HALVINGS = 5, 14
 DEEPEST_DB = 120.0
 MOST = 1.5  # times the excess by which a bin is attenuated at most
-_thresholds: OrderedDict[tuple[bytes, str], Masking] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Hiding:
 
     def excess_db(self, clip: Tensor, delta: Tensor) -> float:
         """The mean excess of ``delta`` on the clean ``clip``."""
-        return float(_threshold(clip).excess_db(delta[None]).mean())
+        return float(threshold_of(clip).excess_db(delta[None]).mean())
 
     def holds(self, clip: Tensor, delta: Tensor) -> bool:
         """Whether the limit is kept."""
@@ -43,7 +40,7 @@ class Hiding:
             return delta
         window = torch.hann_window(N_FFT, device=delta.device, dtype=delta.dtype)
         spectrum = torch.stft(delta, N_FFT, HOP, window=window, center=True, pad_mode="constant", return_complex=True)
-        above = _threshold(clip).excess_db(delta[None])[0]
+        above = threshold_of(clip).excess_db(delta[None])[0]
 
         def softened(strength: float) -> Tensor:
             gains = torch.pow(10.0, -strength * above / 20.0)
@@ -71,16 +68,3 @@ class Hiding:
             else:
                 broken = middle
         return float(10.0 ** (-kept / 20.0))
-
-
-def _threshold(clip: Tensor) -> Masking:
-    """The clip's threshold, remembered by its samples: a search projects hundreds of times onto the same one."""
-    key = (hashlib.blake2b(clip.detach().cpu().contiguous().numpy().tobytes(), digest_size=16).digest(), str(clip.device))
-    if key in _thresholds:
-        _thresholds.move_to_end(key)
-        return _thresholds[key]
-    with torch.no_grad():
-        _thresholds[key] = found = masking(clip.detach()[None])
-    while len(_thresholds) > KEPT:
-        _thresholds.popitem(last=False)
-    return found

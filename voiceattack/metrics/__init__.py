@@ -42,6 +42,14 @@ METRICS.add("masking_excess_db", "voiceattack.metrics.masking:MASKING_EXCESS_DB"
 METRICS.add(
     "masking_excess_share", "voiceattack.metrics.masking:MASKING_EXCESS_SHARE", "share of bins above that threshold, 0 to 1"
 )
+METRICS.add(
+    "masking_excess_max_db",
+    "voiceattack.metrics.masking:MASKING_EXCESS_MAX_DB",
+    "dB above it in the bin that stands out most, >= 0",
+)
+METRICS.add(
+    "strictly_masked", "voiceattack.metrics.masking:STRICTLY_MASKED", "1 where no bin is above it by more than 0.1 dB, else 0"
+)
 
 
 def metrics() -> list[Metric]:

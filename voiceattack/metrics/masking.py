@@ -10,7 +10,18 @@ from torch import Tensor
 from voiceattack.metrics.metric import EVERYWHERE, Column, Metric
 from voiceattack.metrics.psychoacoustics import Masking, masking
 
-__all__ = ["MASKING_EXCESS_DB", "MASKING_EXCESS_SHARE", "masking_excess_db", "masking_excess_share"]
+__all__ = [
+    "MASKING_EXCESS_DB",
+    "MASKING_EXCESS_MAX_DB",
+    "MASKING_EXCESS_SHARE",
+    "STRICTLY_MASKED",
+    "masking_excess_db",
+    "masking_excess_max_db",
+    "masking_excess_share",
+    "strictly_masked",
+]
+
+STRICT_DB = 0.1
 
 
 def _threshold(clean: Tensor, adversarial: Tensor) -> tuple[Masking, Tensor]:
@@ -53,6 +64,23 @@ def masking_excess_share(clean: Tensor, adversarial: Tensor) -> float:
     return float((threshold.excess_db(delta) > 0).double().mean())
 
 
+def masking_excess_max_db(clean: Tensor, adversarial: Tensor) -> float:
+    """How far the perturbation stands above the masking threshold in the time-frequency bin where it does most, in dB, >= 0.
+
+    Args, Raises: as :func:`masking_excess_db`.
+    """
+    threshold, delta = _threshold(clean, adversarial)
+    return float(threshold.excess_db(delta).max())
+
+
+def strictly_masked(clean: Tensor, adversarial: Tensor) -> float:
+    """1 where no time-frequency bin of the perturbation stands more than 0.1 dB above the masking threshold, else 0.
+
+    Args, Raises: as :func:`masking_excess_db`.
+    """
+    return float(masking_excess_max_db(clean, adversarial) <= STRICT_DB)
+
+
 MASKING_EXCESS_DB = Metric(
     "masking_excess_db",
     masking_excess_db,
@@ -69,4 +97,20 @@ MASKING_EXCESS_SHARE = Metric(
     better="lower",
     shows=frozenset({"size", "facts"}),
     columns={"facts": Column(digits=3)},
+)
+MASKING_EXCESS_MAX_DB = Metric(
+    "masking_excess_max_db",
+    masking_excess_max_db,
+    "highest masking excess",
+    unit="dB",
+    better="lower",
+    shows=EVERYWHERE - {"console", "html", "examples", "list"},
+)
+STRICTLY_MASKED = Metric(
+    "strictly_masked",
+    strictly_masked,
+    "strictly masked",
+    digits=0,
+    better="higher",
+    shows=frozenset({"results", "facts", "at"}),
 )

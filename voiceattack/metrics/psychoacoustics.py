@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from voiceattack.audio.clips import SAMPLE_RATE
 
-__all__ = ["HOP", "N_FFT", "Masking", "absolute_threshold_db", "bark", "masking"]
+__all__ = ["HOP", "N_FFT", "Masking", "absolute_threshold_db", "bark", "critical_bands", "masking"]
 
 N_FFT = 2048
 HOP = 512
@@ -34,6 +35,13 @@ def absolute_threshold_db(hertz: Tensor) -> Tensor:
     return 3.64 * khz.pow(-0.8) - 6.5 * torch.exp(-0.6 * (khz - 3.3).square()) + 1e-3 * khz.pow(4)
 
 
+@lru_cache(maxsize=4)
+def critical_bands(bins: int) -> tuple[Tensor, Tensor]:
+    """Of each of ``bins`` from 0 Hz to 8 kHz, the first bin within half a Bark and the one after the last, int64 (bins,)."""
+    rates = bark(torch.linspace(0.0, SAMPLE_RATE / 2, bins, dtype=torch.float64))
+    return torch.searchsorted(rates, rates - NEAR_BARK), torch.searchsorted(rates, rates + NEAR_BARK, right=True)
+
+
 @dataclass(frozen=True)
 class Masking:
     """The masking threshold of a batch of clips.
@@ -56,9 +64,11 @@ class Masking:
             waveforms: float (batch, samples), of the clips' length.
         """
         power = _power(waveforms)
-        rates = bark(torch.linspace(0.0, SAMPLE_RATE / 2, power.shape[1], device=power.device, dtype=power.dtype))
-        band = ((rates[:, None] - rates[None, :]).abs() <= NEAR_BARK).to(power)
-        return _decibels(band @ power / HANN_NOISE_BANDWIDTH) + self.gain_db[:, None, None]
+        first, after = critical_bands(power.shape[1])
+        # Differences of sums up to each bin: in double precision, since what is far softer than the rest counts.
+        sums = torch.nn.functional.pad(power.double().cumsum(dim=1), (0, 0, 1, 0))
+        band = (sums[:, after.to(sums.device)] - sums[:, first.to(sums.device)]).to(power)
+        return _decibels(band / HANN_NOISE_BANDWIDTH) + self.gain_db[:, None, None]
 
     def excess_db(self, perturbation: Tensor) -> Tensor:
         """How far a perturbation stands above the threshold, float (batch, bins, frames) in dB, zero where it is hidden."""
