@@ -76,6 +76,20 @@ def test_examples_are_commands(name: str) -> None:
         assert all(part in told for part in line.split("\n"))
 
 
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("compare", "compare [OPTIONS] BASELINE RUN..."),
+        ("view", "view [OPTIONS] [RUN|DIR...]"),
+        ("attack", "attack [OPTIONS] INPUT..."),
+        ("list", "list [OPTIONS] KIND"),
+        ("doctor", "doctor [OPTIONS]"),
+    ],
+)
+def test_usage_names_the_arguments(name: str, usage: str) -> None:
+    assert f"Usage: voiceattack {usage}" in [line.strip() for line in in_process(name, "--help").stdout.splitlines()]
+
+
 def test_no_example_is_of_no_command() -> None:
     assert set(EXAMPLES) == {"", *COMMANDS}
 

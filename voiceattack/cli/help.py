@@ -20,7 +20,7 @@ __all__ = ["show_command", "show_commands"]
 WIDEST = 100
 """Columns; longer lines are hard to read."""
 TAKES = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}
-NAMES = {"victim": "VICTIM", "attack_name": "ATTACK"}
+NAMES = {"victim": "VICTIM", "attack_name": "ATTACK", "device": "DEVICE"}
 LONG_CHOICE = 24
 """Characters of choices that fit beside an option; more of them are said in its help."""
 
@@ -28,7 +28,7 @@ LONG_CHOICE = 24
 def show_command(command: Any, ctx: Any) -> None:
     """Print the help of one command."""
     console = _console()
-    _introduction(console, command, ctx)
+    _introduction(console, command, _usage(command, ctx))
     params = [param for param in command.get_params(ctx) if not param.hidden]
     arguments = [param for param in params if param.param_type_name == "argument"]
     options = [param for param in params if param.param_type_name == "option"]
@@ -45,7 +45,7 @@ def show_commands(group: Any, ctx: Any) -> None:
     from rich.text import Text
 
     console = _console()
-    _introduction(console, group, ctx)
+    _introduction(console, group, group.get_usage(ctx))
     rows = {"Options": [(_left(param), _right(param)) for param in group.get_params(ctx) if not param.hidden]}
     for title, names in COMMAND_GROUPS.items():
         rows[title] = [(name, first_sentence(group.commands[name].help or "")) for name in names]
@@ -67,11 +67,21 @@ def _console() -> Console:
     return console
 
 
-def _introduction(console: Console, command: Any, ctx: Any) -> None:
+def _usage(command: Any, ctx: Any) -> str:
+    """``Usage: voiceattack NAME [OPTIONS] INPUT...``; what may be left out stands in brackets."""
+    words = [f"Usage: {ctx.command_path}", "[OPTIONS]"]
+    for param in command.params:
+        if param.param_type_name == "argument":
+            name = _left(param).removesuffix("...") + "..." * (param.nargs != 1)
+            words.append(name if param.required else f"[{name}]")
+    return " ".join(words)
+
+
+def _introduction(console: Console, command: Any, usage: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    console.print(Padding(Text(command.get_usage(ctx), style="bold"), (1, 1)))
+    console.print(Padding(Text(usage, style="bold"), (1, 1)))
     for paragraph in (command.help or "").split("\n\n"):
         console.print(Padding(Text(" ".join(paragraph.split())), (0, 1, 1, 1)))
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from voiceattack.asked import reason_of
+from voiceattack.cli.panels import MODELS
 from voiceattack.commands import command_option
 from voiceattack.errors import SpecError
 from voiceattack.numbers import LARGEST
@@ -57,6 +58,7 @@ def _options(group: type[BaseModel]) -> Iterator[inspect.Parameter]:
             show_default=True if option.default is None else option.default,
             min=_bound(field, "ge"),
             max=_bound(field, "le"),
+            rich_help_panel=MODELS.get(group.__name__),
         )
         yield inspect.Parameter(_given_as(name, field), KEYWORD, default=info, annotation=hints[name])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["COMMAND_GROUPS", "MANY", "PANELS", "panel_of"]
+__all__ = ["COMMAND_GROUPS", "MANY", "MODELS", "PANELS", "panel_of"]
 
 COMMAND_GROUPS = {
     "Start": ("demo", "list", "doctor"),
@@ -31,6 +31,14 @@ PANELS = {
 }
 """Options by what they decide, under the names of their values; an option means the same in every command."""
 
+MODELS = {
+    "GoalOptions": "Goal",
+    "LimitOptions": "Budget",
+    "ParamOptions": "Search",
+    "SearchOptions": "Search",
+    "OutputOptions": "Output",
+}
+"""The panel of options that are a model's fields, by the model: a field more stands there by itself."""
 MANY = 14
 """Options, with ``--help``, from which on a command's options are shown by panels."""
 
@@ -44,4 +52,4 @@ def panel_of(param: Any, count: int) -> str:
     """
     if count < MANY:
         return "Options"
-    return next((title for title, names in PANELS.items() if param.name in names), "Options")
+    return param.rich_help_panel or next((title for title, names in PANELS.items() if param.name in names), "Options")
