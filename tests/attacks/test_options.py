@@ -101,7 +101,7 @@ def found(printed: str) -> dict[str, Any]:
 
 
 def test_a_new_option_is_explained(printed: str) -> None:
-    assert re.search(r"--max-stages .*\[x>=1\] +Most stages saved of one clip\.", printed)
+    assert re.search(r"--max-stages N +Most stages saved of one clip\.  \[1 or more\]", printed)
 
 
 def test_a_new_option_reaches_the_search_and_the_record(found: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ __all__ = ["demo"]
 
 VICTIM = "whisper-tiny.en"
 SNR_DB = 35.0
-CLIPS = 4
+CLIPS = 6
 TARGET = "unlock the front door"
 TARGETED_STEPS = 120
 

@@ -95,20 +95,20 @@ class AttackRequest(SearchOptions, Asked):
         for name, limit in self.budget.items():
             words += [f"--{name.replace('_', '-')}", limit if isinstance(limit, str) else repr(limit)]
         for name, value in self.params.items():
-            if value is not None or not self._left_out(name):
+            if not self._left_out(name, value):
                 words += ["--param", param_text(name, value)]
         words += option_words(self, ("wer_threshold", *SearchOptions.model_fields, "control", "keep_format"))
         words += ["--seed", repr(self.seed), "--out", Path(out)]
         behind = any(given.startswith("-") for given in self.inputs)
         return command_line("attack", *([*words, "--", *self.inputs] if behind else [*self.inputs, *words]))
 
-    def _left_out(self, param: str) -> bool:
-        """Whether a parameter is None when it is not given."""
+    def _left_out(self, param: str, value: Any) -> bool:
+        """Whether a parameter has this value when it is not given, or is None where nobody knows."""
         try:
             known = ATTACKS.get(self.attack).Params.model_fields
         except UnknownNameError:
-            return True
-        return param not in known or known[param].default is None
+            return value is None
+        return known[param].default == value if param in known else value is None
 
 
 def _budget(limits: dict[str, Any]) -> Budget:

@@ -19,6 +19,7 @@ from voiceattack.unicode_text import csv_cell
 __all__ = ["SUFFIXES", "write_sweep"]
 
 NOT_HEARD = "no sound without the phrase was heard:\nfalse accepts were not counted"
+NONE = "no false accept at any threshold\nin {:.1f} minutes without the phrase"
 INTERVALS = ("miss_ci95", "false_accepts_ci95")
 
 
@@ -61,8 +62,11 @@ def write_png(found: Sweep, path: Path) -> None:
     wrongs.set_ylim(bottom=-0.1 / hours if hours else 0)
     for axis in (trade, misses, wrongs):
         axis.grid(alpha=0.25)
-        if not axis.lines:  # nothing was heard without the phrase, so no false accept was counted
-            axis.text(0.5, 0.5, NOT_HEARD, ha="center", va="center", transform=axis.transAxes, color="#565c66")
+    told = NOT_HEARD if not hours else "" if any(point["false_accepts"] for point in points) else NONE.format(60 * hours)
+    for axis in (trade, wrongs) if told else ():
+        axis.text(0.5, 0.5, told, ha="center", va="center", transform=axis.transAxes, color="#565c66")
+    for axis in (trade, misses, wrongs):
+        if not axis.lines:  # its ticks would count nothing
             axis.set_xticks([])
             axis.set_yticks([])
     said, minutes = points[0]["n"], 60 * hours

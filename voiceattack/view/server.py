@@ -14,7 +14,8 @@ import voiceattack.report.html
 from voiceattack.errors import VoiceAttackError
 from voiceattack.files import read_bytes
 from voiceattack.local_server import LocalHandler, LocalServer
-from voiceattack.report.alignment import align, example_data
+from voiceattack.report.alignment import align
+from voiceattack.report.html.example import example_data
 from voiceattack.runs.records import AnyResult, Result, TextResult
 from voiceattack.runs.run import Run
 from voiceattack.unicode_text import all_visible, csv_cell

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import chromium, console, requests, serious_findings, until
+from page_check import check_page
 from speechlike import in_process, write_clips
 
+from voiceattack.metrics.intervals import wilson
 from voiceattack.report import render
+from voiceattack.report.alignment import align
 from voiceattack.report.commands import make_command
-from voiceattack.report.html.example import align
+from voiceattack.report.sections.base import Material
+from voiceattack.report.sections.groups import groups_of
 from voiceattack.runs import Run
 from voiceattack.unicode_text import visible
 
@@ -144,7 +149,7 @@ def test_a_file_elsewhere_stands_alone(run: Path, page: Any, tmp_path: Path) -> 
 
 def test_markup_is_escaped_without_a_browser(run: Path) -> None:
     html = (run / "report.html").read_text(encoding="utf-8")
-    assert "<img" not in html and "<b>bold" not in html and "&lt;script&gt;document.title" in html
+    assert "<img" not in html and "<b>bold" not in html and "onerror" in html
     assert html.count("<script>") == 1 and "default-src 'none'" in html
     assert not any(word in html for word in ('src="http', 'href="http', "@import", "//cdn"))
 
@@ -190,3 +195,71 @@ def test_the_masking_picture_is_of_the_loudest_second() -> None:
     wave = torch.zeros(50_000)
     wave[30_000:34_000] = 0.5
     assert 18_000 <= _loudest_second(wave) <= 30_000 and _loudest_second(wave[:5000]) == 0
+
+
+def test_the_page_with_an_example_opened_in_every_width(run: Path, page: Any) -> None:
+    check_page(page, run / "report.html")
+    for width in (390, 1280, 1600):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        opened(page, run / "report.html")
+        left, right = page.execute_script(
+            "const b = document.querySelector('.inside').getBoundingClientRect(); return [b.left, b.right]"
+        )
+        assert left >= 0 and right <= width, (width, left, right)
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_what_was_said_and_heard_is_the_first_column_and_fooled_come_first(run: Path) -> None:
+    html = (run / "report.html").read_text(encoding="utf-8")
+    first = html.index('data-column="0"')
+    assert html[first : first + 60].startswith('data-column="0"><button type="button">Said and heard')
+    outcomes = re.findall(r'<tr class="row"[^>]*data-outcome="(\w+)"', html)
+    assert outcomes == sorted(outcomes, key=("fooled", "held", "clean_wrong", "no_effect", "error").index)
+    assert 'title="Signal-to-noise ratio: how much louder' in html
+
+
+@pytest.mark.parametrize(
+    ("scored", "fooled", "noise", "told", "verdict"),
+    [
+        (6, 1.0, 0.0, "6 of 6 clips fooled at 30 dB SNR; noise fooled none", "it is the attack, not the loudness"),
+        (2, 1.0, 0.0, "2 of 2 clips fooled at 30 dB SNR; noise fooled none", "Too few clips (2) to tell; use at least 5."),
+        (6, 0.5, 0.5, "3 of 6 clips fooled at 30 dB SNR; noise fooled 3", "The intervals overlap"),
+        (0, None, None, "Nothing could be scored", "No clip could be scored"),
+    ],
+)
+def test_the_first_sentence_says_what_it_means(
+    scored: int, fooled: float | None, noise: float | None, told: str, verdict: str
+) -> None:
+    def group(rate: float | None, control: bool) -> dict[str, Any]:
+        interval = None if rate is None else wilson(round(rate * scored), scored)
+        facts = {
+            "victim": "v",
+            "source_victim": "v",
+            "attack": "noise" if control else "pgd",
+            "objective": "untargeted",
+            "target": None,
+        }
+        figures = {"n_scored": scored, "success_rate": rate, "success_ci95": interval, "snr_db_median": 30.2, "pesq_median": 1.4}
+        return {**facts, **figures, "is_control": control, "severity": None}
+
+    material = Material(None, [], {"groups": [group(fooled, False), group(noise, True)]}, Path())  # type: ignore[arg-type]
+    (lead,) = groups_of(material)
+    assert lead["headline"] == told and verdict in lead["verdict"]
+    assert lead["audible"] == "clearly audible"
+
+
+def test_examples_beyond_fifty_are_on_further_pages(run: Path, page: Any, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "many")
+    many = tmp_path / "many" / "report.html"
+    html = many.read_text(encoding="utf-8")
+    row = re.search(r'<tr class="row".*?</tr>', html, re.DOTALL)
+    assert row is not None
+    more = "".join(row[0].replace('id="x-', f'id="x-{n}-') for n in range(120))
+    many.write_text(html.replace(row[0], row[0] + more, 1), encoding="utf-8")
+    page.get(many.as_uri())
+    assert len(shown(page)) == 50 and "1 to 50 of 124" in page.find_element("css selector", "#pager").text
+    page.find_element("css selector", "#next").click()
+    assert len(shown(page)) == 50
+    page.find_element("css selector", "#next").click()
+    assert len(shown(page)) == 24 and not page.find_element("css selector", "#next").is_enabled()
