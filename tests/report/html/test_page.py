@@ -210,6 +210,25 @@ def test_the_page_with_an_example_opened_in_every_width(run: Path, page: Any) ->
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_no_table_is_wider_than_paper(run: Path, page: Any) -> None:
+    paper = {"width": 718, "height": 1040, "deviceScaleFactor": 1, "mobile": False}  # A4, margins of 1 cm
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
+    opened(page, run / "report.html")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    widths = page.execute_script("return [...document.querySelectorAll('.scroll > table')].map((one) => one.offsetWidth)")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(widths) >= 2 and max(widths) <= 718, widths
+
+
+def test_the_page_of_corruptions_in_every_width(page: Any, tmp_path: Path) -> None:
+    asked = ("--victim", "tiny", "--names", "gain", "--severities", "1", "--out", tmp_path / "run")
+    done = in_process("corruptions", *write_clips(tmp_path / "in", 1), *asked)
+    assert done.returncode == 0, done.stderr
+    render(Run.open(tmp_path / "run"), ["html"])
+    check_page(page, tmp_path / "run" / "report.html")
+
+
 def test_what_was_said_and_heard_is_the_first_column_and_fooled_come_first(run: Path) -> None:
     html = (run / "report.html").read_text(encoding="utf-8")
     first = html.index('data-column="0"')
