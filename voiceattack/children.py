@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 
-__all__ = ["child", "terminable"]
+__all__ = ["child", "held", "terminable"]
 
 _holding = False
 _came = False
@@ -24,7 +24,7 @@ def child(words: Sequence[str], *, stdin: int, stdout: int, stderr: int) -> Iter
     """
     process: subprocess.Popen[bytes] | None = None
     try:
-        with _held():  # interrupted between its start and the next line, nobody would know whom to kill
+        with held():  # interrupted between its start and the next line, nobody would know whom to kill
             process = subprocess.Popen(words, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
         yield process
     finally:
@@ -58,8 +58,11 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 @contextlib.contextmanager
-def _held() -> Iterator[None]:
-    """An interruption that comes in the block is raised at its end. Of the main thread: others are never interrupted."""
+def held() -> Iterator[None]:
+    """An interruption that comes in the block is raised at its end: for native code that calls Python back, which would lose it.
+
+    Of the main thread: others are never interrupted. One such block is not inside another.
+    """
     global _holding, _came
     if threading.current_thread() is not threading.main_thread():
         yield

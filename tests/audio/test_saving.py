@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from limits import file_size_limit
-from speechlike import ROOT, tone
+from speechlike import ROOT, environment, tone
 from torch import Tensor
 
 from voiceattack.audio import clips as audio
@@ -85,3 +86,37 @@ def test_killed_while_saving_leaves_the_old_file_whole(tmp_path: Path) -> None:
     loaded = audio.load(path)
     assert loaded.shape == (200_000,)
     assert bool((loaded == loaded[0]).all())
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+
+import torch
+
+from voiceattack.audio import clips as audio
+from voiceattack.children import terminable
+
+wave, lost = torch.rand(16_000 * 30) - 0.5, 0
+for turn in range(8):
+    timer = threading.Timer(0.003 + 0.004 * turn, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with terminable():
+            audio.save(sys.argv[1], wave)
+            time.sleep(0.5)
+        lost += 1
+    except KeyboardInterrupt:
+        timer.join()
+print(lost)
+"""
+
+
+def test_an_interruption_while_a_file_is_encoded_is_not_lost(tmp_path: Path) -> None:
+    """The encoder calls Python back to write; what is raised in there never comes out."""
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "x.flac")]
+
+    def ready() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=120, check=False, preexec_fn=ready)
+    assert done.returncode == 0 and done.stdout == "0\n", (done.stdout, done.stderr[-300:])

@@ -224,8 +224,9 @@ def test_parquet_with_sounds_inside(parquet: Path, clips: Path, tmp_path: Path) 
     done = in_process("transcribe", parquet, clips / "a.wav", "--victim", "tiny")
     heard = [line.split("\t") for line in done.stdout.splitlines()]
     assert [line[0] for line in heard] == [items[0].place, items[1].place, str(clips / "a.wav")] and heard[0][1] == heard[2][1]
-    named, none = done.stderr.splitlines()
+    named, none, rates = done.stderr.splitlines()
     assert "holds no sound, only the path '../c.wav'" in named and "not audio" in none and "/tmp/voiceattack-" not in none
+    assert "WER" in rates
 
 
 def test_a_run_of_parquet_keeps_the_format_inside_and_replays(parquet: Path, tmp_path: Path) -> None:

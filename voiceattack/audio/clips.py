@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voiceattack.audio.files import AudioInfo, read_info, read_samples, reading
+from voiceattack.children import held
 from voiceattack.errors import AudioError
 from voiceattack.files import one_line, open_regular, write_whole, writing
 
@@ -168,7 +169,8 @@ def save(
     buffer = io.BytesIO()
     try:
         channels = 1 if pcm.ndim == 1 else pcm.shape[0]
-        with soundfile.SoundFile(buffer, "w", sample_rate, channels, "PCM_16", format=kind.upper()) as file:
+        # The encoder calls Python back to write, and what is raised there is lost.
+        with held(), soundfile.SoundFile(buffer, "w", sample_rate, channels, "PCM_16", format=kind.upper()) as file:
             # Metadata goes before the samples: FLAC cannot add it afterwards.
             if comment is not None:
                 file.comment = comment
