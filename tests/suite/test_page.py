@@ -229,3 +229,17 @@ def test_report_writes_it_again_and_elsewhere(decided: Path, tmp_path: Path) -> 
 def test_the_page_in_a_browser(decided: Path) -> None:
     with chromium() as page:
         check_page(page, decided / "out" / "report.html")
+
+
+def test_a_recording_that_is_misheard_when_clean_is_named_from_the_runs_folder(tmp_path: Path) -> None:
+    own = OwnRecogniser(tmp_path)
+    own.change(deaf=["order2"])
+    assert run(own.suite(gates=["wer_clean <= 0"]), "--trust")[0] == 1
+    page = (tmp_path / "out" / "report.html").read_text()
+    command = re.search(r"<code>voiceattack transcribe (\S+) --victim", page)
+    assert command is not None and (tmp_path / "out" / command[1]).is_file(), "typed in the run's folder it finds the sound"
+
+
+def test_history_takes_what_a_run_kept_of_those_before(decided: Path) -> None:
+    done = in_process("history", decided / "out", "-o", decided / "history.json")
+    assert done.returncode == 0 and len(json.loads((decided / "history.json").read_text())["suites"][0]["runs"]) == 3

@@ -11,16 +11,18 @@ from voiceattack.errors import RunError, VoiceAttackError
 from voiceattack.files import open_regular
 from voiceattack.history.past import FORMAT, PastRun, read_past_run
 
-__all__ = ["find_summaries", "read_runs"]
+__all__ = ["EARLIER", "find_summaries", "read_runs"]
 
 HEAD_BYTES = 200
+EARLIER = "earlier"
+"""Folder of a suite's run in which it keeps the summaries of the runs before."""
 
 
 def find_summaries(given: Sequence[str | Path]) -> list[Path]:
     """Every summary of a suite's run in and below the folders, among the files, and behind the patterns that are given.
 
     A summary is known by its content, so that copies under other names (``2026-03-01-1a2b3c.json``) count. Links to folders are
-    not followed, and nothing below a run of a suite is another.
+    not followed, and below a run of a suite only what it kept of the runs before counts.
 
     Raises:
         RunError: a path is not there, or a pattern fits nothing.
@@ -59,7 +61,7 @@ def _below(folder: Path) -> Iterator[Path]:
         own = [Path(place, name) for name in sorted(files) if name.endswith(".json") and _is_summary(Path(place, name))]
         yield from own
         if any(path.name == "summary.json" for path in own):
-            below.clear()
+            below[:] = [name for name in below if name == EARLIER]
         below.sort()
 
 

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from voiceattack.files import inside, read_bytes, write_whole, writing
+from voiceattack.history.gather import EARLIER
 
 __all__ = ["EARLIER", "MOST", "keep_last"]
 
-EARLIER = "earlier"
 MOST = 100
 ADVICE = "make room or choose another --out"
 

@@ -111,7 +111,8 @@ def _clip(clip: Json, here: _Here) -> Clip:
     # In the run directory, or where the suite's own inputs lie.
     found = next((path for path in (here.folder / file, Path(file)) if path.is_file()), None) if file else None
     sound = "" if found is None else quote(Path(os.path.relpath(found, here.place)).as_posix())
-    return Clip(clip, sound, again(clip, here.specs), consequence(clip))
+    reached = clip if found is None else {**clip, "file": Path(os.path.relpath(found, here.folder)).as_posix()}
+    return Clip(clip, sound, again(reached, here.specs), consequence(clip))
 
 
 def _before(gate: Json, since: Judged | None, past: Sequence[PastRun], excused: bool) -> str:
