@@ -99,9 +99,9 @@ from voiceattack.children import terminable
 wave, lost = torch.rand(16_000 * 30) - 0.5, 0
 for turn in range(8):
     timer = threading.Timer(0.003 + 0.004 * turn, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     try:
         with terminable():
+            timer.start()
             audio.save(sys.argv[1], wave)
             time.sleep(0.5)
         lost += 1
