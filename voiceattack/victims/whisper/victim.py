@@ -56,7 +56,7 @@ class WhisperVictim(DifferentiableVictim):
 
     @property
     def writes_on(self) -> bool:
-        return self.short_window and not any(mode.timestamps for mode in self.model.modes)
+        return self.short_window
 
     @property
     def device(self) -> torch.device:
