@@ -13,8 +13,8 @@ IGNORE = -100
 EOT_PLACES = 3
 """Places, counted from the first at which the decoder may stop, within which ``eot`` wants it to stop."""
 
-STOP_HEADROOM = 3.0
-"""Logits by which another token is to be likelier than end-of-text."""
+STOP_HEADROOM = 6.0
+"""Logits by which another token is to be likelier than the end: enough that none of five beams ends either."""
 
 
 def attack_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> AttackLoss:
