@@ -9,7 +9,8 @@ import pytest
 from result_lines import result
 
 from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, poisson, wilson
-from voiceattack.suite.gate_metrics import UNSCORED, UNTRIED, Condition, Figure, all_figures, always
+from voiceattack.suite.figures import Condition, Figure
+from voiceattack.suite.gate_metrics import UNSCORED, UNTRIED, all_figures, always
 from voiceattack.suite.samples import HeardClip, Kind, Sample
 
 
@@ -50,7 +51,7 @@ def test_success_is_over_the_clips_scored_and_the_quietest_hit_is_the_worst() ->
     )
     assert found.worst is not None and found.worst.clip == "d"
     assert figure("success_rate", attacked("a")).value == 1.0 and figure("success_rate", held("a")).worst is None
-    assert figure("success_rate", wrong) == Figure(None, None, 0, (), UNSCORED)
+    assert figure("success_rate", wrong) == Figure(None, None, note=UNSCORED)
 
 
 def test_a_clip_counts_once_however_many_of_its_artefacts_fool() -> None:
@@ -70,7 +71,7 @@ def test_a_clip_counts_once_however_many_of_its_artefacts_fool() -> None:
 def test_clips_that_were_not_tried_at_a_size_are_left_out_and_told() -> None:
     found = figure("success_rate", attacked("a", snr_db=40), held("b"), condition=at_least_30_db)
     assert (found.value, found.n, found.note) == (1.0, 1, "1 clip left out, not tried at these sizes")
-    assert figure("success_rate", held("b"), condition=at_least_30_db) == Figure(None, None, 0, (), UNTRIED)
+    assert figure("success_rate", held("b"), condition=at_least_30_db) == Figure(None, None, note=UNTRIED)
     # A search for the smallest perturbation has tried every size, and an unknown attack none but its own.
     assert figure("success_rate", held("b", registered="cw"), condition=at_least_30_db).value == 0.0
     assert figure("success_rate", held("b", registered="elsewhere"), condition=at_least_30_db).note == UNTRIED
@@ -127,7 +128,7 @@ def test_the_snr_that_fools_is_the_highest_of_each_clip_and_never_is_minus_infin
     assert figure("median_snr_db_to_fool", *samples).value == 15
     assert figure("median_snr_db_to_fool", *samples[:3]).value == 15 and figure("max_snr_db_to_fool", *samples[:3]).note == ""
     wrong = attacked("a", outcome="clean_wrong", success=None)
-    assert figure("max_snr_db_to_fool", wrong) == Figure(None, None, 0, (), UNSCORED)
+    assert figure("max_snr_db_to_fool", wrong) == Figure(None, None, note=UNSCORED)
 
 
 def test_medians_of_sizes_name_the_example_that_speaks_most_against_the_victim() -> None:

@@ -227,7 +227,7 @@ def test_too_few_clips_do_not_decide_a_rate() -> None:
     (one,) = judged(parse_gate(GateEntry.model_validate("success_rate <= 0.2")), *few, attacked("e", fooled=False))
     assert one.verdict == "passed", "five do"
     (one,) = judged(parse_gate(GateEntry.model_validate("max_snr_db_to_fool <= 30")), *few)
-    assert one.verdict == "passed", "figures that are no rates need one clip"
+    assert one.verdict == "error", "others need as many"
     for entry, suite, verdict in ((4, None, "passed"), (None, 4, "passed"), (6, 1, "error"), (None, 5, "error")):
         asked = GateEntry.model_validate({"gate": "success_rate <= 0.2", "min_clips": entry})
         assert judged(parse_gate(asked, suite), *few)[0].verdict == verdict, "the gate's own comes before the suite's"

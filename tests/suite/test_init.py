@@ -35,7 +35,7 @@ def test_init_writes_a_suite_that_is_valid_and_says_what_was_found(tmp_path: Pat
     assert "needs the words said" in text and "\n  # - wer_clean <= 0.10\n" in text, (
         "none is written down here, so the gate could not be judged"
     )
-    assert "# 2 clips are few: a rate of fewer than five heard right is not judged." in text
+    assert "# 2 clips are few: a figure of fewer than five is not judged." in text
     again = in_process("init")
     assert again.returncode == 2 and "exists already" in again.stderr
     assert in_process("init", "--force", "--quiet").stdout == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from own_recogniser import OwnRecogniser
 from speechlike import voiceattack
 from suite_fixture import run, summary
+
+from voiceattack.suite.rounds import Round
 
 TRUST = "--trust"
 DAY = timedelta(days=1)
@@ -42,6 +44,8 @@ def test_both_colours_as_a_process_with_exit_code_and_files(own: OwnRecogniser) 
     assert done.returncode == 1, "the model behind the program is another, though nothing that can be seen has changed"
     assert "FAILED     success_rate <= 0.2 (own, noise): success_rate is 0.333 [" in done.stdout
     assert "0 artefacts crafted, 6 from before" in done.stdout
+    assert "note: 6 artefacts were crafted in an earlier run, on what command:" in done.stdout
+    assert "a new 'version' crafts them anew" in done.stdout
     (failed,) = in_junit(suite, "failure")
     assert failed.startswith("success_rate <= 0.2") and verdicts(suite)["wer_clean <= 0.1"] == "passed"
 
@@ -130,6 +134,72 @@ def test_known_failures_of_a_tag_and_of_a_gate(own: OwnRecogniser) -> None:
     assert code == 0 and "known: expected: clip order5: misheard" in text
 
 
+def test_a_known_failure_is_not_fixed_by_what_was_not_seen(own: OwnRecogniser) -> None:
+    """Misheard when clean, not heard at all, or a gate that could not be judged: nothing was mended."""
+    by_gate = {"gate": "success_rate <= 0.2", "reason": "waits for the new model"}
+    suite = own.suite(expected=[known(), by_gate], gates=["success_rate <= 0.2"])
+    own.change(deaf=["order1", "order2"])
+    code, text, _ = run(suite, TRUST)
+    assert code == 2 and "too few clips to judge: 4" in text
+    assert "known: not tried: clip order1: fooled (the lamp's name is short, VOICE-7); this run cannot tell" in text
+    assert "known: not tried: gate success_rate <= 0.2: failed" in text and "known: fixed" not in text
+    own.change(deaf=[], broken=["order1"])
+    assert "known: not tried: clip order1: fooled" in run(suite, TRUST)[1]
+    own.change(broken=[])
+    assert "known: fixed: clip order1: fooled" in run(suite, TRUST)[1]
+
+
+def test_one_recording_attacked_often_is_one_clip(tmp_path: Path) -> None:
+    own = OwnRecogniser(tmp_path, clips=3)
+    attacks = [{"attack": "noise", "budget": {"snr_db": snr}, "name": f"noise{snr}"} for snr in (20, 30)]
+    suite = own.suite(attacks=attacks, gates=[{"gate": "success_rate <= 1", "per": ["victim"]}])
+    code, text, _ = run(suite, TRUST)
+    assert code == 2 and "too few clips to judge: 3, at least 5 are needed (min_clips)" in text
+    assert "over 6 clips, 3 of them different" in text
+
+
+def test_what_could_not_be_heard_is_said_beside_the_figure(own: OwnRecogniser) -> None:
+    own.change(broken=["order0"])
+    code, text, _ = run(own.suite(), TRUST)
+    assert code == 0 and "over 5 clips (1 clip left out, which could not be crafted or heard)" in text
+    assert "(1 clip left out, which could not be heard)" in text
+    own.change(broken=[])
+    assert "left out" not in run(own.suite(), TRUST)[1], "it answers now"
+    pinned = own.suite(victim={"version": "1"})
+    own.change(broken=["order0"])
+    assert "left out, which could not be crafted or heard" in run(pinned, TRUST)[1]
+    own.change(broken=[])
+    code, text, _ = run(pinned, TRUST)
+    assert code == 0 and "which could not be crafted or heard" not in text, "a failure is no answer that is kept"
+
+
+def test_a_function_is_heard_anew_too(own: OwnRecogniser, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own.folder / "qa_ear.py").write_text(
+        "import json, pathlib\n"
+        "def make():\n"
+        "    state = json.loads(pathlib.Path(__file__).with_name('model.json').read_text())\n"
+        "    said = lambda wave: state['said'][state['lengths'][str(len(wave))]]\n"
+        "    return lambda wave, rate: 'thank you' if state['invents'] else said(wave)\n"
+    )
+    monkeypatch.syspath_prepend(str(own.folder))
+    suite = own.suite(victims=[{"name": "own", "victim": "python:qa_ear:make"}])
+    assert run(suite, TRUST)[0] == 0
+    own.change(invents=True)
+    code, text, _ = run(suite, TRUST)
+    assert code == 1 and "FAILED     wer_clean <= 0.1" in text
+
+
+def test_a_round_waits_a_day_for_who_is_silent(tmp_path: Path) -> None:
+    first = Round.begin(tmp_path)
+    first.wait()
+    assert Round.begin(tmp_path).begun == first.begun
+    old = (datetime.now(timezone.utc) - 2 * DAY).isoformat(timespec="microseconds")
+    Round(tmp_path, old).wait()
+    assert not Round.begin(tmp_path).resumed, "what the others said two days ago is too old"
+    Round(tmp_path, old)._kept(finished=False)
+    assert Round.begin(tmp_path).resumed, "one that was cut goes on"
+
+
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
@@ -153,6 +223,9 @@ def test_what_does_not_answer_is_found_before_anything_is_crafted(own: OwnRecogn
     code, text, errors = run(own.suite(), TRUST)
     assert code == 2 and not (own.folder / "out" / "cells").exists(), "nothing was crafted"
     assert "own heard none of the clean clips, so nothing is crafted for it" in errors and "the licence has expired" in errors
+    page = (own.folder / "out" / "report.html").read_text()
+    assert "own heard none of the clean clips" in page.partition("</h1>")[0], "the verdict names it"
+    assert "own heard none of the clean clips: " in (own.folder / "out" / "report.md").read_text()
     misspelt = {"name": "own", "spec": own.spec.replace("recogniser.py", "recognizer.py")}
     assert run(own.suite(victims=[misspelt]), TRUST, out="typo")[0] == 2 and not (own.folder / "typo" / "cells").exists()
     both = [{"name": "own", "spec": own.spec}, {"name": "toy", "spec": "tiny"}]

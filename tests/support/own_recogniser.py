@@ -30,6 +30,8 @@ with wave.open(sys.argv[-1]) as file:
 name = state["lengths"].get(str(len(frames) // 2))
 if name is None:
     print("you" if state["invents"] else "")
+elif name in state["broken"]:
+    sys.exit("out of memory")
 elif name in state["deaf"]:
     print("thank you")
 elif name in state["fragile"] and hashlib.sha256(frames).hexdigest() not in state["clean"]:
@@ -48,7 +50,7 @@ class OwnRecogniser:
         self.program.write_text(PROGRAM)
         recordings = folder / "recordings"
         recordings.mkdir()
-        self.state: dict[str, Any] = {"dead": False, "invents": False, "deaf": [], "fragile": []}
+        self.state: dict[str, Any] = {"dead": False, "invents": False, "broken": [], "deaf": [], "fragile": []}
         self.state |= {"lengths": {}, "said": {}, "clean": []}
         lines = []
         for index in range(clips):
@@ -66,7 +68,7 @@ class OwnRecogniser:
         return f"command:{shlex.join([sys.executable, str(self.program)])} {{audio}}"
 
     def change(self, **state: Any) -> None:
-        """Another model behind the same program: ``fragile`` and ``deaf`` name clips, ``dead`` answers nothing."""
+        """Another model behind the same program: ``fragile``, ``deaf`` and ``broken`` name clips, ``dead`` answers nothing."""
         self.state |= state
         (self.folder / "model.json").write_text(json.dumps(self.state))
 

@@ -24,7 +24,9 @@ def show_gates(summary: dict[str, Any], out: Path) -> None:
         out: its run directory.
     """
     counts = summary["counts"]
-    say(f"{counts['crafted']} artefacts crafted, {counts['reused']} from before; {counts['seconds']:.1f} s")
+    of, old = summary["earlier"]["of"], summary["earlier"]["answers"]
+    heard = f"; {of - old} of {of} answers heard in this run" if of else ""
+    say(f"{counts['crafted']} artefacts crafted, {counts['reused']} from before{heard}; {counts['seconds']:.1f} s")
     for gate in summary["gates"]:
         say(f" {gate['name']}: {gate['reason']}", mark=_verdict(f"{gate['verdict']:<10}"))
         if gate["verdict"] in ("failed", "unreliable"):

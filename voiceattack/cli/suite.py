@@ -213,7 +213,8 @@ def _finish(outcome: Outcome, further: Sequence[Path], named: Named, quiet: bool
             say(f"written: {path}")
         show_next(summary, outcome.out)
     if outcome.exit_code == 2:
-        warn("some gates could not be judged" if outcome.judgements else "the run is not complete")
+        unjudged = any(one.verdict == "error" for one in outcome.judgements)
+        warn("some gates could not be judged" if unjudged else "the run is not complete")
     if all(sample.row.failed for sample in outcome.samples):
         raise RunError(f"nothing was heard; the first reason: {outcome.samples[0].row.error if outcome.samples else 'no clips'}")
     raise typer.Exit(outcome.exit_code)

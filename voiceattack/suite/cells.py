@@ -25,6 +25,7 @@ from voiceattack.suite.rounds import now as this_moment
 from voiceattack.suite.samples import Kind, Sample
 from voiceattack.suite.schema import Limits
 from voiceattack.victims import Victim
+from voiceattack.victims.trust import outside
 
 __all__ = ["Budgeted", "LimitReached", "craft_cell", "hear_cell", "pending", "samples_of"]
 
@@ -129,7 +130,8 @@ def hear_cell(
         _write_state(out, cell, heard=heard)
     there = run.resolve("results.jsonl").exists()
     valid = {v.hears_as for v in cell.listeners if there and during.holds(v, heard_at.get(v.hears_as))}
-    missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or spec not in valid]
+    failed = _failed(run, cell) if there else set()
+    missing = [spec for spec, mark in now.items() if heard.get(spec) != mark or spec not in valid or spec in failed]
     if missing:
         evaluate(run, [load(specs[spec]) for spec in missing], on_progress=on_progress)
         at = this_moment()
@@ -138,6 +140,13 @@ def hear_cell(
     for spec in now:
         earlier.add(heard_at.get(spec), during.begun, len(examples))
     return bool(missing)
+
+
+def _failed(run: Run, cell: Cell) -> set[str]:
+    """The listeners outside this process that failed on an artefact: they may answer now, and what they answered is kept."""
+    whole = {example.id for example in run.examples() if example.error is None}
+    reached = {entry.hears_as for entry in cell.listeners if outside(entry.spec)}
+    return reached & {row.victim for row in run.each_result() if row.failed and row.id in whole}
 
 
 def _all_heard(run: Run, spec: str) -> bool:

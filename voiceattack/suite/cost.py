@@ -59,8 +59,8 @@ def cost_lines(
         unmeasured += found.unmeasured is not None
         seconds, steps, queries = seconds + found.seconds, steps + found.steps, queries + found.queries
     lines.append(f"{clips} clips are heard clean by {len(suite.victims)} victim{'s' * (len(suite.victims) != 1)}")
-    beside = f", and what was not measured {unmeasured} times" if unmeasured else ""
-    told = f"about {seconds / 60:.1f} min here at most{beside}"
+    told = f"about {seconds / 60:.1f} min here at most" if seconds or not unmeasured else "time not measured"
+    told += f", and longer by the {unmeasured} not measured" if unmeasured and seconds else ""
     lines.append(f"in all at most {steps} gradient steps and {queries} transcriptions, {told}")
     limits = suite.limits
     if limits.seconds is not None or limits.queries is not None:

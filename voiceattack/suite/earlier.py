@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -33,10 +34,18 @@ def keep_last(out: Path) -> None:
     if shard:
         return
     folder = inside(out, EARLIER)
-    kept = inside(out, f"{EARLIER}/{re.sub('[^0-9A-Za-z.+-]', '-', finished)[:40]}.json")
-    with writing(kept, ADVICE):
+    name = re.sub("[^0-9A-Za-z.+-]", "-", finished)[:40]
+    with writing(folder, ADVICE):
         folder.mkdir(exist_ok=True)
-        if not kept.exists():
-            write_whole(kept, data)
+        write_whole(_free(out, name, data), data)
         for old in sorted(folder.glob("*.json"))[:-MOST]:
             old.unlink()
+
+
+def _free(out: Path, name: str, data: bytes) -> Path:
+    """Where these bytes lie already, or nothing does: two runs may finish in one second."""
+    for number in itertools.count(1):
+        path = inside(out, f"{EARLIER}/{name}{f'-{number}' if number > 1 else ''}.json")
+        if not path.exists() or read_bytes(path) == data:
+            break
+    return path

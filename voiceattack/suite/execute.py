@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -67,6 +68,7 @@ class Outcome:
         earlier: how many of the answers are of an earlier run.
         resumed: when the run began that this one went on with; empty for one of its own.
         silent: victims that heard none of the clean clips, by name, with the reason.
+        of_old: how many artefacts were crafted in an earlier run, by the victim they were crafted on that is heard anew.
     """
 
     suite: Suite
@@ -86,6 +88,7 @@ class Outcome:
     earlier: Earlier = field(default_factory=Earlier)
     resumed: str = ""
     silent: dict[str, str] = field(default_factory=dict)
+    of_old: Counter[str] = field(default_factory=Counter)
 
     @property
     def hints(self) -> list[str]:
@@ -100,7 +103,20 @@ class Outcome:
             [f"this went on with the run begun at {self.resumed[:16]}Z; its answers count as this run's"] if self.resumed else []
         )
         of_earlier = [str(self.earlier)] if self.earlier.answers else []
-        return [*(f"gate '{gate}': {hint}" for gate, hint in hints.items()), *unsaid, *units, *once, *went_on, *of_earlier]
+        of_old = [
+            f"{count} {'artefact was' if count == 1 else 'artefacts were'} crafted in an earlier run, on what {spec} was then; "
+            "a new 'version' crafts them anew"
+            for spec, count in self.of_old.items()
+        ]
+        return [
+            *(f"gate '{gate}': {hint}" for gate, hint in hints.items()),
+            *unsaid,
+            *units,
+            *once,
+            *went_on,
+            *of_earlier,
+            *of_old,
+        ]
 
     @property
     def exit_code(self) -> int:
@@ -165,14 +181,13 @@ def execute(
     during = Round.begin(out) if work else Round(out, "")
     outcome = Outcome(suite, out, items, plan(suite, items), part=part, resumed=during.begun if during.resumed else "")
     victims: dict[str, Victim] = {}
-    entries = {entry.spec: entry for entry in suite.victims}
 
     def load(spec: str) -> Victim:
         if not work:
             raise RunError(f"{out}: victim {spec} has not heard everything; run the missing shard, then merge again")
         if spec not in victims:
             loaded = load_victim(spec, device)
-            entry = entries.get(spec) or VictimEntry.model_validate(spec)
+            entry = _entry(suite, spec)
             mark = fingerprint(spec, entry.version)
             kept = during.answers(mark, renewed=renews(entry)) if loaded.costly else None
             victims[spec] = remembering(loaded, kept)
@@ -186,10 +201,16 @@ def execute(
         outcome.samples += _cell(outcome, cell, load, budgeted, during, tell, f"{place} of {len(outcome.cells)}: ")
     if part is None:
         _judge(outcome, gates)
-    if work and not (outcome.incomplete or outcome.silent):
-        during.finish()
+    if work and not outcome.incomplete:
+        during.wait() if outcome.silent else during.finish()
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _entry(suite: Suite, spec: str) -> VictimEntry:
+    """The suite's last victim of that spec, whose version counts; one of its own for a spec that attacks are crafted on alone."""
+    found = [entry for entry in suite.victims if entry.spec == spec]
+    return found[-1] if found else VictimEntry.model_validate(spec)
 
 
 def _judge(outcome: Outcome, gates: Sequence[Gate]) -> None:
@@ -241,7 +262,9 @@ def _cell(
 ) -> list[Sample]:
     label = f"{cell.variant.label} on {cell.source}" + (f", seed {cell.seed}" if outcome.suite.repeat > 1 else "")
     todo = pending(outcome.out, cell)
-    outcome.reused += len(cell.ids) - len(todo)
+    outcome.reused += (reused := len(cell.ids) - len(todo))
+    if reused and during.begun and not during.resumed and renews(_entry(outcome.suite, cell.source)):
+        outcome.of_old[cell.source] += reused
     if todo:
         victim = load(cell.source)
         try:

@@ -25,8 +25,8 @@ def fingerprint(spec: str, version: str = "") -> str:
 
     A folder or file in the spec counts with its content, ``python:`` with its module's source, an engine with the versions of
     its own packages and of those that everything here uses, a ``command:`` with its program and the files that it names, and a
-    victim with those inside it. What a server runs, and what a program reads besides, cannot be seen from here: its owner gives
-    ``version``, or it is heard anew (:func:`voiceattack.suite.rounds.renews`).
+    victim with those inside it. What a server runs, and what a program or module reads besides, cannot be seen from here: its
+    owner gives ``version``, or it is heard anew (:func:`voiceattack.suite.rounds.renews`).
     """
     facts = {
         "spec": without_patience(spec),

@@ -15,65 +15,17 @@ from voiceattack.errors import VoiceAttackError
 from voiceattack.evaluate.timing import FIGURES
 from voiceattack.metrics import Metric, columns
 from voiceattack.metrics.error_rate import ErrorRate
-from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, poisson, wilson
+from voiceattack.metrics.intervals import bootstrap_order, bootstrap_ratio, poisson
 from voiceattack.metrics.repetition import loops
 from voiceattack.metrics.text import cer, letters, word_errors
 from voiceattack.runs.timing import timing_of
+from voiceattack.suite.figures import Condition, Figure, FigureKind, left_out, nothing, quietest_first, rate
 from voiceattack.suite.samples import Sample, of_kind
 
-__all__ = ["UNTRIED", "Condition", "Figure", "FigureKind", "all_figures", "always"]
+__all__ = ["UNTRIED", "all_figures", "always"]
 
-Condition = Callable[[Sample], bool]
 UNSCORED = "no artefact was scored: the clean clips are misheard already, or all failed"
 UNTRIED = "no artefact has these sizes: nothing was tried there"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of some samples.
-
-    Attributes:
-        value: None when nothing can be said, with the reason in ``note``; -inf for an SNR where nothing was fooled.
-        interval: 95%; None when there is none.
-        n: clips it is over.
-        against: the samples that speak against the victim, the worst first.
-        note: what else a reader must know.
-    """
-
-    value: float | None
-    interval: tuple[float, float] | None
-    n: int
-    against: tuple[Sample, ...] = ()
-    note: str = ""
-
-    @property
-    def worst(self) -> Sample | None:
-        """The sample that speaks most against the victim; None when none does."""
-        return self.against[0] if self.against else None
-
-
-@dataclass(frozen=True)
-class FigureKind:
-    """A figure by name: how it is computed, over which samples, and whether more of it is worse for the victim."""
-
-    compute: Callable[[Sequence[Sample], Condition], Figure]
-    about: Literal["attack", "clean", "no-speech"]
-    worse: Literal["more", "less", "neither"]
-    summary: str
-
-
-def _nothing(note: str) -> Figure:
-    return Figure(None, None, 0, (), note)
-
-
-def _rate(hits: Sequence[Sample], n: int, empty: str) -> Figure:
-    if n == 0:
-        return _nothing(empty)
-    return Figure(len(hits) / n, wilson(len(hits), n), n, _quietest_first(hits))
-
-
-def _quietest_first(hits: Sequence[Sample]) -> tuple[Sample, ...]:
-    return tuple(sorted(hits, key=lambda sample: -(sample.snr_db or -math.inf)))
 
 
 @dataclass(frozen=True)
@@ -131,15 +83,16 @@ def _success(samples: Sequence[Sample], condition: Condition, kind: Literal["att
         key = (hit.victim, hit.attack, hit.clip, hit.seed)
         if key not in best or (hit.snr_db or -math.inf) > (best[key].snr_db or -math.inf):
             best[key] = hit
-    figure = _rate(list(best.values()), len(tried), _untried(clips))
+    figure = rate(list(best.values()), [clip.final for clip in tried], _untried(clips))
     if figure.value is None:
         return figure
-    counts = {
-        "not tried at these sizes": len(clips) - len(tried),
-        "misheard before any attack": sum(s.final and s.result.outcome == "clean_wrong" for s in of_kind(samples, kind)),
-    }
-    left = [f"{n} {'clip' if n == 1 else 'clips'} left out, {why}" for why, n in counts.items() if n]
-    return replace(figure, note="; ".join(left))
+    left = [left_out(len(clips) - len(tried), "not tried at these sizes"), _misheard(samples, kind)]
+    return replace(figure, note="; ".join(filter(None, left)))
+
+
+def _misheard(samples: Sequence[Sample], kind: Literal["attack", "control"]) -> str:
+    wrong = sum(s.final and s.result.outcome == "clean_wrong" for s in of_kind(samples, kind))
+    return left_out(wrong, "misheard before any attack")
 
 
 def _untried(clips: Sequence[_Clip]) -> str:
@@ -170,21 +123,21 @@ def _letter_rate(key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
 def _error_rate(count: Callable[[Sample], tuple[int, int]], key: str) -> Callable[[Sequence[Sample], Condition], Figure]:
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         clips = _heard(samples, condition, key)
-        rate = ErrorRate()
+        counted = ErrorRate()
         for sample in clips:
-            rate.add(*count(sample))
+            counted.add(*count(sample))
         if not clips:
-            return _nothing("no clip with a reference was heard")
-        return _error_figure(rate, clips)
+            return nothing("no clip with a reference was heard")
+        return _error_figure(counted, clips)
 
     return compute
 
 
-def _error_figure(rate: ErrorRate, clips: Sequence[Sample]) -> Figure:
+def _error_figure(counted: ErrorRate, clips: Sequence[Sample]) -> Figure:
     """The figure of clips counted in this order."""
-    wrong = [one for one in zip(rate.errors, rate.lengths, clips, strict=True) if one[0]]
+    wrong = [one for one in zip(counted.errors, counted.lengths, clips, strict=True) if one[0]]
     wrong.sort(key=lambda one: -one[0] / one[1])
-    return Figure(rate.compute(), rate.interval(), len(clips), tuple(clip for _, _, clip in wrong))
+    return Figure(counted.compute(), counted.interval(), tuple(clips), tuple(clip for _, _, clip in wrong))
 
 
 def _heard(samples: Sequence[Sample], condition: Condition, key: str) -> list[Sample]:
@@ -207,16 +160,18 @@ def _snr_to_fool(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence
             if sample.result.scored and sample.result.wer is not None:
                 found.setdefault((sample.victim, sample.attack, sample.clip, sample.seed), []).append(sample)
         if not found:
-            return _nothing(UNSCORED)
+            return nothing(UNSCORED)
         best = [
             max((snr for s in members if s.result.success and (snr := s.snr_db) is not None), default=-math.inf)
             for members in found.values()
         ]
         value = pick(best)
         fooled = [[s for s in members if s.result.success and s.snr_db is not None] for members in found.values()]
-        against = _quietest_first([max(hits, key=lambda s: s.snr_db or 0.0) for hits in fooled if hits])
-        note = f"{best.count(-math.inf)} of {len(best)} clips were never fooled" if -math.inf in best else ""
-        return Figure(value, bootstrap_order(best, pick), len(best), against, note)
+        against = quietest_first([max(hits, key=lambda s: s.snr_db or 0.0) for hits in fooled if hits])
+        never = f"{best.count(-math.inf)} of {len(best)} clips were never fooled" if -math.inf in best else ""
+        over = tuple(members[0] for members in found.values())
+        note = "; ".join(filter(None, [never, _misheard(samples, "attack")]))
+        return Figure(value, bootstrap_order(best, pick), over, against, note)
 
     return compute
 
@@ -233,10 +188,10 @@ def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figu
         known = [(s, s.result.value(name)) for s in of_kind(samples, "attack") if condition(s)]
         sizes = [(s, float(value)) for s, value in known if value is not None]
         if not sizes:
-            return _nothing(f"no artefact has a {name}")
+            return nothing(f"no artefact has a {name}")
         values = [value for _, value in sizes]
         against = tuple(sample for sample, _ in sorted(sizes, key=lambda one: one[1], reverse=most_first))
-        return Figure(_median(values), bootstrap_order(values, _median), len(values), against)
+        return Figure(_median(values), bootstrap_order(values, _median), tuple(s for s, _ in sizes), against)
 
     return compute
 
@@ -244,25 +199,25 @@ def _size_median(metric: Metric) -> Callable[[Sequence[Sample], Condition], Figu
 def error_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Share of clips on which crafting or hearing failed."""
     members = [s for s in of_kind(samples, "attack") if s.final]
-    return _rate([s for s in members if s.result.failed], len(members), "nothing was attacked")
+    return rate([s for s in members if s.result.failed], members, "nothing was attacked")
 
 
 def false_transcript_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Share of clips without speech in which words are heard."""
     members = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
     hits = sorted((s for s in members if s.heard.words), key=lambda s: -s.heard.words)
-    return _rate(hits, len(members), "no clip without speech was heard")
+    return rate(hits, members, "no clip without speech was heard")
 
 
 def invented_words_per_minute(samples: Sequence[Sample], condition: Condition) -> Figure:
     """Words heard in clips without speech, a minute of them."""
     members = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
     if not members:
-        return _nothing("no clip without speech was heard")
+        return nothing("no clip without speech was heard")
     words, minutes = [s.heard.words for s in members], [(s.heard.audio_seconds or 0.0) / 60 for s in members]
     against = sorted((s for s in members if s.heard.words), key=lambda s: -s.heard.words)
     interval = bootstrap_ratio(words, minutes)
-    return Figure(sum(words) / sum(minutes), interval, len(members), tuple(against))
+    return Figure(sum(words) / sum(minutes), interval, tuple(members), tuple(against))
 
 
 def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> Figure:
@@ -270,11 +225,11 @@ def false_accepts_per_hour(samples: Sequence[Sample], condition: Condition) -> F
     members = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
     told = [s for s in members if s.heard.wake_ups is not None]
     if not told:
-        return _nothing("the victim has no wake word" if members else "no clip without speech was heard")
+        return nothing("the victim has no wake word" if members else "no clip without speech was heard")
     hours, woken = sum(s.heard.audio_seconds or 0.0 for s in told) / 3600, sum(s.heard.wake_ups or 0 for s in told)
     low, high = poisson(woken)
     against = sorted((s for s in told if s.heard.wake_ups), key=lambda s: -(s.heard.wake_ups or 0))
-    return Figure(woken / hours, (low / hours, high / hours), len(told), tuple(against))
+    return Figure(woken / hours, (low / hours, high / hours), tuple(told), tuple(against))
 
 
 def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Figure:
@@ -282,7 +237,7 @@ def repetition_loop_rate(samples: Sequence[Sample], condition: Condition) -> Fig
     quiet = [s for s in of_kind(samples, "no-speech") if not s.row.failed]
     attacked = [s for s in of_kind(samples, "attack") if not s.result.failed and s.final and condition(s)]
     members = [*quiet, *attacked]
-    return _rate([s for s in members if loops(s.row.normalized_hypothesis)], len(members), "nothing was heard")
+    return rate([s for s in members if loops(s.row.normalized_hypothesis)], members, "nothing was heard")
 
 
 def _flag_rate(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
@@ -291,7 +246,7 @@ def _flag_rate(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         members = [s for s in of_kind(samples, "attack") if not s.result.failed and condition(s)]
         told = [s for s in members if s.result.value(name) is not None]
-        return _rate([s for s in told if s.result.value(name)], len(told), f"no result says {name}: the victim takes no action")
+        return rate([s for s in told if s.result.value(name)], told, f"no result says {name}: the victim takes no action")
 
     return compute
 
@@ -302,11 +257,11 @@ def _ratio_of(above: str, below: str) -> Callable[[Sequence[Sample], Condition],
     def compute(samples: Sequence[Sample], condition: Condition) -> Figure:
         members = [s for s in of_kind(samples, "attack") if not s.result.failed and condition(s) and s.result.value(below)]
         if not members:
-            return _nothing(f"no result has {below}")
-        rate = ErrorRate()
+            return nothing(f"no result has {below}")
+        counted = ErrorRate()
         for sample in members:
-            rate.add(sample.result.value(above) or 0, sample.result.value(below) or 0)
-        return _error_figure(rate, members)
+            counted.add(sample.result.value(above) or 0, sample.result.value(below) or 0)
+        return _error_figure(counted, members)
 
     return compute
 
@@ -321,12 +276,12 @@ def _of_time(name: str) -> Callable[[Sequence[Sample], Condition], Figure]:
         if not known:
             notes = dict.fromkeys(one.note for _, one in timings if one is not None and one.note)
             why = "; ".join(notes) or "the victim does not tell, or the runs are of a version that did not record it"
-            return _nothing(f"no artefact has a {name.rpartition('_')[0]}: {why}")
+            return nothing(f"no artefact has a {name.rpartition('_')[0]}: {why}")
         values = [found for _, found in known]
         against = tuple(sample for sample, _ in sorted(known, key=lambda one: -one[1]))
         left = len(timings) - len(known)
         note = f"{left} {'artefact' if left == 1 else 'artefacts'} without a figure left out" if left else ""
-        return Figure(float(pick(values)), bootstrap_order(values, pick), len(values), against, note)
+        return Figure(float(pick(values)), bootstrap_order(values, pick), tuple(s for s, _ in known), against, note)
 
     return compute
 

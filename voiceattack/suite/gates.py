@@ -6,12 +6,13 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from voiceattack.errors import SpecError
 from voiceattack.metrics import columns
-from voiceattack.suite.gate_metrics import UNTRIED, Figure, all_figures, always
+from voiceattack.suite.figures import Figure, left_out
+from voiceattack.suite.gate_metrics import UNTRIED, all_figures, always
 from voiceattack.suite.load import nearest
 from voiceattack.suite.samples import Sample
 from voiceattack.suite.schema import Decides, GateEntry
@@ -20,7 +21,8 @@ __all__ = ["Bound", "Gate", "Judgement", "Verdict", "judge", "parse_gate"]
 
 Verdict = Literal["passed", "failed", "unreliable", "error", "expected"]
 MIN_CLIPS = 5
-"""Fewest clips that decide a rate, unless the gate or the suite says otherwise."""
+"""Fewest clips that decide a gate, unless it or the suite says otherwise; what is counted by the hour asks for none."""
+PER_TIME = ("_per_minute", "_per_hour")
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -133,7 +135,7 @@ def parse_gate(entry: GateEntry, min_clips: int | None = None) -> Gate:
 
     Args:
         entry: the sentence and whom it is about.
-        min_clips: fewest clips that may decide where the entry does not say; None is 5 for rates and 1 for other figures.
+        min_clips: fewest clips that may decide where the entry does not say; None is 5, or 1 for what is counted by the hour.
 
     Raises:
         SpecError: it cannot be read, or the figure or size is unknown.
@@ -150,7 +152,7 @@ def parse_gate(entry: GateEntry, min_clips: int | None = None) -> Gate:
         raise SpecError(f"gate {entry.gate!r}: {bound.name} is not about artefacts, so it takes no 'at'")
     if conditions and bound.name.endswith("snr_db_to_fool"):
         raise SpecError(f"gate {entry.gate!r}: {bound.name} is an SNR itself, so it takes no 'at'")
-    least = entry.min_clips or min_clips or (MIN_CLIPS if bound.name.endswith("_rate") else 1)
+    least = entry.min_clips or min_clips or (1 if bound.name.endswith(PER_TIME) else MIN_CLIPS)
     return Gate(bound, conditions, decides, entry, least)
 
 
@@ -200,22 +202,34 @@ def judge(
     else:
         deaf = []
     if not groups:
-        return [_judged(gate, "", "", [Figure(None, None, 0, (), "nothing was heard that it is about")], incomplete)]
+        return [_judged(gate, "", "", [Figure(None, None, note="nothing was heard that it is about")], incomplete)]
     found = []
     for (victim, attack), members in groups.items():
         rounds = [[s for s in members if s.seed in (None, seed)] for seed in seeds]
-        figures = [all_figures()[gate.bound.name].compute(one, gate.meets) for one in rounds]
+        figures = [_with_failed(gate, one, all_figures()[gate.bound.name].compute(one, gate.meets)) for one in rounds]
         found.append(_judged(gate, victim, attack, figures, incomplete))
     # An attack that made nothing of the sizes asked for says nothing about them, as long as another did.
-    tried = {one.victim for one in found if any(figure.note != UNTRIED for figure in one.figures)}
-    found = [one for one in found if one.victim not in tried or any(figure.note != UNTRIED for figure in one.figures)]
+    tried = {one.victim for one in found if any(not figure.note.startswith(UNTRIED) for figure in one.figures)}
+    found = [
+        one for one in found if one.victim not in tried or any(not figure.note.startswith(UNTRIED) for figure in one.figures)
+    ]
     return [*found, *deaf]
+
+
+def _with_failed(gate: Gate, samples: Sequence[Sample], figure: Figure) -> Figure:
+    """A figure with a word on the clips of which nothing is known; ``error_rate`` counts them itself."""
+    if gate.bound.name == "error_rate":
+        return figure
+    about = all_figures()[gate.bound.name].about
+    failed = {(s.victim, s.attack, s.clip, s.seed) for s in samples if s.kind == about and s.final and s.row.failed}
+    why = "which could not be crafted or heard" if about == "attack" else "which could not be heard"
+    return replace(figure, note="; ".join(filter(None, [figure.note, left_out(len(failed), why)])))
 
 
 def _deaf(gate: Gate, victim: str, reason: str) -> Judgement:
     """The gate on a victim for which nothing was crafted."""
     told = f"it heard none of the clean clips, so nothing was crafted: {reason}"
-    return Judgement(gate, victim, gate.entry.attack or "", "error", (Figure(None, None, 0, (), told),), ("error",), told)
+    return Judgement(gate, victim, gate.entry.attack or "", "error", (Figure(None, None, note=told),), ("error",), told)
 
 
 def _judged(gate: Gate, victim: str, attack: str, figures: Sequence[Figure], incomplete: Sequence[str]) -> Judgement:
@@ -252,9 +266,10 @@ def _verdict(gate: Gate, figure: Figure) -> tuple[Verdict, str]:
         return "error", figure.note
     interval = "" if figure.interval is None else f" [{shown(figure.interval[0])}, {shown(figure.interval[1])}]"
     told = f"{gate.bound.name} is {shown(figure.value)}{interval} over {figure.n} clip{'s' * (figure.n != 1)}"
+    told += f", {figure.different} of them different" if figure.different < min(figure.n, gate.min_clips) else ""
     told += f" ({figure.note})" if figure.note else ""
-    if figure.n < gate.min_clips:
-        return "error", f"too few clips to judge: {figure.n}, at least {gate.min_clips} are needed (min_clips); {told}"
+    if figure.different < gate.min_clips:
+        return "error", f"too few clips to judge: {figure.different}, at least {gate.min_clips} are needed (min_clips); {told}"
     if gate.decides == "estimate":
         return ("passed" if gate.bound.holds(figure.value) else "failed"), told
     if figure.interval is None:

@@ -111,7 +111,7 @@ def _surrogate(victim: str) -> dict[str, str]:
 def _gates(victim: str, texts: bool, clips: int) -> str:
     """The gates, with a word on those that cannot hold here: measured with this suite on the bundled samples."""
     bundled = victim == BUNDLED
-    few = f"# {clips} clips are few: a rate of fewer than five heard right is not judged. Take {CLIPS}, or set min_clips."
+    few = f"# {clips} clips are few: a figure of fewer than five is not judged. Take {CLIPS}, or set min_clips."
     lines = [
         *([few] if clips < CLIPS else []),
         *([] if texts else ["# needs the words said, in a manifest beside the recordings (docs/reference/corpora.md):"]),

@@ -29,7 +29,8 @@ class Known:
     Attributes:
         entry: as the suite has it.
         state: ``expected``: it fails still, and is no failure of the run; ``fixed``: it fails no more; ``expired``: it fails
-            after its last day, which fails the run; ``not tried``: nothing of it was heard in this run.
+            after its last day, which fails the run; ``not tried``: this run cannot tell, since of its clips one was misheard when
+            clean, or not crafted or heard, or its gate could not be judged.
         samples: the clips that fail so.
     """
 
@@ -44,6 +45,8 @@ class Known:
             return f"expired on {self.entry.until}: {told}; mend it, or give it another day"
         if self.state == "fixed":
             return f"fixed: {told}; take it out of 'expected'"
+        if self.state == "not tried":
+            return f"not tried: {told}; this run cannot tell whether it is gone"
         until = f" until {self.entry.until}" if self.entry.until else ""
         return f"{self.state}{until}: {told}"
 
@@ -77,7 +80,9 @@ def excuse_clips(
         about = [one for one in samples if (entry.tag in one.tags if entry.tag is not None else one.clip in ids)]
         about = [one for one in about if _named(entry, one.victim, one.attack, one.entry, one.registered) and _tried(entry, one)]
         failing = [one for one in about if _fails(entry.expects, one)]
-        state = _state(entry, bool(failing), bool(about), today)
+        final = [one for one in about if one.final]
+        gone = bool(final) and all(_shows(entry, one) for one in final)
+        state = _state(entry, bool(failing), gone, today)
         found.append(Known(entry, state, tuple(_one_a_clip(failing))))
         if state == "expected":
             excused |= {_clip_of(one) for one in failing}
@@ -96,7 +101,8 @@ def excuse_gates(suite: Suite, judgements: Sequence[Judgement], today: date) -> 
             if entry.gate in (one.gate.entry.gate, str(one.gate)) and _named(entry, one.victim, one.attack)
         ]
         failing = [place for place in places if told[place].verdict == entry.expects]
-        state = _state(entry, bool(failing), bool(places), today)
+        gone = bool(places) and all(told[place].verdict == "passed" for place in places)
+        state = _state(entry, bool(failing), gone, today)
         found.append(Known(entry, state, tuple(one for place in failing for one in told[place].figure.against)))
         for place in failing if state == "expected" else ():
             one = told[place]
@@ -104,11 +110,10 @@ def excuse_gates(suite: Suite, judgements: Sequence[Judgement], today: date) -> 
     return told, found
 
 
-def _state(entry: ExpectedEntry, fails: bool, tried: bool, today: date) -> State:
-    if not tried:
-        return "not tried"
+def _state(entry: ExpectedEntry, fails: bool, gone: bool, today: date) -> State:
+    """``gone`` is what was seen, not what was missed: that each of its clips was tried and stood, or its gate holds."""
     if not fails:
-        return "fixed"
+        return "fixed" if gone else "not tried"
     return "expired" if entry.until is not None and today > entry.until else "expected"
 
 
@@ -117,9 +122,16 @@ def _named(entry: ExpectedEntry, victim: str, *attacks: str) -> bool:
 
 
 def _tried(entry: ExpectedEntry, sample: Sample) -> bool:
-    """Whether a sample can show the outcome."""
+    """Whether a sample is of the kind that has the outcome."""
     kinds = {"fooled": ("attack",), "misheard": ("clean",), "invented": ("no-speech",)}
     return sample.kind in kinds.get(entry.expects, ("attack", "clean", "no-speech"))
+
+
+def _shows(entry: ExpectedEntry, sample: Sample) -> bool:
+    """Whether a sample would have had the outcome if it were still there."""
+    if entry.expects == "fooled":
+        return sample.result.scored
+    return entry.expects == "error" or not sample.row.failed
 
 
 def _fails(expected: str, sample: Sample) -> bool:

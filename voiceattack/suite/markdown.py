@@ -122,7 +122,8 @@ def _silence(summary: Json) -> str:
 
 
 def _notes(summary: Json) -> str:
-    lines: list[str] = [*summary["hints"], *(f"not finished: {line}" for line in summary["incomplete"])]
+    deaf = [f"{name} heard none of the clean clips: {why}" for name, why in summary.get("silent", {}).items()]
+    lines: list[str] = [*deaf, *summary["hints"], *(f"not finished: {line}" for line in summary["incomplete"])]
     lines += [f"cannot be used: {one['input']}: {one['error']}" for one in summary["unusable"]]
     if summary["stale"]:
         lines.append(f"{len(summary['stale'])} cells of earlier suites lie in this directory and were not counted (--prune)")

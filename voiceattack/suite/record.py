@@ -9,8 +9,8 @@ from typing import Any
 from voiceattack.runs.provenance import environment, project_commit
 from voiceattack.runs.records import Result
 from voiceattack.suite.execute import Outcome
+from voiceattack.suite.figures import Figure
 from voiceattack.suite.fingerprint import fingerprint
-from voiceattack.suite.gate_metrics import Figure
 from voiceattack.suite.gates import Judgement
 from voiceattack.suite.known import Known
 from voiceattack.suite.plan import Cell

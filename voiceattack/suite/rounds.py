@@ -9,18 +9,19 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from voiceattack.files import inside, read_bytes, write_whole, writing
 from voiceattack.suite.schema import VictimEntry
-from voiceattack.victims.specs import OUTSIDE
 from voiceattack.victims.trust import outside
 
 __all__ = ["ROUND_FILE", "Earlier", "Round", "now", "renews"]
 
 ROUND_FILE = "round.json"
+WAITS = timedelta(days=1)
+"""How long a round waits for a victim that did not answer."""
 
 
 def now() -> str:
@@ -28,10 +29,16 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
+def _ago(span: timedelta) -> str:
+    return (datetime.now(timezone.utc) - span).isoformat(timespec="microseconds")
+
+
 def renews(entry: VictimEntry) -> bool:
-    """Whether a victim is heard anew in every round: a server or a program, which nobody can look into, without a ``version``."""
-    schemes = (part.spec.partition(":")[0] for part in outside(entry.spec))
-    return not entry.version and any(scheme in OUTSIDE for scheme in schemes)
+    """Whether a victim is heard anew in every round: without a ``version``, a server, a program, a Python function or a plug-in.
+
+    Nobody can look into these; what is fetched by its name and then lies here is found by its files.
+    """
+    return not entry.version and any(part.outside.unless is None for part in outside(entry.spec))
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ class Round:
     def begin(cls, out: Path) -> Round:
         """Go on with the round that has not come to its end, or begin another."""
         state = _state(out)
-        if state.get("finished") is False and isinstance(state.get("begun"), str):
+        stopped = state.get("finished") is False and isinstance(state.get("begun"), str)
+        if stopped and not (state.get("silent") and state["begun"] < _ago(WAITS)):
             return cls(out, state["begun"], resumed=True)
         return cls(out, now())._kept(finished=False)
 
@@ -61,10 +69,15 @@ class Round:
         if self.begun:
             self._kept(finished=True)
 
-    def _kept(self, *, finished: bool) -> Round:
+    def wait(self) -> None:
+        """A victim was silent: the next command goes on, unless a day has passed; what the others said then is too old."""
+        if self.begun:
+            self._kept(finished=False, silent=True)
+
+    def _kept(self, *, finished: bool, silent: bool = False) -> Round:
         path = inside(self.out, ROUND_FILE)
         with writing(path, "make room or choose another --out"):
-            write_whole(path, (json.dumps({"begun": self.begun, "finished": finished}) + "\n").encode())
+            write_whole(path, (json.dumps({"begun": self.begun, "finished": finished, "silent": silent}) + "\n").encode())
         return self
 
     def holds(self, entry: VictimEntry, at: str | None) -> bool:

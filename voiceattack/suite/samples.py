@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from voiceattack.metrics.text import normalize
+from voiceattack.runs.provenance import slug
 from voiceattack.runs.records import Result
 
 __all__ = ["HeardClip", "Kind", "Sample", "of_kind", "place"]
@@ -92,6 +93,11 @@ class Sample:
     def id(self) -> str:
         """Of the example."""
         return self.row.id
+
+    @property
+    def recording(self) -> str:
+        """The clip without the attack on it: the same for all that was crafted of one recording."""
+        return self.clip.removesuffix(f"-{slug(self.registered)}") if self.registered else self.clip
 
     @property
     def result(self) -> Result:

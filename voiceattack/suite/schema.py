@@ -196,7 +196,7 @@ class GateEntry(Part):
         ("victim", "attack"), description="Judged apart for each; [] judges all that is left together."
     )
     min_clips: int | None = Field(
-        None, ge=1, description="Fewest clips that may decide, else it is an error; left out: 5 for rates, 1 for other figures."
+        None, ge=1, description="Fewest clips that decide, else it is an error; left out: 5, or 1 for what is counted by time."
     )
 
 

@@ -40,6 +40,7 @@ def headline(summary: Json) -> str:
     parts += [f"{known} failed as expected"] if known else []
     parts += [f"{expired} known {'failure has' if expired == 1 else 'failures have'} expired"] if expired else []
     parts += ["not all was done"] if summary["incomplete"] else []
+    parts += [f"{name} heard none of the clean clips" for name in summary.get("silent", {})]
     return ", ".join(parts)
 
 
