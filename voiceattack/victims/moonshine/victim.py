@@ -40,6 +40,7 @@ class MoonshineVictim(DifferentiableVictim):
 
     max_seconds = 64.0
     mute_text = ""
+    hallucinations = ("",)
 
     def __init__(
         self,
