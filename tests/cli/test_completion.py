@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from speechlike import environment
@@ -44,6 +47,28 @@ def completed(line: str) -> list[str]:
 )
 def test_a_shell_completes(line: str, found: set[str]) -> None:
     assert set(completed(line)) == found
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("words", "replies"),
+    [
+        ("voiceattack attack in --attack corruption : gs", ["gsm"]),
+        ("voiceattack attack in --attack = pg", ["pgd"]),
+        ("voiceattack transcribe --victim faster-whisper : whisper-tiny.en in --device", ["--device"]),
+        ("voiceattack attack in --attack pg", ["pgd"]),
+    ],
+)
+def test_bash_itself_completes_words_that_it_cuts(words: str, replies: list[str], tmp_path: Path) -> None:
+    command = tmp_path / "voiceattack"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m voiceattack "$@"\n')
+    command.chmod(0o755)
+    blind = environment(_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    shown = subprocess.run([command, "--show-completion", "bash"], capture_output=True, text=True, env=blind, check=True).stdout
+    typed = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _voiceattack_completion {shlex.quote(str(command))}"
+    asked = f'{shown}\n{typed}; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "--norc", "-c", asked], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stdout.split() == replies, done.stderr
 
 
 def test_metrics_are_named_without_torch() -> None:

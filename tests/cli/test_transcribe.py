@@ -56,6 +56,16 @@ def test_in_a_pipe_lines_stay_lines_and_rates_go_to_stderr(manifest: Path, tmp_p
     assert "WER" not in in_process("transcribe", tmp_path / "in", "--victim", "python:lamp_ear:make").stderr
 
 
+def test_a_reader_that_leaves_does_not_take_the_file_along(manifest: Path, tmp_path: Path) -> None:
+    words = [*command("transcribe", manifest, "--victim", "python:lamp_ear:make", "--output"), str(tmp_path / "heard.json")]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, env=environment(tmp_path), check=False)
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert [row["text"] for row in json.loads((tmp_path / "heard.json").read_text())] == ["turn on the kitchen lamp"] * 2
+
+
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "csv", "tsv"])
 def test_files_hold_the_rates(manifest: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"heard.{suffix}"

@@ -177,7 +177,7 @@ def test_decoding_equals_the_tokenizer(ctc_folder: Path) -> None:
         ("hf:empty", VictimError, "holds no config.json"),
         ("hf:garbled", VictimError, "config.json cannot be read"),
         ("hf:pickled", VictimError, r"holds no \*.safetensors weights \(pickled ones are not loaded\)"),
-        ("hf:other", VictimError, "model type 'bert' is not supported; supported: hubert, wav2vec2, wavlm, whisper"),
+        ("hf:other", VictimError, "model type 'bert' is not supported; supported: hubert, moonshine, wav2vec2, wavlm, whisper"),
         ("hf:model?speed=2", SpecError, "unknown option 'speed'; known: dtype, language, task, frontend, timestamps"),
         ("hf:model?frontend=all", SpecError, "unknown option 'frontend'; a wav2vec2 model takes: dtype, language"),
         ("hf:headless", VictimError, r"hold no head \(lm_head.* fine-tuned to be a CTC model"),

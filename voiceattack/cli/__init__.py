@@ -18,6 +18,7 @@ from voiceattack.children import terminable
 from voiceattack.cli import (
     attack,
     compare,
+    completion,
     confusions,
     console,
     corruptions,
@@ -122,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show_warnings()
         warnings.filterwarnings("ignore")
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    completion.join_bash_words()
     wait_passively()
     keep_to_quota()
     PACE.begin()
@@ -136,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output left (``| head``); keep Python from saying so at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.unheard()
         return 0
     except Exception as error:
         if debug:

@@ -46,6 +46,7 @@ __all__ = [
     "stdout",
     "tell_warnings",
     "tell_writer",
+    "unheard",
     "warn",
     "write_reports",
 ]
@@ -94,6 +95,11 @@ def say(text: str, *, mark: str = "", quiet: bool = False) -> None:
     if not quiet:
         hush()
         print(mark + visible(text), flush=True)
+
+
+def unheard() -> None:
+    """Print no more: who read our output has left (``| head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def coloured(word: str, colour: Colour) -> str:

@@ -16,6 +16,7 @@ from voiceattack.cli.console import (
     parse_params,
     progress,
     say,
+    say_next,
     stdout,
     warn,
 )
@@ -110,6 +111,7 @@ def corruptions(
         stdout().print(_table([line for line in lines if line.victim == spec]))
     for path in paths:
         say(f"written: {path}")
+    say_next("listen to what was lost, side by side", "view", out)
 
 
 def _number(word: str) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voiceattack.cli.console import QuietOption, say, stdout
+from voiceattack.cli.console import QuietOption, say, say_next, stdout
 
 __all__ = ["curve"]
 
@@ -46,6 +46,7 @@ def curve(
         say(f"DEFECT: {defect}")
     for path in written:
         say(f"written: {path}")
+    say_next("listen to what lies on it", "view", *runs)
 
 
 def _table(found: list) -> object:  # type: ignore[type-arg]

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceattack.cli.console import DeviceOption, InputsArgument, QuietOption, progress, say, stdout, tell_warnings, warn
+from voiceattack.cli.console import (
+    DeviceOption,
+    InputsArgument,
+    QuietOption,
+    progress,
+    say,
+    say_next,
+    stdout,
+    tell_warnings,
+    unheard,
+    warn,
+)
 from voiceattack.errors import CorpusError, RunError, SpecError
 from voiceattack.progress import each
 from voiceattack.unicode_text import csv_cell, visible
@@ -62,12 +73,14 @@ def transcribe(
             if row.error is not None:
                 warn(row.error if row.file in row.error else f"{row.file}: {row.error}")
             elif not table:
-                say(f"{row.file}\t{row.text}", quiet=quiet)
+                _print(row, keep_on=output is not None, quiet=quiet)
     if not quiet:
         if table:
             stdout().print(_table(rows))
         if (line := rates(rows, listener.language)) is not None:
             say(line) if table else warn(line)
+        if table:
+            say_next("a suite that attacks it and gates what comes of it", "init", *inputs, "--victim", victim)
     if output is not None:
         from voiceattack.files import write_whole, writing
 
@@ -75,6 +88,16 @@ def transcribe(
             write_whole(output, _rendered(rows, output.suffix.lower()).encode())
     if all(row.error is not None for row in rows):
         raise RunError("none of the inputs could be heard" if len(rows) > 1 else "the input could not be heard")
+
+
+def _print(row: Heard, *, keep_on: bool, quiet: bool) -> None:
+    """One line; a reader that leaves (``| head``) ends the command, but for the file that is still to be written."""
+    try:
+        say(f"{row.file}\t{row.text}", quiet=quiet)
+    except BrokenPipeError:
+        if not keep_on:
+            raise
+        unheard()
 
 
 def _table(rows: list[Heard]) -> Table:

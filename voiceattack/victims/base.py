@@ -194,6 +194,19 @@ class AttackLoss:
     distance: Tensor | None = None
 
     @classmethod
+    def of_rows(cls, parts: Sequence[tuple[Sequence[int], AttackLoss]]) -> AttackLoss:
+        """The parts of one batch, each with the rows that it is of, in the batch's order again."""
+        order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
+
+        def joined(values: Sequence[Tensor | None]) -> Tensor | None:
+            known = [value for value in values if value is not None]
+            return torch.cat(known)[order.to(known[0].device)] if len(known) == len(values) else None
+
+        loss = joined([part.loss for _, part in parts])
+        assert loss is not None
+        return cls(loss, joined([part.matches for _, part in parts]), joined([part.distance for _, part in parts]))
+
+    @classmethod
     def together(cls, parts: Sequence[AttackLoss], toward: bool) -> AttackLoss:
         """Several hearings of one batch as one: the mean loss; toward a text all must match, away from it none may."""
         loss = torch.stack([part.loss for part in parts]).mean(dim=0)

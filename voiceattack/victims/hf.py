@@ -30,10 +30,17 @@ def _whisper(name: str, device: torch.device, options: dict[str, str], local_fil
     return from_pretrained(name, device, options, local_files_only=local_files_only)
 
 
+def _moonshine(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
+    from voiceattack.victims.moonshine.hugging_face import from_pretrained
+
+    return from_pretrained(name, device, options, local_files_only=local_files_only)
+
+
 FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
     "wav2vec2": (_ctc, frozenset({"dtype", "language"})),
     "hubert": (_ctc, frozenset({"dtype", "language"})),
     "wavlm": (_ctc, frozenset({"dtype", "language"})),
+    "moonshine": (_moonshine, frozenset({"dtype", "language"})),
     "whisper": (_whisper, frozenset({"dtype", "language", "task", "frontend", "timestamps"})),
 }
 """``model_type`` in a model's config to its family's loader and the options it takes."""

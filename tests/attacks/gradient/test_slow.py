@@ -21,6 +21,7 @@ from voiceattack.runs.timing import timing_of
 from voiceattack.victims import load_victim
 from voiceattack.victims.whisper.victim import WhisperVictim
 from voiceattack.victims.whisper.writing import PLACES, write_on
+from voiceattack.victims.wrappers.ensemble import EnsembleVictim
 
 
 @pytest.mark.slow
@@ -36,13 +37,16 @@ def test_a_saved_file_makes_whisper_write_ten_times_as_much_and_noise_does_not(t
     assert rows[True].outcome == "held" and noise.tokens_ratio <= 2.0, noise
 
 
-def test_the_loss_follows_what_the_decoder_would_write_and_can_be_pushed_down(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", ["", "?frontend=all"])
+def test_the_loss_follows_what_the_decoder_would_write_and_can_be_pushed_down(tmp_path: Path, options: str) -> None:
     write_whisper(tmp_path)
-    victim = load_victim(f"hf:{tmp_path}", "cpu")
+    victim = load_victim(f"hf:{tmp_path}{options}", "cpu")
     assert isinstance(victim, WhisperVictim) and victim.writes_on
     clean = Batch.of([tones(1), tones(2)])
-    scripts = write_on(victim.model, victim.model.log_mel(clean.waveforms))
-    assert [len(script) for script in scripts] == [PLACES, PLACES] and END not in scripts[0] + scripts[1]
+    for mode in victim.model.modes:
+        scripts = write_on(victim.model, victim.model.log_mel(clean.waveforms), mode)
+        assert [len(script) for script in scripts] == [PLACES, PLACES]
+        assert max(scripts[0] + scripts[1]) < END, "neither the end nor a timestamp"
     with torch.no_grad():  # this one never ends by itself: let end-of-text be as likely as what it writes most
         weights = victim.model.network.proj_out.weight
         weights[END] = 1.1 * weights[Counter(scripts[0]).most_common(1)[0][0]]
@@ -56,6 +60,15 @@ def test_the_loss_follows_what_the_decoder_would_write_and_can_be_pushed_down(tm
         (grad,) = torch.autograd.grad(loss.sum(), waveforms)
         waveforms = waveforms - 0.02 * grad / grad.norm().clamp(min=1e-12)
     assert losses[0] > 0 and min(losses) < losses[0], losses
+
+
+def test_an_ensemble_is_led_on_in_each_of_its_members(tmp_path: Path) -> None:
+    write_whisper(tmp_path)
+    specs = [f"hf:{tmp_path}", f"hf:{tmp_path}?frontend=feature-pad&timestamps=on"]
+    both, clean = load_victim(f"ensemble:{'|'.join(specs)}", "cpu"), Batch.of([tones(1)])
+    assert isinstance(both, EnsembleVictim) and both.writes_on
+    alone = [float(member.search(clean).writing_loss(clean.waveforms, [0]).loss) for member in both.members]
+    assert float(both.search(clean).writing_loss(clean.waveforms, [0]).loss) == pytest.approx(sum(alone) / 2)
 
 
 def test_who_cannot_be_slowed_is_told(whisper: WhisperVictim, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.errors import AttackError
 from voiceattack.victims import LossConfig, load_victim
-from voiceattack.victims.whisper.losses import EOT_PLACES, IGNORE, attack_loss, cross_entropy, writing_on
+from voiceattack.victims.whisper.losses import EOT_PLACES, IGNORE, STOP_HEADROOM, attack_loss, cross_entropy, writing_on
 
 INF = float("inf")
 EOT = 3
@@ -89,12 +89,15 @@ def test_a_ctc_victim_says_that_it_has_none(kind: str) -> None:
         load_victim("tiny", device="cpu").attack_loss(Batch.of([tones(0)]), ["a"], LossConfig("away", kind))  # type: ignore[arg-type]
 
 
-def test_writing_on_holds_end_of_text_below_the_next_best_at_every_place() -> None:
-    logits = torch.tensor([[[5.0, 1.0, 0.0, -INF], [0.0, 2.0, 0.0, 4.0], [1.0, 0.0, 0.0, -1.0], [9.0, 0.0, 0.0, 1.0]]])
-    logits.requires_grad_(True)
-    loss = writing_on(logits, EOT)
-    # The head-room wanted is 3: forbidden costs nothing, 2 too many cost 5, 2 below cost 1, 8 below nothing.
-    assert loss.tolist() == [6.0]
-    (grad,) = torch.autograd.grad(loss.sum(), logits)
-    assert grad[0, 1].tolist() == [0, -1, 0, 1] and grad[0, 2].tolist() == [-1, 0, 0, 1]
-    assert not grad[0, 0].any() and not grad[0, 3].any()
+def test_writing_on_holds_the_end_below_the_next_best_at_every_place() -> None:
+    words = torch.tensor([[[1.0, 0.0, -INF], [2.0, 0.0, 4.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0]]])
+    words = words[:, [1, 0, 2, 3]].requires_grad_(True)
+    ends = torch.tensor([[-INF, 3.0, -2.0, 0.0]], requires_grad=True)
+    head = STOP_HEADROOM
+    # Forbidden costs nothing; the others what they miss of the head-room.
+    missing = [0.0, max(0.0, 3.0 - 1.0 + head), max(0.0, -2.0 - 0.0 + head), max(0.0, 0.0 - 1.0 + head)]
+    loss = writing_on(words, ends)
+    assert loss.tolist() == pytest.approx([sum(missing)])
+    to_words, to_ends = torch.autograd.grad(loss.sum(), [words, ends])
+    assert to_words[0, 1].tolist() == [-1, 0, 0] and to_ends.tolist() == [[0, 1, 1, 1]]
+    assert not to_words[0, 0].any()

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from voiceattack.victims.base import AttackLoss, LossConfig
 
-__all__ = ["EOT_PLACES", "IGNORE", "attack_loss", "cross_entropy", "writing_on"]
+__all__ = ["EOT_PLACES", "IGNORE", "STOP_HEADROOM", "attack_loss", "cross_entropy", "writing_on"]
 
 IGNORE = -100
 EOT_PLACES = 3
 """Places, counted from the first at which the decoder may stop, within which ``eot`` wants it to stop."""
 
-STOP_HEADROOM = 3.0
-"""Logits by which another token is to be likelier than end-of-text."""
+STOP_HEADROOM = 6.0
+"""Logits by which another token is to be likelier than the end: enough that none of five beams ends either."""
 
 
 def attack_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> AttackLoss:
@@ -88,17 +88,14 @@ def _eot(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
     return -first.logsumexp(dim=1)
 
 
-def writing_on(logits: Tensor, stop: int) -> Tensor:
-    """How far end-of-text is from being out of reach, float (batch,), >= 0: the head-room missing at each place, summed.
+def writing_on(words: Tensor, ends: Tensor) -> Tensor:
+    """How far the end is from being out of reach, float (batch,), >= 0: the head-room missing at each place, summed.
 
     Args:
-        logits: float (batch, places, vocabulary), -inf where the decoder never writes a token.
-        stop: id of end-of-text.
+        words: logits float (batch, places, tokens), -inf where the decoder never writes a token or would end.
+        ends: logits float (batch, places) of ending, by end-of-text or by a timestamp.
     """
-    ends = logits[..., stop]
-    others = logits.clone()
-    others[..., stop] = float("-inf")
-    return torch.relu(ends - others.amax(dim=-1) + STOP_HEADROOM).sum(dim=1)
+    return torch.relu(ends - words.amax(dim=-1) + STOP_HEADROOM).sum(dim=1)
 
 
 def _lead(logits: Tensor, labels: Tensor) -> Tensor:

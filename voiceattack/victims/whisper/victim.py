@@ -11,9 +11,9 @@ from typing_extensions import Self
 
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import TargetError
-from voiceattack.unicode_text import plain_apostrophes
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, LossSession, Transcript
 from voiceattack.victims.pretrained import quiet_transformers
+from voiceattack.victims.spellings import sentence_spellings
 from voiceattack.victims.whisper.frontends import DecodingMode, features
 from voiceattack.victims.whisper.longform import LongFormSession, hear_long, hear_stamped
 from voiceattack.victims.whisper.model import MUTE_TEXT, WhisperModel
@@ -56,7 +56,7 @@ class WhisperVictim(DifferentiableVictim):
 
     @property
     def writes_on(self) -> bool:
-        return self.short_window and not any(mode.timestamps for mode in self.model.modes)
+        return self.short_window
 
     @property
     def device(self) -> torch.device:
@@ -141,10 +141,7 @@ class WhisperVictim(DifferentiableVictim):
             )
 
     def target_variants(self, text: str) -> list[str]:
-        words = plain_apostrophes(text.strip())
-        sentence = words[:1].upper() + words[1:]
-        ended = sentence if sentence[-1:] in ".?!" else sentence + "."
-        return list(dict.fromkeys([ended, sentence, words, text.strip()]))
+        return sentence_spellings(text)
 
     def loss(self, batch: Batch, texts: Sequence[str]) -> Tensor:
         if not self.model.is_long(batch):

@@ -7,12 +7,14 @@ each place of that loop, ordinary decoding goes round in it up to its limit (Haq
 
 from __future__ import annotations
 
-from typing import Any
+import copy
 
 import torch
 from torch import Tensor
+from transformers.generation import GenerationMixin
 
 from voiceattack.victims.pretrained import quiet_transformers
+from voiceattack.victims.whisper.frontends import PLAIN, DecodingMode
 from voiceattack.victims.whisper.model import WhisperModel
 
 __all__ = ["PLACES", "REWRITE", "write_on"]
@@ -23,20 +25,23 @@ REWRITE = 8
 """Losses between two scripts."""
 
 
-def write_on(model: WhisperModel, mel: Tensor) -> list[list[int]]:
+def write_on(model: WhisperModel, mel: Tensor, mode: DecodingMode = PLAIN) -> list[list[int]]:
     """The token ids, :data:`PLACES` or as many as there is room for, that each clip's decoder writes when it may not stop.
 
     Args:
-        model: of plain modes.
-        mel: features of whole windows, float (batch, mels, frames).
+        model: the weights.
+        mel: features of whole windows, float (batch, mels, frames), of the mode's front end.
+        mode: with timestamps, the words after <|0.00|>, where another timestamp is as good as an end.
     """
-    config = model.network.generation_config
-    most = min(PLACES, int(model.network.config.max_target_positions) - len(model.prompt) - 1)
-    options: dict[str, Any] = {
-        **model.generate_options,
-        "suppress_tokens": sorted({*(config.suppress_tokens or []), model.eot}),
-        "max_new_tokens": most,
-    }
+    prompt = model.writing_prompt(mode)
+    config = copy.deepcopy(model.network.generation_config)
+    config.suppress_tokens = sorted({*(config.suppress_tokens or []), *range(model.eot, model.network.config.vocab_size)})
+    most = min(PLACES, int(model.network.config.max_target_positions) - len(prompt) - 1)
+    config.update(max_length=None, max_new_tokens=most, do_sample=False, num_beams=1, forced_decoder_ids=None)
+    ids = torch.tensor(prompt, device=mel.device).expand(len(mel), -1)
     with torch.no_grad(), quiet_transformers():
-        tokens = model.network.generate(input_features=mel.to(model.network.dtype), do_sample=False, num_beams=1, **options)
+        # The library's plain loop: Whisper's own would choose the prompt by itself.
+        tokens = GenerationMixin.generate(
+            model.network, input_features=mel.to(model.network.dtype), decoder_input_ids=ids, generation_config=config
+        )
     return [row[-most:] for row in tokens.tolist()]

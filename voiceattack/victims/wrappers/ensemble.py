@@ -74,6 +74,10 @@ class EnsembleVictim(DifferentiableVictim):
     def token_losses(self) -> bool:
         return all(member.token_losses for member in self.members)
 
+    @property
+    def writes_on(self) -> bool:
+        return all(member.writes_on for member in self.members)
+
     def search(self, clean: Batch) -> LossSession:
         return _EnsembleSession(self, clean)
 
@@ -98,6 +102,10 @@ class _EnsembleSession(LossSession):
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], texts: Sequence[str], config: LossConfig) -> AttackLoss:
         losses = [part.attack_loss(waveforms, rows, _spoken(member, texts), config) for member, part in self.parts]
         return AttackLoss.together([_on(loss, waveforms.device) for loss in losses], config.direction == "toward")
+
+    def writing_loss(self, waveforms: Tensor, rows: Sequence[int]) -> AttackLoss:
+        losses = [part.writing_loss(waveforms, rows) for _, part in self.parts]
+        return AttackLoss.together([_on(loss, waveforms.device) for loss in losses], toward=False)
 
     def stale(self) -> None:
         for _, part in self.parts:

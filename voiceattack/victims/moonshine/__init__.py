@@ -1,0 +1,1 @@
+"""Moonshine: an encoder-decoder on the raw waveform."""
