@@ -77,6 +77,13 @@ class WhisperModel:
         device: torch.device = next(iter(self.network.parameters())).device
         return device
 
+    @property
+    def most_tokens(self) -> int:
+        """How many ids the decoder writes after its prompt."""
+        places = int(self.network.config.max_target_positions)
+        limit = self.network.generation_config.max_length
+        return min(places, int(limit or places)) - len(self.prompt)
+
     def is_long(self, batch: Batch) -> bool:
         """Whether a clip of the batch does not fit the window."""
         return int(batch.lengths.max()) > self.log_mel.samples
