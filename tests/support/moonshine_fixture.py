@@ -11,8 +11,9 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz '"
 BEGIN, END = 1, 2
 
 
-def write_moonshine(folder: Path) -> Any:
-    """Write config, weights and tokenizer to ``folder``; the model, float32, is returned."""
+def write_moonshine(folder: Path, normalize: bool = False) -> Any:
+    """Write config, weights, tokenizer and extractor to ``folder``; the model, float32, is returned."""
+    import transformers
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -37,4 +38,6 @@ def write_moonshine(folder: Path) -> Any:
     tokenizer.decoder = decoders.Fuse()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
     fast.save_pretrained(folder)
+    Extractor: Any = transformers.Wav2Vec2FeatureExtractor
+    Extractor(do_normalize=normalize).save_pretrained(folder)
     return model

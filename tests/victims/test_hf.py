@@ -20,8 +20,10 @@ from voiceattack.constraints import Budget
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.objectives import Objective
 from voiceattack.victims import LossConfig, load_victim
-from voiceattack.victims.ctc.hugging_face import from_pretrained, normalized
+from voiceattack.victims.ctc.hugging_face import from_pretrained
 from voiceattack.victims.ctc.victim import CTCVictim
+from voiceattack.victims.front_ends.waveform import normalized
+from voiceattack.victims.hf import FAMILIES
 from voiceattack.victims.own import from_ctc_module
 
 __all__ = ["ctc_folder"]
@@ -177,7 +179,11 @@ def test_decoding_equals_the_tokenizer(ctc_folder: Path) -> None:
         ("hf:empty", VictimError, "holds no config.json"),
         ("hf:garbled", VictimError, "config.json cannot be read"),
         ("hf:pickled", VictimError, r"holds no \*.safetensors weights \(pickled ones are not loaded\)"),
-        ("hf:other", VictimError, "model type 'bert' is not supported; supported: hubert, moonshine, wav2vec2, wavlm, whisper"),
+        (
+            "hf:other",
+            VictimError,
+            f"model type 'bert' is not supported; supported: {', '.join(sorted(FAMILIES))}",
+        ),
         ("hf:model?speed=2", SpecError, "unknown option 'speed'; known: dtype, language, task, frontend, timestamps"),
         ("hf:model?frontend=all", SpecError, "unknown option 'frontend'; a wav2vec2 model takes: dtype, language"),
         ("hf:headless", VictimError, r"hold no head \(lm_head.* fine-tuned to be a CTC model"),

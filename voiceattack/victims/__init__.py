@@ -111,7 +111,8 @@ VICTIMS.add(
 VICTIMS.add(
     "hf",
     f"{_HERE}.hf:load",
-    "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), Moonshine, wav2vec2, HuBERT or WavLM model, differentiable",
+    "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), Moonshine, wav2vec2(-BERT), HuBERT, WavLM or Parakeet-CTC, "
+    "differentiable",
     packages=_HUGGING_FACE,
     outside=Outside("is fetched from the Hugging Face hub", at_once=True, unless=f"{_HERE}.hf:is_here"),
     options=(_DTYPE, _LANGUAGE, _TASK, _FRONT_END, _STAMPS),

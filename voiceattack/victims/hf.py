@@ -24,6 +24,18 @@ def _ctc(name: str, device: torch.device, options: dict[str, str], local_files_o
     return from_pretrained(name, device, options, local_files_only=local_files_only)
 
 
+def _wav2vec2_bert(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
+    from voiceattack.victims.ctc.hugging_face import from_pretrained_wav2vec2_bert
+
+    return from_pretrained_wav2vec2_bert(name, device, options, local_files_only=local_files_only)
+
+
+def _parakeet(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
+    from voiceattack.victims.ctc.hugging_face import from_pretrained_parakeet
+
+    return from_pretrained_parakeet(name, device, options, local_files_only=local_files_only)
+
+
 def _whisper(name: str, device: torch.device, options: dict[str, str], local_files_only: bool) -> Victim:
     from voiceattack.victims.whisper.hugging_face import from_pretrained
 
@@ -37,7 +49,9 @@ def _moonshine(name: str, device: torch.device, options: dict[str, str], local_f
 
 
 FAMILIES: dict[str, tuple[Family, frozenset[str]]] = {
+    "parakeet_ctc": (_parakeet, frozenset({"dtype", "language"})),
     "wav2vec2": (_ctc, frozenset({"dtype", "language"})),
+    "wav2vec2-bert": (_wav2vec2_bert, frozenset({"dtype", "language"})),
     "hubert": (_ctc, frozenset({"dtype", "language"})),
     "wavlm": (_ctc, frozenset({"dtype", "language"})),
     "moonshine": (_moonshine, frozenset({"dtype", "language"})),

@@ -17,11 +17,13 @@ from typing import Any
 
 import torch
 
+from voiceattack.audio.clips import SAMPLE_RATE
 from voiceattack.errors import SpecError, VictimError
 from voiceattack.files import read_text
 from voiceattack.victims.options import take_choice
 
 __all__ = [
+    "check_rate",
     "checked_config",
     "checked_folder",
     "load_model",
@@ -121,6 +123,16 @@ def load_part(spec: str, what: str, kind: Any, name: str, *, local_files_only: b
             return kind.from_pretrained(name, local_files_only=local_files_only, trust_remote_code=False)
     except Exception as error:  # each file has its own reader, and each reader its own errors
         raise VictimError(_refusal(spec, what, error)) from error
+
+
+def check_rate(spec: str, extractor: Any) -> None:
+    """Refuse a model for another sample rate than that of all clips here.
+
+    Raises:
+        VictimError: its feature extractor names another.
+    """
+    if extractor.sampling_rate != SAMPLE_RATE:
+        raise VictimError(f"{spec}: wants {extractor.sampling_rate} Hz audio; only {SAMPLE_RATE} Hz models are supported")
 
 
 def load_model(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from moonshine_fixture import BEGIN, LETTERS, write_moonshine
+from moonshine_fixture import BEGIN, END, LETTERS, write_moonshine
 from speechlike import tones
 
 from voiceattack.attacks import build_attack
@@ -80,6 +80,23 @@ def test_a_search_changes_what_the_saved_file_says(victim: MoonshineVictim) -> N
     assert not isinstance(crafted, Exception)
     (heard,) = victim.transcribe(Batch.of([crafted.waveform]))
     assert heard.text == "" and clean.text, "silence is where it is led first"
+
+
+def test_one_that_normalises_clips_is_heard_through_its_own_extractor(tmp_path: Path) -> None:
+    from transformers import Wav2Vec2FeatureExtractor
+
+    model = write_moonshine(tmp_path, normalize=True)
+    found, clip = load_victim(f"hf:{tmp_path}", "cpu"), 0.2 * tones(4, 0.8) + 0.1
+    assert isinstance(found, MoonshineVictim)
+    values = Wav2Vec2FeatureExtractor.from_pretrained(tmp_path)(
+        clip.numpy(), sampling_rate=16_000, return_tensors="pt"
+    ).input_values
+    labels = torch.tensor([[*(3 + LETTERS.index(letter) for letter in "open"), END]])
+    inputs = torch.tensor([[BEGIN, *labels[0, :-1]]])
+    with torch.no_grad():
+        logits = model(input_values=values, decoder_input_ids=inputs, use_cache=False).logits
+    expected = torch.nn.functional.cross_entropy(logits[0], labels[0], reduction="sum")
+    assert float(found.loss(Batch.of([clip]), ["open"])[0]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_what_it_cannot_take_is_told(victim: MoonshineVictim) -> None:

@@ -12,6 +12,8 @@ from typing_extensions import Self
 from voiceattack.audio.clips import SAMPLE_RATE, Batch
 from voiceattack.errors import AudioError, TargetError
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript
+from voiceattack.victims.front_ends.base import FrontEnd
+from voiceattack.victims.front_ends.waveform import Waveform
 from voiceattack.victims.pretrained import quiet_transformers
 from voiceattack.victims.seq2seq import losses
 from voiceattack.victims.seq2seq.forcing import forced
@@ -24,6 +26,8 @@ TOKENS_A_SECOND = 6.5
 FEWEST_TOKENS = 4
 SHORTEST = 127 + 64 * (7 + 3 * (3 - 1) - 1)
 """Samples that its convolutions (127 by 64, 7 by 3, 3 by 2) need for one frame."""
+HEARS_BY = Waveform(shortest=SHORTEST)
+"""The waveform as it is."""
 
 
 class MoonshineVictim(DifferentiableVictim):
@@ -37,6 +41,7 @@ class MoonshineVictim(DifferentiableVictim):
         encode: text to token ids, without special tokens.
         decode: token ids to text, special tokens skipped.
         facts: JSON-safe facts for run.json.
+        front_end: what it hears by; each clip goes through it alone.
     """
 
     max_seconds = 64.0
@@ -49,7 +54,9 @@ class MoonshineVictim(DifferentiableVictim):
         encode: Callable[[str], list[int]],
         decode: Callable[[list[int]], str],
         facts: dict[str, Any] | None = None,
+        front_end: FrontEnd = HEARS_BY,
     ) -> None:
+        self._front_end = front_end
         self.network = network.eval().requires_grad_(False)
         self._encode, self._decode, self._facts = encode, decode, facts or {}
         config = network.config
@@ -72,8 +79,10 @@ class MoonshineVictim(DifferentiableVictim):
     def check_length(self, seconds: float, name: str) -> None:
         super().check_length(seconds, name)
         samples = round(seconds * SAMPLE_RATE)
-        if samples < SHORTEST:
-            raise AudioError(f"{name}: {samples} samples are fewer than the {SHORTEST} victim {self.spec!r} needs")
+        if samples < self._front_end.shortest:
+            raise AudioError(
+                f"{name}: {samples} samples are fewer than the {self._front_end.shortest} victim {self.spec!r} needs"
+            )
 
     def transcribe(self, batch: Batch) -> list[Transcript]:
         return [self._hear(waveform, name) for waveform, name in self._clips(batch)]
@@ -89,7 +98,7 @@ class MoonshineVictim(DifferentiableVictim):
         most = max(FEWEST_TOKENS, min(self._most - 2, int(TOKENS_A_SECOND * len(waveform) / SAMPLE_RATE)))
         with torch.no_grad(), quiet_transformers():
             written = self.network.generate(
-                input_values=waveform[None].to(self.network.dtype), max_new_tokens=most, do_sample=False, num_beams=1
+                input_values=self._values(waveform[None]), max_new_tokens=most, do_sample=False, num_beams=1
             )
         ids = [token for token in written[0].tolist() if token not in (self._begin, self._end)]
         return Transcript(self._decode(ids), {"tokens": len(ids)})
@@ -128,9 +137,15 @@ class MoonshineVictim(DifferentiableVictim):
         said = [self._encode(text) for text in texts]
         inputs, labels = forced([self._begin], [(ids, [*ids, self._end]) for ids in said], self._end)
         logits = self.network(
-            input_values=waveforms.to(self.network.dtype), decoder_input_ids=inputs.to(self.device), use_cache=False
+            input_values=self._values(waveforms), decoder_input_ids=inputs.to(self.device), use_cache=False
         ).logits
         return logits.float(), labels.to(self.device)
+
+    def _values(self, waveforms: Tensor) -> Tensor:
+        """What the network takes of clips of one length, float (batch, samples)."""
+        lengths = torch.full((len(waveforms),), waveforms.shape[1], device=waveforms.device)
+        values: Tensor = self._front_end(waveforms, lengths).values.to(self.network.dtype)
+        return values
 
 
 def _of_one_length(batch: Batch) -> list[list[int]]:
