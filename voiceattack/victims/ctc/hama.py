@@ -101,8 +101,8 @@ class HamaNetwork:
     def _attend(self, states: Tensor, name: str, mixed: str, out: str) -> Tensor:
         w = self._weights
         joined = self._norm(states, f"{name}attn_norm") @ w[mixed] + w[f"{name}attn.in_proj_bias"]
-        heads = [part.reshape(*part.shape[:2], HEADS, -1).transpose(1, 2) for part in joined.chunk(3, dim=-1)]
-        attended = functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        asked, keys, values = (part.reshape(*part.shape[:2], HEADS, -1).transpose(1, 2) for part in joined.chunk(3, dim=-1))
+        attended = functional.scaled_dot_product_attention(asked, keys, values).transpose(1, 2).flatten(2)
         return attended @ w[out] + w[f"{name}attn.out_proj.bias"]
 
     def _convolve(self, states: Tensor, name: str, depthwise: list[str]) -> Tensor:
