@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from speechlike import tones
 
-from voiceattack.errors import SpecError
+from voiceattack.attacks import build_attack
+from voiceattack.audio import Batch
+from voiceattack.constraints import Budget
+from voiceattack.errors import AttackError, SpecError
 from voiceattack.objectives import KINDS, Objective, action_of, interpret_of, wanted
 from voiceattack.victims import load_victim
 from voiceattack.victims.base import Transcript
@@ -160,18 +164,85 @@ def test_errors_in_a_language_without_spaces_are_of_characters() -> None:
     assert objective.wer_against_clean("打开厨房", "打开厨窗") == 1 / 4 and objective.succeeded("打开厨房", "打开厨窗")
 
 
+@pytest.mark.parametrize(
+    ("kind", "clean", "aim", "succeed", "fail"),
+    [
+        ("drop:not", "Do not open the door.", "Do open the door.", ["do open the door"], ["do not open the door", "do open", ""]),
+        ("drop:front door", "The front door, please!", "The please!", ["the, please"], ["the door please"]),
+        ("drop:stop", "Stop", None, [""], ["stop"]),
+        (
+            "insert:and the lock",
+            "Open it.",
+            "Open it. and the lock",
+            ["open and the lock it", "And the lock, open it"],
+            ["open it"],
+        ),
+        ("insert:now", "Open it", "Open it now", ["now open it"], ["open now", "now it open", "open it now now"]),
+    ],
+)
+def test_words_dropped_and_inserted(kind: str, clean: str, aim: str | None, succeed: list[str], fail: list[str]) -> None:
+    objective, toy = Objective(kind), load_victim("tiny")
+    assert objective.text_for(toy, clean) == (toy.mute_text if aim is None else aim)
+    for texts, expected in ((succeed, True), (fail, False)):
+        for text in texts:
+            assert objective.succeeded(clean, text) is expected, text
+            assert (objective.nearness(clean, text) == 0.0) >= (expected and text == aim), text
+    assert (objective.direction, objective.measure) == ("toward", ("wer_to_target", 0.0))
+
+
+def test_a_term_that_is_not_heard_cannot_be_dropped() -> None:
+    assert "'not' is not heard in the clean clip" in str(Objective("drop:not").aim.refusal("Open the door"))
+    assert Objective("drop:not").aim.refusal("Do NOT, ever.") is None and Objective("insert:not").aim.refusal("x") is None
+    assert not Objective("drop:not").succeeded("open the door", "open the door")
+    clip = Batch.of([tones(1)])
+    (refused,) = build_attack("pgd", steps=2).craft(
+        load_victim("tiny"), clip, ["ab"], Objective("drop:zz"), Budget(snr_db=20), [0]
+    )
+    assert isinstance(refused, AttackError) and "cannot be dropped" in str(refused)
+
+
+def test_writing_to_the_limit_and_in_loops() -> None:
+    def wrote(tokens: int, most: int | None = 400) -> Transcript:
+        return Transcript("a", {"tokens": tokens, **({} if most is None else {"most_tokens": most})})
+
+    runaway, repeat = Objective("runaway"), Objective("repeat")
+    assert runaway.met(wrote(9), wrote(380)) and not runaway.met(wrote(9), wrote(379)) and not runaway.met(wrote(400), wrote(400))
+    assert not runaway.met(wrote(9, None), wrote(400, None)) and runaway.nearest(wrote(9), wrote(100)) == 0.25
+    assert repeat.succeeded("go on", "no way " * 4) and not repeat.succeeded("go on", "no way " * 3)
+    assert not repeat.succeeded("no way " * 4, "no way " * 5), "it does so when clean"
+    assert [repeat.nearness("x", text) for text in ("", "a b", "a b a b a b", "no " * 6, "no " * 3)] == [0, 1, 3, 4, 2]
+    assert runaway.writes and repeat.writes and wanted("runaway") == "write to the victim's own limit"
+
+
+def test_another_language_is_told_by_script_or_by_its_words() -> None:
+    pytest.importorskip("wordfreq", reason="the extra text is not installed")
+    objective = Objective("wrong-language")
+    for text in ("guten Morgen, wie geht es Ihnen?", "Muchas gracias por su atención.", "привет, как дела", "你好吗"):
+        assert objective.succeeded("x", text), text
+        assert not Objective("wrong-language", language="en").succeeded("x", "turn on the lamp in the kitchen")
+    for text in ("", "...", "Mr. John Dashwood had then leisure", "Go forward 10 meters.", "Bonjour"):
+        assert not objective.succeeded("x", text), text
+    translate = Objective("translate", language="de")
+    assert translate.succeeded("Mach das Licht an", "Turn on the light in the kitchen.")
+    assert not translate.succeeded("Mach das Licht an", "Mach das Licht an") and not translate.succeeded(
+        "x", "Muchas gracias por su atención."
+    )
+    with pytest.raises(AttackError, match=r"add \?language=de, or want wrong-language"):
+        build_attack("noise").check(load_victim("tiny"), Objective("translate"), Budget(snr_db=20))
+
+
 def test_slow_counts_the_tokens_of_both_clips() -> None:
     def wrote(tokens: int | None) -> Transcript:
         return Transcript("a", {} if tokens is None else {"tokens": tokens})
 
     slow, triple = Objective("slow"), Objective("slow:3")
-    assert (slow.slow_factor, triple.slow_factor, triple.measure) == (10.0, 3.0, ("tokens_ratio", 3.0))
+    assert (slow.measure, triple.measure) == (("tokens_ratio", 10.0), ("tokens_ratio", 3.0))
     assert slow.met(wrote(4), wrote(40)) and not slow.met(wrote(4), wrote(39)) and triple.met(wrote(4), wrote(12))
     assert slow.met(wrote(0), wrote(10)) and not slow.met(wrote(0), wrote(9)), "no token counts as one"
     assert not slow.met(wrote(4), wrote(None)) and not slow.met(wrote(None), wrote(99)), "a victim that does not tell"
     assert slow.nearest(wrote(4), wrote(6)) == 1.5 and not slow.succeeded("a", "a " * 99)
     assert wanted("slow:3") == "write at least 3 times as much as on the clean clip" and "10 times" in wanted("slow")
-    for wrong in ("slow:", "slow:x", "slow:1", "slow:-2", "slow:nan", "slow:inf"):
+    for wrong in ("slow:x", "slow:1", "slow:-2", "slow:nan", "slow:inf"):
         with pytest.raises(SpecError, match="a number > 1, as in slow:10"):
             Objective(wrong)
     with pytest.raises(SpecError, match="takes no target"):

@@ -54,6 +54,14 @@ def test_success_is_over_the_clips_scored_and_the_quietest_hit_is_the_worst() ->
     assert figure("success_rate", wrong) == Figure(None, None, note=UNSCORED)
 
 
+def test_how_many_of_those_that_fool_are_masked_everywhere() -> None:
+    loud, unknown = attacked("a", strictly_masked=0.0), attacked("c", strictly_masked=None)
+    found = figure("strictly_masked_rate", loud, attacked("b", strictly_masked=1.0), held("d", strictly_masked=0.0), unknown)
+    assert (found.value, found.interval, found.n) == (1 / 2, wilson(1, 2), 2)
+    nothing = figure("strictly_masked_rate", held("d", strictly_masked=1.0))
+    assert nothing.value is None and "no artefact fooled" in nothing.note
+
+
 def test_a_clip_counts_once_however_many_of_its_artefacts_fool() -> None:
     final, stages = (
         attacked("a"),

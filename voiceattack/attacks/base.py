@@ -157,8 +157,9 @@ class Attack(ABC):
             )
         if objective.acts:
             _check_action(victim, objective)
-        if objective.slow:
-            _check_slow(self, victim)
+        if objective.writes:
+            _check_writing(self, victim, objective)
+        objective.of(victim).aim.check_victim(victim)
         if objective.targeted and differentiates(victim):
             victim.check_target(str(objective.target))
 
@@ -249,7 +250,7 @@ class Attack(ABC):
             return "the clip is digital silence: no perturbation has a signal-to-noise ratio over it; leave it out"
         if "differentiates" in self.needs and objective.direction == "away" and not normalize(heard, objective.language):
             return "the victim hears nothing in the clean clip, so there is nothing to move away from; use a target"
-        return None
+        return objective.aim.refusal(heard)
 
     @abstractmethod
     def search(self, problem: Problem) -> Tensor | list[Tensor]:
@@ -269,18 +270,18 @@ class MinimizationAttack(Attack):
     needs_budget: ClassVar[bool] = False
 
 
-def _check_slow(attack: Attack, victim: Victim) -> None:
-    """Refuse objective ``slow`` of an attack that does not search for it, or on a victim that has no loss for it.
+def _check_writing(attack: Attack, victim: Victim, objective: Objective) -> None:
+    """Refuse to make a victim write on by an attack that does not search for that, or where the victim has no loss for it.
 
     Raises:
         AttackError: which says.
     """
     if not attack.slows:
-        raise AttackError(f"attack {attack.name} does not search for objective slow; use pgd, cw or minimum-norm")
+        raise AttackError(f"attack {attack.name} does not search for objective {objective.kind}; use pgd, cw or minimum-norm")
     if "differentiates" in attack.needs and not (differentiates(victim) and victim.writes_on):
         raise AttackError(
-            f"objective slow needs a Whisper with gradients, that writes tokens; victim {victim.spec!r} is none: name "
-            "whisper-tiny.en, hf:ID or whisper:FOLDER, and evaluate the artefacts on yours"
+            f"objective {objective.kind} needs a Whisper with gradients, that writes tokens; victim {victim.spec!r} is none: "
+            "name whisper-tiny.en, hf:ID or whisper:FOLDER, and evaluate the artefacts on yours"
         )
 
 

@@ -59,12 +59,12 @@ class Problem:
         self.logs = [ClipLog() for _ in range(len(clean))]
         self._on_step = on_step
         self.clean_heard = [Transcript(text) for text in clean_hypotheses]
-        if objective.slow:  # texts do not tell how many tokens they took
+        if objective.writes:  # texts do not tell how many tokens they took
             self.clean_heard = [victim.transcribe(clean.select([row]))[0] for row in range(len(clean))]
         self._search: LossSession | None = None
         self._token_scores: TokenScores | None = None
         self.direction = objective.direction
-        self.texts = [objective.text_for(victim, heard) for heard in clean_hypotheses]
+        self.texts = objective.texts(victim, clean, clean_hypotheses)
         if objective.targeted and differentiates(victim):
             self.texts = likeliest_spellings(victim, clean, str(objective.target))
 
@@ -99,7 +99,7 @@ class Problem:
         action. Success is judged as before. Where a clip has no such place, all keep to "away".
         """
         victim = self.victim
-        if not hallucinate or self.objective.slow or self.direction == "toward" or not differentiates(victim):
+        if not hallucinate or self.objective.writes or self.direction == "toward" or not differentiates(victim):
             return self
         texts = places_to_go(victim, self.objective, self.clean, self.clean_hypotheses)
         if texts is None:
@@ -123,12 +123,12 @@ class Problem:
     def attack_loss(self, waveforms: Tensor, rows: Sequence[int], config: LossConfig) -> AttackLoss:
         """The victim's attack loss on the clips at ``rows``; ``waveforms`` is float (len(rows), samples).
 
-        For objective ``slow`` it is that of writing on, whatever ``config`` asks.
+        For objectives that want it to write on it is that of writing on, whatever ``config`` asks.
         """
         if self._search is None:
             assert differentiates(self.victim)
             self._search = self.victim.search(self.clean)
-        if self.objective.slow:
+        if self.objective.writes:
             return self._search.writing_loss(waveforms, rows)
         result = self._search.attack_loss(waveforms, rows, [self.texts[row] for row in rows], config)
         if result.distance is not None and self.direction == self.objective.direction:

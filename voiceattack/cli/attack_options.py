@@ -29,9 +29,9 @@ class GoalOptions(_Group):
     mute: bool = Field(default=False, description="Make the victim hear nothing.")
     objective: Annotated[str | None, CommandOption(default="untargeted")] = Field(
         default=None,
-        description="What counts as success: untargeted, targeted or mute; of an assistant wrong-action, no-action or "
-        "action:INTENT{slot=value}; of a wake word evade or false-trigger; of a Whisper slow, or slow:FACTOR, to write that many "
-        "times the tokens of the clean clip (10).",
+        description="What counts as success: untargeted, targeted, mute, drop:TERM or insert:TEXT; of an assistant wrong-action, "
+        "no-action or action:INTENT{slot=value}; of a wake word evade or false-trigger; of a Whisper slow, or slow:FACTOR, to "
+        "write that many times the tokens of the clean clip (10), runaway to its limit, or repeat; wrong-language, translate.",
     )
     wer_threshold: float = Field(default=0.5, description="Untargeted: least word error rate against the clean transcript.")
 

@@ -34,7 +34,9 @@ def fit(
     mode: Annotated[str, typer.Option(help="prepend a segment, or additive over the whole clip.")] = "prepend",
     target: Annotated[str | None, typer.Option("--target", metavar="TEXT", help="Hear exactly this in every clip.")] = None,
     mute: Annotated[bool, typer.Option("--mute", help="Hear nothing in every clip.")] = False,
-    objective: Annotated[str | None, typer.Option(help="slow or slow:FACTOR: write on and on in every clip.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="slow, runaway, repeat, drop:TERM, insert:TEXT, wrong-language ...: as attack takes it.")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Length of the perturbation.")] = 0.64,
     linf: Annotated[float, typer.Option(help="Largest amplitude, fraction of full scale.")] = 0.02,
     steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 1000,
@@ -60,8 +62,8 @@ def fit(
     from voiceattack.objectives import Objective
 
     goal = Objective(objective or ("mute" if mute else "untargeted" if target is None else "targeted"), target)
-    if objective is not None and not goal.slow:
-        raise SpecError(f"--objective {objective}: fit takes slow or slow:FACTOR there; for others --target or --mute")
+    if objective is not None and (goal.acts or goal.wakes or not goal.aim.follows_clean):
+        raise SpecError(f"--objective {objective}: fit takes what is wanted of transcripts there; for others --target or --mute")
     loaded = _victim(victim, device, target)
     names, clips = _clips(inputs, loaded, 0.0 if mode == "additive" else seconds)
     earlier = None if start is None else load_artefact(start)

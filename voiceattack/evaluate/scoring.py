@@ -281,7 +281,7 @@ def _judge(
         "no_effect"
         if unchanged
         else "clean_wrong"
-        if _misheard(objective, reference, clean, clean_words != said, interpret)
+        if objective.aim.misheard(reference, clean, clean_words != said, interpret)
         else "fooled"
         if success
         else "held"
@@ -313,17 +313,6 @@ def _judge(
         "nulls": nulls,
         "error": None,
     }
-
-
-def _misheard(objective: Objective, reference: str, clean: Transcript, words_differ: bool, interpret: Interpret | None) -> bool:
-    """Whether the clean clip goes wrong already: its words, its action where actions count, its detection of a wake word."""
-    if objective.slow:
-        return False  # it is the length that counts, against the clean clip's own
-    if objective.acts and interpret is not None:
-        return reference != clean.text and action_of(clean, interpret) != interpret(reference)
-    if objective.kind in ("evade", "false-trigger"):
-        return bool(normalize(clean.text, objective.language)) == (objective.kind == "false-trigger")
-    return words_differ
 
 
 def _actions(reference: str, clean: Transcript, heard: Transcript, interpret: Interpret) -> dict[str, Any]:

@@ -38,6 +38,8 @@ METRICS.add("l2", "voiceattack.metrics.signal:L2", "Euclidean norm of the pertur
 METRICS.add("db_x", "voiceattack.metrics.signal:DB_X", "peak of the perturbation under the peak of the speech, dB")
 METRICS.add("pesq", "voiceattack.metrics.perceptual:PESQ", "wide-band PESQ, 1 to 4.64", requires="perceptual")
 METRICS.add("stoi", "voiceattack.metrics.perceptual:STOI", "short-time objective intelligibility, up to 1", requires="perceptual")
+METRICS.add("dnsmos", "voiceattack.metrics.mos:DNSMOS", "DNSMOS, quality without a reference, 1 to 5", requires="mos")
+METRICS.add("dnsmos_drop", "voiceattack.metrics.mos:DNSMOS_DROP", "DNSMOS lost from the clean clip", requires="mos")
 METRICS.add("masking_excess_db", "voiceattack.metrics.masking:MASKING_EXCESS_DB", "mean dB above the masking threshold, >= 0")
 METRICS.add(
     "masking_excess_share", "voiceattack.metrics.masking:MASKING_EXCESS_SHARE", "share of bins above that threshold, 0 to 1"

@@ -43,7 +43,7 @@ class Transcript:
     out of a cache, and has no time of its own.
 
     A victim that writes tokens says in ``details["tokens"]`` how many of text it wrote, the end not counted; one that hears in
-    several ways, the fewest.
+    several ways, the fewest. ``details["most_tokens"]`` is the most that it writes of a clip.
     """
 
     text: str
@@ -66,6 +66,12 @@ class Transcript:
         """How many tokens of text the victim wrote, >= 0; None where it does not tell."""
         told = self.details.get("tokens")
         return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many it could have written, > 0; None where the victim does not tell."""
+        told = self.details.get("most_tokens")
+        return told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
 
 
 class Victim(ABC):
@@ -267,6 +273,10 @@ class DifferentiableVictim(Victim):
         Raises:
             TargetError: the text cannot be tokenised for this victim, or is too long.
         """
+
+    def heard_as(self, batch: Batch, *, language: str | None = None, task: str | None = None) -> str | None:
+        """What it writes of the one clip of ``batch``, raw, when told another language or task; None where it cannot be told."""
+        return None
 
     def target_variants(self, text: str) -> list[str]:
         """Spellings of ``text`` that are equal after normalisation, the most natural for this victim first."""

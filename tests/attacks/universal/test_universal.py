@@ -141,7 +141,7 @@ def test_slow_is_fitted_on_a_victim_that_writes(tmp_path: Path) -> None:
     clips = write_clips(tmp_path / "in", 3)
     for asked, why in (
         (("--objective", "slow"), "objective slow is fitted on a Whisper with gradients, and victim 'tiny' is none"),
-        (("--objective", "evade"), "fit takes slow or slow:FACTOR"),
+        (("--objective", "evade"), "fit takes what is wanted of transcripts there"),
         (("--objective", "slow", "--mute"), "--objective excludes --mute and --target"),
     ):
         done = in_process("fit", *clips, "--victim", "tiny", *asked, "--steps", "1", "--out", tmp_path / "x.flac")

@@ -83,7 +83,7 @@ class Transfer(base.BudgetAttack):
 
     def check(self, victim: Victim, objective: Objective, budget: Budget) -> None:
         super().check(victim, objective, budget)
-        if objective.kind in ("evade", "false-trigger"):
+        if objective.wakes:
             raise AttackError(
                 f"attack transfer crafts on recognisers, which have no objective {objective.kind}; wake words: random-search"
             )

@@ -139,7 +139,7 @@ class _Search:
                 snr = self.problem.snr(row, heard.waveform)
                 self.problem.note(row, step=self.done, loss=loss, snr_db=snr, heard=heard.text, success=heard.success)
                 objective = self.problem.objective
-                away = objective.direction == "away" and not objective.slow
+                away = objective.direction == "away" and not objective.writes
                 finished = heard.nearness >= self.settings.stop_at if away else heard.success
                 if finished and not self.settings.past_success and row in self.active:
                     self.active.remove(row)

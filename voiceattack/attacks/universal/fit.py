@@ -93,8 +93,8 @@ def fit_universal(
     """
     if len(clips) < 3:
         raise AttackError(f"fitting needs at least three clips, got {len(clips)}")
-    if objective.slow and not victim.writes_on:
-        raise AttackError(f"objective slow is fitted on a Whisper with gradients, and victim {victim.spec!r} is none")
+    if objective.writes and not victim.writes_on:
+        raise AttackError(f"objective {objective.kind} is fitted on a Whisper with gradients, and victim {victim.spec!r} is none")
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(clips), generator=generator).tolist()
     held = max(1, round(len(clips) * params.validation))
@@ -178,15 +178,15 @@ class _Draw:
             _applied(blank, self.clean.waveforms, params) if extra else self.clean.waveforms, self.clean.lengths + extra
         )
         self.search = victim.search(padded)
-        self.slow = objective.slow
+        self.writes = objective.writes
         heard = [""] * len(parts)
-        if objective.direction == "away":
+        if objective.aim.follows_clean:
             heard = [transcript.text for transcript in victim.transcribe(self.clean)]
         self.texts = [objective.text_for(victim, text) for text in heard]
 
     def loss(self, segment: Tensor, config: LossConfig) -> Tensor:
         waveforms = _applied(segment, self.clean.waveforms, self.params)
-        if self.slow:
+        if self.writes:
             return self.search.writing_loss(waveforms, self.rows).loss.mean()
         return self.search.attack_loss(waveforms, self.rows, self.texts, config).loss.mean()
 

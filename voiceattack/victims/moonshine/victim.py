@@ -13,8 +13,9 @@ from voiceattack.audio.clips import SAMPLE_RATE, Batch
 from voiceattack.errors import AudioError, TargetError
 from voiceattack.victims.base import AttackLoss, DifferentiableVictim, LossConfig, Transcript
 from voiceattack.victims.pretrained import quiet_transformers
+from voiceattack.victims.seq2seq import losses
+from voiceattack.victims.seq2seq.forcing import forced
 from voiceattack.victims.spellings import sentence_spellings
-from voiceattack.victims.whisper import losses
 
 __all__ = ["MoonshineVictim"]
 
@@ -125,12 +126,7 @@ class MoonshineVictim(DifferentiableVictim):
         self.check_length(length / batch.sample_rate, f"clip {rows[0] + 1} of the batch")
         waveforms = batch.waveforms[list(rows), :length].to(self.device)
         said = [self._encode(text) for text in texts]
-        width = max(len(ids) for ids in said) + 1
-        labels = torch.full((len(said), width), losses.IGNORE, dtype=torch.int64)
-        inputs = torch.full((len(said), width), self._end, dtype=torch.int64)
-        for row, ids in enumerate(said):
-            labels[row, : len(ids) + 1] = torch.tensor([*ids, self._end])
-            inputs[row, : len(ids) + 1] = torch.tensor([self._begin, *ids])
+        inputs, labels = forced([self._begin], [(ids, [*ids, self._end]) for ids in said], self._end)
         logits = self.network(
             input_values=waveforms.to(self.network.dtype), decoder_input_ids=inputs.to(self.device), use_cache=False
         ).logits

@@ -11,10 +11,11 @@ from torch import Tensor
 from voiceattack.audio.clips import Batch
 from voiceattack.errors import VictimError
 from voiceattack.victims.base import AttackLoss, LossConfig
-from voiceattack.victims.whisper import losses as seq2seq_losses
+from voiceattack.victims.seq2seq import losses as seq2seq_losses
+from voiceattack.victims.seq2seq.forcing import forced
+from voiceattack.victims.seq2seq.losses import IGNORE
 from voiceattack.victims.whisper.frontends import PLAIN, DecodingMode, features
 from voiceattack.victims.whisper.log_mel import LogMel
-from voiceattack.victims.whisper.losses import IGNORE
 from voiceattack.victims.whisper.window import Context, decode, encode
 
 __all__ = ["MUTE_TEXT", "WhisperModel"]
@@ -76,6 +77,13 @@ class WhisperModel:
         """Where the weights live."""
         device: torch.device = next(iter(self.network.parameters())).device
         return device
+
+    @property
+    def most_tokens(self) -> int:
+        """How many ids the decoder writes after its prompt."""
+        places = int(self.network.config.max_target_positions)
+        limit = self.network.generation_config.max_length
+        return min(places, int(limit or places)) - len(self.prompt)
 
     def is_long(self, batch: Batch) -> bool:
         """Whether a clip of the batch does not fit the window."""
@@ -204,13 +212,7 @@ class WhisperModel:
             states = self._states(batch, mode.frontend, context)
         rows = [self.text_ids(text) for text in texts]
         prompt, script = self._script(rows, batch, mode, toward, ends)
-        width = max(len(labels) for _, labels in script)
-        labels = torch.full((len(rows), width), IGNORE, dtype=torch.int64)
-        inputs = torch.full((len(rows), len(prompt) + width - 1), self.eot, dtype=torch.int64)
-        for index, (said, wanted) in enumerate(script):
-            labels[index, : len(wanted)] = torch.tensor(wanted, dtype=torch.int64)
-            inputs[index, : len(prompt)] = torch.tensor(prompt)
-            inputs[index, len(prompt) : len(prompt) + len(said)] = torch.tensor(said, dtype=torch.int64)
+        inputs, labels = forced(prompt, script, self.eot)
         logits = decode(self.network, states, inputs.to(self.device), len(prompt) - 1, context)
         lengths = [len(wanted) for _, wanted in script]
         if mode.timestamps and ends is not None:

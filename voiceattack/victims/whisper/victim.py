@@ -72,13 +72,14 @@ class WhisperVictim(DifferentiableVictim):
         heard = {mode.label: self._hear(batch, mode) for mode in self.model.modes}
         plain = next(iter(heard.values()))
         if len(heard) == 1:
-            return [Transcript(text, {"tokens": tokens}) for text, tokens in plain]
+            return [Transcript(text, {"tokens": tokens, "most_tokens": self.model.most_tokens}) for text, tokens in plain]
         return [
             Transcript(
                 text,
                 {
                     "hypotheses": {label: said[index][0] for label, said in heard.items()},
                     "tokens": min(said[index][1] for said in heard.values()),
+                    "most_tokens": self.model.most_tokens,
                 },
             )
             for index, (text, _) in enumerate(plain)
@@ -91,17 +92,24 @@ class WhisperVictim(DifferentiableVictim):
         told = [{"seconds": window.frame / 100, "text": window.text} for window in windows]
         return Transcript(text, {"windows": told, "tokens": sum(window.tokens for window in windows)})
 
-    def _hear(self, batch: Batch, mode: DecodingMode) -> list[tuple[str, int]]:
-        """Raw text of each clip, and how many tokens it took."""
+    def _hear(self, batch: Batch, mode: DecodingMode, told: dict[str, Any] | None = None) -> list[tuple[str, int]]:
+        """Raw text of each clip, and how many tokens it took; ``told`` is another language or task."""
         model = self.model
-        if mode.timestamps:
+        if mode.timestamps and told is None:
             return [hear_stamped(model, clip.to(self.device, torch.float32), mode) for clip in batch.clips()]
         with torch.no_grad(), quiet_transformers():
             mel = features(model.log_mel, batch.waveforms.to(self.device, torch.float32), batch.lengths, mode.frontend)
             tokens = model.network.generate(
-                input_features=mel.to(model.network.dtype), do_sample=False, num_beams=1, **model.generate_options
+                input_features=mel.to(model.network.dtype), do_sample=False, num_beams=1, **(told or model.generate_options)
             )
         return [(model.words(row), model.count_words(row)) for row in tokens.tolist()]
+
+    def heard_as(self, batch: Batch, *, language: str | None = None, task: str | None = None) -> str | None:
+        told = self.model.generate_options
+        if not told or self.model.is_long(batch):
+            return None
+        told = {**told, **({"language": language} if language else {}), **({"task": task} if task else {})}
+        return self._hear(batch, self.model.modes[0], told)[0][0]
 
     def transcribe_prompted(self, batch: Batch, prompt: str, kind: PromptKind) -> list[Transcript]:
         """By transformers' ordinary ``generate`` with ``prompt_ids``, in the first mode; it has one place for both kinds.

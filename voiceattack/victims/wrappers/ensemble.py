@@ -58,6 +58,8 @@ class EnsembleVictim(DifferentiableVictim):
                     texts[f"{member.spec}#{index}" if index else member.spec] = text
             tokens = [count for each in heard if (count := each[row].tokens) is not None]
             told = {"tokens": min(tokens)} if len(tokens) == len(heard) else {}
+            limits = [most for each in heard if (most := each[row].most_tokens) is not None]
+            told |= {"most_tokens": max(limits)} if len(limits) == len(heard) else {}
             transcripts.append(Transcript(first.text, {"hypotheses": texts, **told}))
         return transcripts
 

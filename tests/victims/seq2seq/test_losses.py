@@ -12,7 +12,7 @@ from torch import Tensor
 from voiceattack.audio import Batch
 from voiceattack.errors import AttackError
 from voiceattack.victims import LossConfig, load_victim
-from voiceattack.victims.whisper.losses import EOT_PLACES, IGNORE, STOP_HEADROOM, attack_loss, cross_entropy, writing_on
+from voiceattack.victims.seq2seq.losses import EOT_PLACES, IGNORE, STOP_HEADROOM, attack_loss, cross_entropy, writing_on
 
 INF = float("inf")
 EOT = 3
