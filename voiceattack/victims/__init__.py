@@ -109,6 +109,15 @@ VICTIMS.add(
     differentiable=True,
 )
 VICTIMS.add(
+    "hama",
+    f"{_HERE}.ctc.hama:load",
+    "a small Conformer that writes phones, weights from PyPI, differentiable",
+    requires="hama",
+    packages=("hama",),
+    options=(),
+    differentiable=True,
+)
+VICTIMS.add(
     "hf",
     f"{_HERE}.hf:load",
     "hf:<id or folder>, a Hugging Face Whisper (takes a prompt), Moonshine, wav2vec2(-BERT), HuBERT, WavLM or Parakeet-CTC, "
