@@ -26,11 +26,11 @@ __all__ = ["PARTS", "TESTS", "main", "table", "tests_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "voiceattack/"
-PARTS = ("constraints", "objectives.py", "metrics", "runs", "suite/gate_metrics.py", "suite/gates.py")
+PARTS = ("constraints", "objectives", "metrics", "runs", "suite/figures.py", "suite/gate_metrics.py", "suite/gates.py")
 """Folders and files of the package that mutants are drawn from."""
 TESTS: dict[str, tuple[str, ...]] = {
     "constraints": ("constraints/test_parts.py", "constraints/test_constraints.py"),
-    "objectives.py": ("test_objectives.py",),
+    "objectives": ("test_objectives.py",),
     "metrics": ("metrics/test_metrics.py",),
     "metrics/__init__.py": ("metrics/test_metrics.py", "metrics/test_columns.py"),
     "metrics/degradation.py": ("metrics/test_degradation.py",),

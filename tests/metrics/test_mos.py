@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
-from speechlike import ROOT
+from speechlike import ROOT, tones
 
 from voiceattack.audio import clips as audio
-from voiceattack.metrics import METRICS, columns
+from voiceattack.metrics import METRICS, columns, measure
 from voiceattack.metrics.mos import dnsmos, dnsmos_drop
 
 
@@ -15,6 +17,13 @@ def test_it_is_shown_where_it_was_measured_and_can_be_gated() -> None:
     assert {"dnsmos", "dnsmos_drop"} <= set(METRICS.names())
     assert {"dnsmos", "dnsmos_drop"} <= {metric.name for metric in columns("gates")}
     assert not {"dnsmos", "dnsmos_drop"} & {metric.name for metric in columns("results")}, "no null where it is not installed"
+
+
+def test_where_it_is_not_installed_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "speechmos", None)
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
+    values, nulls = measure(tones(1), tones(2))
+    assert not {"dnsmos", "dnsmos_drop"} & (values.keys() | nulls.keys()) and "snr_db" in values
 
 
 @pytest.mark.slow

@@ -123,7 +123,11 @@ def _measured(asked: Sequence[Metric], given: tuple[Any, ...], infinite: str) ->
             value = metric(*given)
             value = value if isinstance(value, (int, float)) else float(value)
             finite = math.isfinite(value)
-        except (MissingExtraError, ValueError) as error:
+        except MissingExtraError as error:
+            if "results" in metric.shows:  # others are seen only where they were measured
+                values[metric.name], nulls[metric.name] = None, str(error)
+            continue
+        except ValueError as error:
             values[metric.name], nulls[metric.name] = None, str(error)
             continue
         except Exception as error:  # an installed plug-in may be anybody's code; it costs its own values
