@@ -77,6 +77,19 @@ def test_formats_that_cannot_be_loaded_are_not_silently_left_out(tmp_path: Path)
     assert texts(tmp_path) == [("a", None)]
 
 
+def test_what_was_crafted_from_the_clips_of_a_folder_is_none_of_them(tmp_path: Path, clip: Callable[[str], Path]) -> None:
+    clip("a.wav")
+    artefact = clip("suite-run/cells/x/audio/a-pgd.wav")
+    (tmp_path / "suite-run" / "suite-run.json").write_text("{}")
+    clip("demo/pgd/audio/b-pgd.wav")
+    for name in ("run.json", "examples.jsonl"):
+        (tmp_path / "demo" / "pgd" / name).write_text("")
+    clip("demo/c.wav")
+    assert [name for name, _ in texts(tmp_path)] == ["a", "c"]
+    assert [name for name, _ in texts(artefact.parent)] == ["a-pgd"], "but who names it gets it"
+    assert [name for name, _ in texts(tmp_path / "suite-run")] == ["a-pgd"]
+
+
 def test_a_folder_without_audio(tmp_path: Path) -> None:
     assert "no audio files" in only_bad(tmp_path).error
 

@@ -22,6 +22,9 @@ SUFFIXES = frozenset(
 )
 """What counts as audio in a folder."""
 
+RUNS = (("run.json", "examples.jsonl"), ("suite-run.json",))
+"""What lies in the folder of a run, and in that of a suite's."""
+
 TABLES = (".csv", ".tsv", ".txt", ".yaml", ".yml", ".xml", ".parquet")
 
 
@@ -47,7 +50,8 @@ def read_folder(folder: Path) -> Iterator[Item]:
 
     A manifest in the folder (``metadata.csv``, ``manifest.jsonl``, ``*.trans.txt`` and the like) gives its clips their texts and
     comes first; audio that it does not list follows without text, so that nothing is left out. Links to folders are followed,
-    each folder once. Hidden files and folders are skipped.
+    each folder once. Hidden files and folders are skipped, and below it also runs of this project: what was crafted from the
+    clips is no clip of theirs.
     """
     found = False
     for item in _walk(folder):
@@ -70,6 +74,11 @@ def _walk(folder: Path) -> Iterator[Item]:
         elif (identity := _identity(found)) not in been:
             been.add(identity)
             waiting.append(_items_in(found, listed))
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run, or that of a suite, was written there."""
+    return any(all((folder / name).is_file() for name in names) for names in RUNS)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -99,6 +108,7 @@ def _items_in(folder: Path, listed: set[str]) -> Iterator[Item | Path]:
                     yield item
     for entry in entries:
         if os.path.isdir(entry):
-            yield entry
+            if not _is_run(entry):
+                yield entry
         elif entry.suffix.lower() in SUFFIXES and real_path(entry) not in listed:
             yield Utterance(entry, None, entry.stem)
