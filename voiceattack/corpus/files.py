@@ -78,7 +78,7 @@ def _walk(folder: Path) -> Iterator[Item]:
 
 def _is_run(folder: Path) -> bool:
     """Whether a run, or that of a suite, was written there."""
-    return any(all((folder / name).is_file() for name in names) for names in RUNS)
+    return any(all(os.path.isfile(folder / name) for name in names) for names in RUNS)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
